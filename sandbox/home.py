@@ -1,0 +1,82 @@
+"""Where the sandbox keeps its state: one folder, FREEHOLD_HOME."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+"""The folder that holds Pulumi.yaml."""
+
+# sockaddr_un.sun_path holds 108 bytes on Linux, the closing NUL included (unix(7)).
+_SOCKET_PATH_LIMIT = 107
+
+
+@dataclass(frozen=True)
+class Home:
+    """The paths below one FREEHOLD_HOME; making a `Home` creates nothing on disk."""
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Home:
+        """FREEHOLD_HOME of `environment` (default `os.environ`), else `.freehold/` in the checkout."""
+        chosen = (os.environ if environment is None else environment).get("FREEHOLD_HOME")
+        return cls(Path(chosen).expanduser().resolve() if chosen else CHECKOUT / ".freehold")
+
+    @property
+    def run(self) -> Path:
+        """Pid files, lock files and sockets."""
+        return self.root / "run"
+
+    @property
+    def logs(self) -> Path:
+        """One log per process."""
+        return self.root / "logs"
+
+    @property
+    def data(self) -> Path:
+        """What the sandbox's servers keep: etcd, Postgres, Redis, the AWS journal."""
+        return self.root / "data"
+
+    @property
+    def certificates(self) -> Path:
+        """The sandbox's certificate authority and what it signed."""
+        return self.root / "certificates"
+
+    @property
+    def credentials(self) -> Path:
+        """Generated credentials (mode 0600)."""
+        return self.root / "credentials"
+
+    @property
+    def pulumi_home(self) -> Path:
+        """PULUMI_HOME of the sandbox: the only place where the stand-ins are found."""
+        return self.root / "pulumi"
+
+    @property
+    def backend(self) -> Path:
+        """The file backend's folder: state, history and locks of every stack."""
+        return self.root / "backend"
+
+    @property
+    def tenants(self) -> Path:
+        """One working folder for each tenant stack."""
+        return self.root / "tenants"
+
+    @property
+    def recorded(self) -> Path:
+        """SQLite file of the recorded (not live) resources of the provider stand-ins."""
+        return self.data / "recorded.sqlite"
+
+    def socket(self, name: str) -> Path:
+        """A Unix socket's path: below `run`, or in the temporary folder where that is too long for the kernel."""
+        path = self.run / f"{name}.sock"
+        if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT:
+            return path
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"freehold-{os.getuid()}-{digest}" / f"{name}.sock"
