@@ -1,0 +1,141 @@
+"""Where each tool is now: on PATH in a good version, in the cache, in the virtual environment, or nowhere."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import re
+import subprocess
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sandbox.toolchain import debian, gomodules
+from sandbox.toolchain.cache import cache_root
+from sandbox.toolchain.tools import TOOLS, DebianBinary, GoBinary, ModuleScript, Tool, WheelBinary
+
+_PROBE_SECONDS = 20
+
+
+class Origin(StrEnum):
+    """Where a tool came from."""
+
+    PATH = "PATH"
+    BUILT = "built"
+    WHEEL = "wheel"
+    DEBIAN = "Debian"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A tool that is there."""
+
+    tool: Tool
+    path: Path
+    origin: Origin
+
+
+def find(name: str, tools: Mapping[str, Tool] = TOOLS) -> Found | None:
+    """The tool `name` (a key of `tools`), or None where it has still to be made."""
+    tool = tools[name]
+    ours = on_path(tool, tools)
+    if ours is not None:
+        return Found(tool, ours, Origin.PATH)
+    kept = location(tool, tools)
+    return Found(tool, kept, _origin(tool)) if os.access(kept, os.X_OK) else None
+
+
+def location(tool: Tool, tools: Mapping[str, Tool] = TOOLS) -> Path:
+    """Where the tool lies, or will lie once it is made."""
+    source = tool.source
+    if isinstance(source, WheelBinary):
+        return Path(sysconfig.get_path("platlib")) / source.path
+    return entry(tool, tools) / tool.name
+
+
+def entry(tool: Tool, tools: Mapping[str, Tool] = TOOLS) -> Path:
+    """The cache folder of a tool; its name changes with everything that decides its content."""
+    source = tool.source
+    if isinstance(source, DebianBinary):
+        return cache_root() / f"{source.bundle}-debian-{debian.fingerprint(source)}"
+    if isinstance(source, ModuleScript):
+        return entry(tools[source.beside], tools)
+    if isinstance(source, GoBinary):
+        return cache_root() / f"{tool.name}-{tool.version}-{gomodules.fingerprint(tool, scripts(tool, tools))}"
+    raise TypeError(f"{tool.name} comes in a wheel and has no cache entry")
+
+
+def scripts(tool: Tool, tools: Mapping[str, Tool] = TOOLS) -> tuple[Tool, ...]:
+    """The scripts that lie beside `tool`."""
+    return tuple(
+        other for other in tools.values() if isinstance(other.source, ModuleScript) and other.source.beside == tool.name
+    )
+
+
+def _origin(tool: Tool) -> Origin:
+    match tool.source:
+        case WheelBinary():
+            return Origin.WHEEL
+        case DebianBinary():
+            return Origin.DEBIAN
+        case _:
+            return Origin.BUILT
+
+
+def on_path(tool: Tool, tools: Mapping[str, Tool] = TOOLS) -> Path | None:
+    """The tool on PATH, if its version is accepted; what this toolchain has put on PATH itself does not count."""
+    if tool.follows:
+        leader = on_path(tools[tool.follows], tools)
+        if leader is None:
+            return None
+        # Resolved too: the distribution's files lie together, PATH may hold links to some of them only.
+        beside = (leader.parent / tool.name, leader.resolve().parent / tool.name)
+        return next((path for path in beside if os.access(path, os.X_OK)), None)
+    if tool.accepted is None:
+        return None
+    root = cache_root().resolve()
+    for folder in os.get_exec_path():
+        candidate = Path(folder) / tool.name
+        if not candidate.is_file() or not os.access(candidate, os.X_OK):
+            continue
+        if candidate.resolve().is_relative_to(root):
+            continue
+        found = numbers(probe(candidate, tool.probe))
+        if found and tool.accepted.at_least <= found < tool.accepted.below:
+            return candidate
+    return None
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """`1.35.4` as numbers; empty for an empty text."""
+    return tuple(int(part) for part in version.split(".")) if version else ()
+
+
+@functools.cache
+def probe(program: Path, arguments: tuple[str, ...]) -> str:
+    """The version that `program` prints with `arguments`; empty if it fails or prints none."""
+    try:
+        answer = subprocess.run(
+            [program, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    found = re.search(r"(?<![\d.])(\d+\.\d+(?:\.\d+)?)", answer.stdout) if answer.returncode == 0 else None
+    return found.group(1) if found else ""
+
+
+def version(found: Found) -> str:
+    """The version of a tool that is there: what it prints, or what it was built from; empty if it does not run."""
+    if found.tool.probe:
+        return probe(found.path, found.tool.probe)
+    if isinstance(found.tool.source, WheelBinary):
+        return importlib.metadata.version(found.tool.source.distribution)
+    return found.tool.version if found.origin is not Origin.PATH else "with " + found.tool.follows
