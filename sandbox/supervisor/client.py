@@ -1,0 +1,157 @@
+"""The supervisor as its callers see it: typed calls over its Unix socket."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from errors import FreeholdError
+from sandbox.home import Home
+from sandbox.supervisor import messages
+from sandbox.supervisor.messages import Cache, CacheUser, Cluster, Database, NodeGroup, Status, SupervisorError
+
+_CLUSTER: TypeAdapter[Cluster | None] = TypeAdapter(Cluster | None)
+_DATABASE: TypeAdapter[Database | None] = TypeAdapter(Database | None)
+_CACHE: TypeAdapter[Cache | None] = TypeAdapter(Cache | None)
+
+# Above the longest start of an instance on a busy two-core machine, so that the supervisor's own, better worded
+# timeout comes first.
+_ANSWER_SECONDS = 300.0
+
+
+class NotRunning(FreeholdError):
+    """There is no supervisor at this FREEHOLD_HOME."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__("sandbox is not running", where=str(home.root), mend="./freehold sandbox start")
+
+
+class Supervisor:
+    """Each call opens its own connection: safe from several threads, and a restarted supervisor is met without ado."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    @classmethod
+    def connect(cls, home: Home) -> Supervisor:
+        """Raises `NotRunning` where nothing listens."""
+        supervisor = cls(home)
+        supervisor._open().close()
+        return supervisor
+
+    def status(self) -> Status:
+        return Status.model_validate(self._call(messages.GetStatus))
+
+    def create_cluster(
+        self, name: str, kubernetes_version: str, *, oidc_issuer: str | None = None, region: str = "us-east-1",
+        node_groups: Sequence[NodeGroup] = (),
+    ) -> Cluster:
+        """Starts a control plane and waits until it answers. `oidc_issuer` defaults to one of EKS' form."""
+        return Cluster.model_validate(self._call(
+            messages.CreateCluster, name=name, kubernetes_version=kubernetes_version, oidc_issuer=oidc_issuer,
+            region=region, node_groups=tuple(node_groups)))
+
+    def cluster(self, name: str) -> Cluster | None:
+        return _CLUSTER.validate_python(self._call(messages.GetCluster, name=name))
+
+    def delete_cluster(self, name: str) -> None:
+        """Ends its processes and removes its data; a cluster that is gone already is fine."""
+        self._call(messages.DeleteCluster, name=name)
+
+    def set_node_group(self, cluster: str, node_group: NodeGroup) -> None:
+        """Makes the group's simulated nodes exactly as told: more, fewer, other labels."""
+        self._call(messages.SetNodeGroup, cluster=cluster, node_group=node_group)
+
+    def delete_node_group(self, cluster: str, name: str) -> None:
+        self._call(messages.DeleteNodeGroup, cluster=cluster, name=name)
+
+    def create_database(
+        self, identifier: str, *, username: str, password: str, database: str,
+        parameters: Mapping[str, str] | None = None,
+    ) -> Database:
+        """Starts a Postgres server; `username` owns `database`, may create roles and databases, and is no superuser."""
+        return Database.model_validate(self._call(
+            messages.CreateDatabase, identifier=identifier, username=username, password=password, database=database,
+            parameters=parameters or {}))
+
+    def database(self, identifier: str) -> Database | None:
+        return _DATABASE.validate_python(self._call(messages.GetDatabase, identifier=identifier))
+
+    def update_database(
+        self, identifier: str, *, password: str | None = None, parameters: Mapping[str, str] | None = None
+    ) -> Database:
+        """`parameters` is the complete set. One that needs a restart of the server restarts it."""
+        return Database.model_validate(self._call(
+            messages.UpdateDatabase, identifier=identifier, password=password, parameters=parameters))
+
+    def delete_database(self, identifier: str) -> None:
+        self._call(messages.DeleteDatabase, identifier=identifier)
+
+    def create_cache(self, identifier: str, *, parameters: Mapping[str, str] | None = None) -> Cache:
+        """Starts a Redis server, TLS only, where nobody but the sandbox may log in until `set_cache_users`."""
+        return Cache.model_validate(self._call(
+            messages.CreateCache, identifier=identifier, parameters=parameters or {}))
+
+    def cache(self, identifier: str) -> Cache | None:
+        return _CACHE.validate_python(self._call(messages.GetCache, identifier=identifier))
+
+    def update_cache(self, identifier: str, *, parameters: Mapping[str, str]) -> Cache:
+        """`parameters` is the complete set; the server restarts with it."""
+        return Cache.model_validate(self._call(messages.UpdateCache, identifier=identifier, parameters=parameters))
+
+    def set_cache_users(self, identifier: str, users: Sequence[CacheUser]) -> Cache:
+        """The complete set: any other user is removed, and `default` is off unless given."""
+        return Cache.model_validate(self._call(messages.SetCacheUsers, identifier=identifier, users=tuple(users)))
+
+    def delete_cache(self, identifier: str) -> None:
+        self._call(messages.DeleteCache, identifier=identifier)
+
+    def stop(self) -> None:
+        """Ends every process of the sandbox, the supervisor last; data stays. Returns when they are gone."""
+        self._call(messages.Stop)
+
+    def _open(self) -> socket.socket:
+        path = self.home.socket("supervisor")
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(_ANSWER_SECONDS)
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            raise NotRunning(self.home) from None
+        except OSError as error:
+            connection.close()
+            raise FreeholdError(f"cannot reach the supervisor: {error.strerror}", where=str(path)) from None
+        return connection
+
+    def _call(self, kind: type[messages.AnyRequest], **fields: object) -> Any:
+        try:
+            request = kind.model_validate(fields)
+        except ValidationError as error:
+            raise SupervisorError(messages.first_error(error), where="supervisor", reason="invalid") from None
+        restart = "./freehold sandbox start, then try again"
+        with self._open() as connection:
+            try:
+                connection.sendall(request.model_dump_json().encode() + b"\n")
+                with connection.makefile("rb") as stream:
+                    line = stream.readline()
+            except TimeoutError:
+                what = f"no answer to {request.operation} within {_ANSWER_SECONDS:.0f} s"
+                raise SupervisorError(what, where="supervisor", mend="./freehold sandbox status") from None
+            except OSError as error:
+                what = f"connection lost during {request.operation}: {error.strerror}"
+                raise SupervisorError(what, where="supervisor", mend=restart) from None
+        if not line.endswith(b"\n"):
+            raise SupervisorError(f"it ended during {request.operation}", where="supervisor", mend=restart)
+        try:
+            answer = messages.Answer.model_validate_json(line)
+        except ValidationError as error:
+            what = f"unreadable answer to {request.operation}: {messages.first_error(error)}"
+            raise SupervisorError(what, where="supervisor", mend="restart the sandbox") from None
+        if answer.failure is not None:
+            failure = answer.failure
+            raise SupervisorError(failure.what, where=failure.where, mend=failure.mend, reason=failure.reason)
+        return answer.result
