@@ -34,7 +34,10 @@ def locked(root: Path, unit: str, waiting: Callable[[], None]) -> Iterator[None]
 
 @contextmanager
 def staging(root: Path, unit: str) -> Iterator[Path]:
-    """A fresh folder beside the entries to build in. Call it under the lock of `unit`: what a killed run left goes first."""
+    """A fresh folder beside the entries to build in; to be called under the lock of `unit`.
+
+    What a killed run left there is removed first.
+    """
     folder = root / "staging" / unit
     if folder.exists():
         shutil.rmtree(folder)

@@ -66,16 +66,14 @@ def install(
     source = tools[0][1]
     content = staged / "entry"
     unpack(source.packages, content / "root", staged / "scratch", root / "logs" / f"{source.bundle}.log", commands)
-    libraries = sorted({file.parent.relative_to(content) for file in (content / "root").rglob("*.so*")})
-    search = ":".join(str(entry / folder) for folder in libraries)
+    folders = sorted({file.parent.relative_to(content) for file in (content / "root").rglob("*.so*")})
+    search = ":".join(str(entry / folder) for folder in folders)
     for tool, binary in tools:
         if not os.access(content / "root" / binary.path, os.X_OK):
             raise FreeholdError(f"the packages {' '.join(source.packages)} hold no {binary.path}", where=tool.name)
         starter = content / tool.name
         program = shlex.quote(str(entry / "root" / binary.path))
+        libraries = f'LD_LIBRARY_PATH={shlex.quote(search)}"${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"'
         # exec: the starter becomes the program, so that its process id is the server's.
-        starter.write_text(
-            f'#!/bin/sh\nLD_LIBRARY_PATH={shlex.quote(search)}"${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}" exec {program} "$@"\n',
-            encoding="utf-8",
-        )
+        starter.write_text(f'#!/bin/sh\n{libraries} exec {program} "$@"\n', encoding="utf-8")
         starter.chmod(0o755)

@@ -54,7 +54,7 @@ class WheelBinary:
 
 @dataclass(frozen=True)
 class DebianBinary:
-    """An executable of a Debian or Ubuntu package, unpacked without root together with the libraries that are missing."""
+    """An executable of a Debian or Ubuntu package, unpacked without root, with the libraries it lacks."""
 
     bundle: str
     packages: tuple[str, ...]

@@ -1,0 +1,66 @@
+"""`freehold test`: ruff, mypy --strict and pytest over the checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import typer
+
+from errors import ExitCode
+from sandbox.home import CHECKOUT
+from sandbox.toolchain.progress import spell
+
+CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("ruff check", ("ruff", "check", "--quiet", ".")),
+    ("ruff format", ("ruff", "format", "--check", "--quiet", ".")),
+    ("mypy --strict", ("mypy",)),
+)
+"""What runs before pytest: a name, and the module to run with its arguments."""
+
+# pytest's exit codes (pytest.ExitCode): 4 is a usage error, 5 that no test was selected.
+_ASKED_WRONGLY = (4, 5)
+
+EXTRA_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Context settings of the command: everything behind `test` is pytest's."""
+
+
+def test(context: typer.Context) -> None:
+    """Run ruff, mypy and pytest; with PYTEST ARGS (paths from the checkout) only pytest, with them."""
+    raise typer.Exit(run_pytest(context.args) if context.args else run_all())
+
+
+def run_all() -> ExitCode:
+    """All checks, then all tests, whatever failed before; pytest's closing line comes last unless a check failed."""
+    failed = [name for name, command in CHECKS if not _check(name, command)]
+    code = run_pytest(())
+    if failed:
+        print(f"freehold test: failed: {', '.join(failed)}", file=sys.stderr, flush=True)
+        return ExitCode.FAILED
+    return code
+
+
+def run_pytest(arguments: Sequence[str]) -> ExitCode:
+    """pytest with `arguments`: OK, FAILED, or USAGE if they select nothing or are no arguments of pytest's."""
+    code = _run(("pytest", *arguments))
+    if code in _ASKED_WRONGLY:
+        return ExitCode.USAGE
+    return ExitCode.OK if code == 0 else ExitCode.FAILED
+
+
+def _check(name: str, command: tuple[str, ...]) -> bool:
+    began = time.monotonic()
+    code = _run(command)
+    print(f"{name}: {'ok' if code == 0 else 'failed'} ({spell(time.monotonic() - began)})", flush=True)
+    return code == 0
+
+
+def _run(command: Sequence[str]) -> int:
+    """Run a module of the environment in the checkout. Ctrl-C reaches it too; what it then prints is waited for."""
+    child = subprocess.Popen([sys.executable, "-m", *command], cwd=CHECKOUT)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        return child.wait()
