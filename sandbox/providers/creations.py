@@ -1,0 +1,58 @@
+"""The create journal: what the stand-ins made, so that a create whose engine was killed can be imported.
+
+The engine writes "creating X" to its state before it asks for X. Killed before the answer is in the state,
+it cannot know whether X was made. The journal can: `pulumi refresh --import-pending-creates` takes the id.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from sandbox.home import Home
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS creations (urn TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (urn, id)) WITHOUT ROWID
+"""
+
+
+class Creations:
+    """One SQLite file below FREEHOLD_HOME; used by any number of threads and processes."""
+
+    def __init__(self, home: Home) -> None:
+        self.path: Path = home.data / "creations.sqlite"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        # Autocommit; WAL with NORMAL survives kill -9 of this process, which is what the journal is for.
+        self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute(_SCHEMA)
+
+    def record(self, urn: str, id: str) -> None:
+        """A resource with this URN was made under this id."""
+        with self._lock:
+            self._database.execute("INSERT OR REPLACE INTO creations VALUES (?, ?)", (urn, id))
+
+    def forget(self, urn: str, id: str) -> None:
+        """It was deleted."""
+        with self._lock:
+            self._database.execute("DELETE FROM creations WHERE urn = ? AND id = ?", (urn, id))
+
+    def ids(self, urn: str) -> tuple[str, ...]:
+        """The ids that exist under this URN: two while a replacement's old resource still stands."""
+        with self._lock:
+            rows = self._database.execute("SELECT id FROM creations WHERE urn = ? ORDER BY id", (urn,)).fetchall()
+        return tuple(str(row[0]) for row in rows)
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
+    def __enter__(self) -> Creations:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

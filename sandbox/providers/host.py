@@ -1,0 +1,194 @@
+"""The warm provider host: one process that serves every stand-in to every engine of one sandbox.
+
+Starting Python, gRPC, botocore and the rest once instead of once per provider and run is what makes an
+unchanged stack fast. Each engine's plugin script (`sandbox.providers.plugin`) asks over a Unix socket and
+gets the port of a gRPC server of its own, with its own provider instance, for as long as it stays connected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+
+from errors import FreeholdError
+from sandbox.home import Home
+from sandbox.providers.creations import Creations
+from sandbox.providers.interface import ProviderError
+from sandbox.providers.registry import CLASSES, provider_class
+from sandbox.providers.servicer import Servicer, serve
+
+log = logging.getLogger(__name__)
+
+# The engine runs 4 operations per processor at once unless told otherwise; waiting ones each hold a thread.
+_THREADS = 128
+_REQUEST_LIMIT = 1 << 20
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),
+)
+
+
+class Host:
+    """Accepts plugins on `home.socket("providers")` until `stop`."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.path = home.socket("providers")
+        self._creations = Creations(home)
+        self._listener: socket.socket | None = None
+        self._stopping = threading.Event()
+        self._connections: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    def preload(self) -> None:
+        """Import every stand-in now, so that no engine waits for it (and no two threads import at once)."""
+        for name in CLASSES:
+            try:
+                provider_class(name)
+            except Exception:  # one broken stand-in must not take the others down; asking for it tells why
+                log.exception("the %s stand-in cannot be loaded", name)
+
+    def listen(self) -> None:
+        """Take the socket. Raises FreeholdError where another host answers on it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if _answers(self.path):
+            raise FreeholdError("another provider host is running", where=str(self.path), mend="stop that one first")
+        self.path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(self.path))
+        self.path.chmod(0o600)
+        self._listener.listen(64)
+
+    def run(self) -> None:
+        """Serve until `stop` is called."""
+        assert self._listener is not None
+        while not self._stopping.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                break  # closed by stop
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            with self._lock:
+                self._connections.add(connection)
+                self._threads = [other for other in self._threads if other.is_alive()] + [thread]
+            thread.start()
+
+    def stop(self) -> None:
+        """Close every connection; instances finish the calls in hand."""
+        self._stopping.set()
+        if self._listener is not None:
+            self.path.unlink(missing_ok=True)
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+        with self._lock:
+            connections, threads = list(self._connections), list(self._threads)
+        for connection in connections:
+            _hang_up(connection)
+        deadline = time.monotonic() + 10
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._creations.close()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection, connection.makefile("rwb") as lines:
+                line = lines.readline(_REQUEST_LIMIT)
+                if not line:
+                    return
+                try:
+                    servicer = self._instance(line)
+                except Exception as error:
+                    log.exception("refused %r", line[:200])
+                    reason = str(error) if isinstance(error, ProviderError) else f"{type(error).__name__}: {error}"
+                    lines.write(json.dumps({"error": reason}).encode() + b"\n")
+                    return
+                self._attend(servicer, connection)
+        except OSError as error:
+            log.info("a plugin went away: %s", error)
+        finally:
+            with self._lock:
+                self._connections.discard(connection)
+
+    def _instance(self, line: bytes) -> Servicer:
+        request = json.loads(line)
+        name, version = str(request["provider"]), str(request["version"])
+        provider = provider_class(name)()
+        if provider.version != version:
+            raise ProviderError(f"the {name} SDK is {provider.version} now and the plugin was installed for {version}")
+        environment = {str(key): str(value) for key, value in request["environment"].items()}
+        environment.setdefault("PWD", str(request.get("directory", "/")))
+        return Servicer(provider, environment, self._creations)
+
+    def _attend(self, servicer: Servicer, connection: socket.socket) -> None:
+        """Serve until the plugin's end of the connection closes."""
+        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix=servicer.provider.name)
+        server = grpc.server(pool, options=_OPTIONS)
+        port = serve(servicer, server)
+        server.start()
+        try:
+            connection.sendall(json.dumps({"port": port}).encode() + b"\n")
+            while connection.recv(4096):
+                pass
+        finally:
+            # The engine is gone. What is being created is finished and journaled; what waits gives up.
+            servicer.provider.cancel()
+            server.stop(grace=None).wait()
+            pool.shutdown(wait=True)
+            servicer.close()
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def _hang_up(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        log.debug("a plugin had gone already")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`python -m sandbox.providers.host --home PATH`: prints one line once it is ready."""
+    parser = argparse.ArgumentParser(
+        prog="sandbox.providers.host", description=__doc__.splitlines()[0] if __doc__ else ""
+    )
+    parser.add_argument("--home", type=Path, required=True, help="FREEHOLD_HOME of the sandbox to serve")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    host = Host(Home(options.home.expanduser().resolve()))
+    began = time.perf_counter()
+    host.preload()
+    try:
+        host.listen()
+    except FreeholdError as error:
+        print(error.line(), file=sys.stderr)
+        return int(error.exit_code)
+    # stop() joins threads, so it runs outside the signal handler.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: threading.Thread(target=host.stop).start())
+    print(f"ready in {time.perf_counter() - began:.2f} s at {host.path} (process {os.getpid()})", flush=True)
+    host.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
