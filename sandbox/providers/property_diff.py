@@ -11,7 +11,9 @@ from sandbox.providers.sdk_types import join
 
 _INDEX = re.compile(r"\[\d+\]")
 _REPLACE = {
-    DiffKind.ADD: DiffKind.ADD_REPLACE, DiffKind.DELETE: DiffKind.DELETE_REPLACE, DiffKind.UPDATE: DiffKind.UPDATE_REPLACE,
+    DiffKind.ADD: DiffKind.ADD_REPLACE,
+    DiffKind.DELETE: DiffKind.DELETE_REPLACE,
+    DiffKind.UPDATE: DiffKind.UPDATE_REPLACE,
 }
 
 

@@ -60,8 +60,14 @@ class Property:
 
 _ANY = Scalar("any")
 _SCALARS: Mapping[str, Scalar] = {
-    "str": Scalar("string"), "int": Scalar("integer"), "float": Scalar("number"), "bool": Scalar("boolean"),
-    "Any": _ANY, "object": _ANY, "Asset": Scalar("asset"), "Archive": Scalar("archive"),
+    "str": Scalar("string"),
+    "int": Scalar("integer"),
+    "float": Scalar("number"),
+    "bool": Scalar("boolean"),
+    "Any": _ANY,
+    "object": _ANY,
+    "Asset": Scalar("asset"),
+    "Archive": Scalar("archive"),
 }
 _TOP_LEVEL = re.compile(r"^(?:@|class |def |async def |if |[A-Za-z_]\w* *=)", re.MULTILINE)
 
@@ -118,11 +124,15 @@ def _getters(node: ast.ClassDef) -> Iterator[tuple[str, str, ast.expr | None]]:
                 yield function.name, function.name, function.returns
             elif isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pulumi.getter":
                 wire = next((k.value for k in decorator.keywords if k.arg == "name"), None)
-                yield function.name, str(wire.value) if isinstance(wire, ast.Constant) else function.name, function.returns
+                yield (
+                    function.name,
+                    str(wire.value) if isinstance(wire, ast.Constant) else function.name,
+                    function.returns,
+                )
 
 
 def _reference(text: str, folder: Path) -> Type | None:
-    """What a quoted name means; None for the forms that never reach the wire (typed dictionaries, outputs as inputs)."""
+    """What a quoted name means; None for the forms that never reach the wire."""
     *module, name = text.split(".")
     if name.endswith("ArgsDict"):
         return None
@@ -195,7 +205,11 @@ def output_class(text: str, name: str, folder: Path) -> Mapping[str, Property] |
     if node is None:
         return None
     return {
-        wire: Property(wire, read_type(returns, folder), not ast.unparse(returns).startswith(("Optional", "pulumi.Output[Optional")))
+        wire: Property(
+            wire,
+            read_type(returns, folder),
+            not ast.unparse(returns).startswith(("Optional", "pulumi.Output[Optional")),
+        )
         for _, wire, returns in _getters(node)
         if returns is not None
     }
@@ -207,7 +221,9 @@ def enum_values(text: str, name: str) -> frozenset[object] | None:
     if node is None:
         return None
     return frozenset(
-        child.value.value for child in node.body if isinstance(child, ast.Assign) and isinstance(child.value, ast.Constant)
+        child.value.value
+        for child in node.body
+        if isinstance(child, ast.Assign) and isinstance(child.value, ast.Constant)
     )
 
 

@@ -89,7 +89,9 @@ class SdkTypes:
         """The same for a function's arguments."""
         return self.validate_object(self.invoke_inputs(token), arguments)
 
-    def validate_object(self, known: Mapping[str, Property], given: Mapping[str, Value], path: str = "") -> list[CheckFailure]:
+    def validate_object(
+        self, known: Mapping[str, Property], given: Mapping[str, Value], path: str = ""
+    ) -> list[CheckFailure]:
         failures: list[CheckFailure] = []
         for name, value in given.items():
             where = join(path, name)
@@ -97,7 +99,9 @@ class SdkTypes:
                 continue
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
-                failures.append(CheckFailure(where, f"unknown property `{name}`" + (f"; did you mean `{near[0]}`?" if near else "")))
+                failures.append(
+                    CheckFailure(where, f"unknown property `{name}`" + (f"; did you mean `{near[0]}`?" if near else ""))
+                )
             elif value is not None:
                 failures.extend(self._mismatch(known[name].type, value, where))
         failures.extend(
@@ -111,7 +115,11 @@ class SdkTypes:
         if value is None or isinstance(value, Unknown):
             return []
         if isinstance(type, Scalar):
-            return [] if _is(type, value) else [_wrong(path, f"a{'n' if type.name[0] in 'aei' else ''} {type.name}", value)]
+            return (
+                []
+                if _is(type, value)
+                else [_wrong(path, f"a{'n' if type.name[0] in 'aei' else ''} {type.name}", value)]
+            )
         if isinstance(type, ListOf):
             if not isinstance(value, Sequence) or isinstance(value, str):
                 return [_wrong(path, "a list", value)]
@@ -123,7 +131,10 @@ class SdkTypes:
         if isinstance(type, OneOf):
             attempts = [self._mismatch(option, value, path) for option in type.options]
             # The option of the right kind fails further down, which tells more than "expected a string".
-            return min(attempts, key=lambda failures: (bool(failures), any(f.property == path for f in failures), len(failures)))
+            return min(
+                attempts,
+                key=lambda failures: (bool(failures), any(f.property == path for f in failures), len(failures)),
+            )
         nested = self.nested(type)
         if isinstance(nested, frozenset):
             if value in nested:
@@ -188,19 +199,25 @@ class SdkTypes:
     def _read_nested(self, reference: Reference) -> Mapping[str, Property] | frozenset[object]:
         try:
             if reference.output:
-                found = sdk_source.output_class(sdk_source.source(reference.folder / "outputs.py"), reference.name, reference.folder)
+                found = sdk_source.output_class(
+                    sdk_source.source(reference.folder / "outputs.py"), reference.name, reference.folder
+                )
                 return found if found is not None else {}
             for file in ("_inputs.py", "_enums.py"):
                 path = reference.folder / file
                 if path.exists():
                     text = sdk_source.source(path)
-                    properties = sdk_source.input_class(text, reference.name, reference.folder) if file == "_inputs.py" else None
+                    properties = (
+                        sdk_source.input_class(text, reference.name, reference.folder) if file == "_inputs.py" else None
+                    )
                     values = sdk_source.enum_values(text, reference.name) if file == "_enums.py" else None
                     if properties is not None or values is not None:
                         return properties if properties is not None else values or frozenset()
         finally:
             sdk_source.forget_sources()
-        raise ProviderError(f"{self.python_package} {self.version}: no class {reference.name} in {reference.folder.name}")
+        raise ProviderError(
+            f"{self.python_package} {self.version}: no class {reference.name} in {reference.folder.name}"
+        )
 
 
 def join(path: str, name: str) -> str:
@@ -219,7 +236,9 @@ def _is(type: Scalar, value: Value) -> bool:
         case "number":
             return isinstance(value, int | float) and not isinstance(value, bool)
         case "integer":
-            return not isinstance(value, bool) and (isinstance(value, int) or (isinstance(value, float) and value.is_integer()))
+            return not isinstance(value, bool) and (
+                isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+            )
         case "asset":
             return isinstance(value, pulumi.Asset)
         case "archive":
@@ -232,5 +251,7 @@ def _wrong(path: str, expected: str, value: Value) -> CheckFailure:
     # The value itself may be a secret: only its kind is told.
     kinds = {bool: "a boolean", int: "an integer", float: "a number", str: "a string"}
     got = next((text for kind, text in kinds.items() if isinstance(value, kind)), None)
-    got = got or ("a list" if isinstance(value, Sequence) else "a map" if isinstance(value, Mapping) else type(value).__name__)
+    got = got or (
+        "a list" if isinstance(value, Sequence) else "a map" if isinstance(value, Mapping) else type(value).__name__
+    )
     return CheckFailure(path, f"expected {expected}; got {got}")

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
+from typing import ClassVar
 
+from sandbox.providers.autonaming import autoname as generated_name
+from sandbox.providers.configuration import structure
 from sandbox.providers.interface import (
     Checked,
     CheckFailure,
     Diff,
+    DiffKind,
     Properties,
     Provider,
     ProviderError,
@@ -21,7 +26,11 @@ from sandbox.providers.interface import (
     Value,
 )
 from sandbox.providers.property_diff import differences
+from sandbox.providers.registry import sdk_version
+from sandbox.providers.sdk_source import Scalar
 from sandbox.providers.sdk_types import SdkTypes
+
+_STRING = Scalar("string")
 
 Rule = Callable[[Properties], Iterable[CheckFailure]]
 
@@ -41,8 +50,6 @@ class Autoname:
     limit: int = 64
     prefix_property: str | None = None
     """The sibling that gives only the beginning of the name (`namePrefix`)."""
-    suffix: str = ""
-    """What the service wants at the end of every name."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,12 @@ class ResourceType:
     replace_on: frozenset[str] = frozenset()
     defaults: Mapping[str, Value] = field(default_factory=dict)
     secret_outputs: frozenset[str] = frozenset()
+    computed: frozenset[str] = frozenset()
+    """Optional inputs that the service fills in where the program gives none: leaving one out changes nothing."""
     sets: frozenset[str] = frozenset()
+    """Lists whose order has no meaning."""
     documents: frozenset[str] = frozenset()
+    """Strings that hold JSON, compared by meaning."""
     conflicts: tuple[frozenset[str], ...] = ()
     """Groups of properties of which at most one may be given."""
     rules: tuple[Rule, ...] = ()
@@ -79,7 +90,9 @@ def exactly_one_of(*names: str) -> Rule:
         found = [name for name in names if given(inputs, name)]
         if len(found) != 1:
             text = " and ".join(f"`{name}`" for name in found) + " exclude each other" if found else "none was given"
-            yield CheckFailure(found[-1] if found else names[0], f"exactly one of {', '.join(names)} is required: {text}")
+            yield CheckFailure(
+                found[-1] if found else names[0], f"exactly one of {', '.join(names)} is required: {text}"
+            )
 
     return rule
 
@@ -132,24 +145,42 @@ def without_none(value: Value) -> Value:
     return value
 
 
-class TypedProvider(Provider):
-    """Check, diff and configuration checks by table; the rest is left to each provider."""
+@lru_cache(maxsize=8)
+def installed_sdk(package: str) -> SdkTypes:
+    """The types of an SDK, read once in this process whatever the number of provider instances."""
+    return SdkTypes(package)
 
-    def __init__(self, package: str, types: Iterable[ResourceType]) -> None:
-        self.sdk = SdkTypes(package)
-        self.name, self.version = package, self.sdk.version
-        self.types = {entry.token: entry for entry in types}
+
+class TypedProvider(Provider):
+    """Check, diff and configuration checks by table; the rest is left to each provider.
+
+    A subclass names its package (`name = "random"`) and its `table`.
+    """
+
+    table: ClassVar[Sequence[ResourceType]]
+
+    def __init__(self) -> None:
+        self.sdk = installed_sdk(self.name)
+        self.version = sdk_version(self.name)
+        self.types = {entry.token: entry for entry in self.table}
 
     def entry(self, token: str) -> ResourceType:
         """The table's entry of a type. Raises ProviderError for a type that is neither live nor recorded."""
         if token not in self.types:
             raise ProviderError(
-                f"{token}: the sandbox's {self.name} stand-in does not serve this type (docs/fidelity.md lists those it does)"
+                f"{token}: the sandbox's {self.name} stand-in does not serve this type; "
+                "docs/fidelity.md lists those it does"
             )
         return self.types[token]
 
     def check_config(self, inputs: Properties) -> Checked:
-        return Checked(inputs, self.sdk.validate_object(self.sdk.config(), inputs))
+        """Values that are no strings arrive as JSON text (https://github.com/pulumi/pulumi/issues/4219)."""
+        known = self.sdk.config()
+        plain: dict[str, Value] = {
+            name: structure(inputs, name) if name in known and known[name].type != _STRING else value
+            for name, value in inputs.items()
+        }
+        return Checked(inputs, self.sdk.validate_object(known, plain))
 
     def diff_config(self, old: Properties, new: Properties) -> Diff:
         return Diff(differences(old, new))
@@ -180,11 +211,17 @@ class TypedProvider(Provider):
         """A provider's own preparation of the inputs before they are checked."""
         return inputs
 
-    def diff(self, resource: Resource, id: str, old_inputs: Properties, old_outputs: Properties, inputs: Properties) -> Diff:
+    def diff(
+        self, resource: Resource, id: str, old_inputs: Properties, old_outputs: Properties, inputs: Properties
+    ) -> Diff:
         entry = self.entry(resource.type)
-        changes = differences(
-            old_inputs, inputs, replace_on=entry.replace_on, sets=entry.sets, documents=entry.documents
-        )
+        changes = {
+            path: kind
+            for path, kind in differences(
+                old_inputs, inputs, replace_on=entry.replace_on, sets=entry.sets, documents=entry.documents
+            ).items()
+            if not (kind in (DiffKind.DELETE, DiffKind.DELETE_REPLACE) and path in entry.computed)
+        }
         return Diff(changes, delete_before_replace=entry.delete_before_replace)
 
     def secret_outputs(self, type: str) -> frozenset[str]:
@@ -201,19 +238,23 @@ class TypedProvider(Provider):
 def _name(
     autoname: Autoname, resource: Resource, inputs: dict[str, Value], old: Properties, seed: bytes
 ) -> Iterable[CheckFailure]:
-    """Fills the name in; what the resource was named by this rule before, it stays."""
+    """Fills the name in; what was named by this rule before keeps its name, which `__defaults` remembers."""
     prefix = inputs.get(autoname.prefix_property) if autoname.prefix_property else None
     if isinstance(prefix, Unknown):
         return
     if inputs.get(autoname.property) is None:
-        start = prefix if isinstance(prefix, str) else f"{resource.name}-"
-        digits = 26 if isinstance(prefix, str) else 7
+        generated_before = old.get("__defaults")
         before = old.get(autoname.property)
-        form = re.escape(start) + f"[0-9a-f]{{{digits}}}" + re.escape(autoname.suffix)
-        if isinstance(before, str) and re.fullmatch(form, before):
+        ours = isinstance(generated_before, Sequence) and autoname.property in generated_before
+        if ours and isinstance(before, str) and before.startswith(prefix if isinstance(prefix, str) else ""):
             inputs[autoname.property] = before
+        elif isinstance(prefix, str):
+            inputs[autoname.property] = prefix + generated_digits(seed, resource.urn, 26)
         else:
-            inputs[autoname.property] = start + generated_digits(seed, resource.urn, digits) + autoname.suffix
+            inputs[autoname.property] = generated_name(resource, seed, digits=7, limit=autoname.limit)
+        inputs["__defaults"] = [autoname.property]
     name = inputs[autoname.property]
     if isinstance(name, str) and len(name) > autoname.limit:
-        yield CheckFailure(autoname.property, f"{name!r} has {len(name)} characters; {resource.type} takes at most {autoname.limit}")
+        yield CheckFailure(
+            autoname.property, f"{name!r} has {len(name)} characters; {resource.type} takes at most {autoname.limit}"
+        )

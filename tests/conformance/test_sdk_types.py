@@ -14,6 +14,7 @@ from sandbox.providers.sdk_types import SdkTypes
 AWS = SdkTypes("aws")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK's own, at import
 @pytest.mark.parametrize(
     ("token", "module", "name"),
     [
@@ -28,7 +29,9 @@ def test_names_and_required_agree_with_the_imported_class(token: str, module: st
     wires = input_type_py_to_pulumi_names(args)
     parameters = [p for p in inspect.signature(args.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY]
     assert set(AWS.inputs(token)) == {wires[p.name] for p in parameters}
-    assert {n for n, p in AWS.inputs(token).items() if p.required} == {wires[p.name] for p in parameters if p.default is p.empty}
+    assert {n for n, p in AWS.inputs(token).items() if p.required} == {
+        wires[p.name] for p in parameters if p.default is p.empty
+    }
 
 
 @pytest.mark.parametrize("package", ["random", "postgresql"])
@@ -53,7 +56,10 @@ def test_a_wrong_property_is_named(inputs: dict[str, object], path: str, reason:
 
 
 def test_nested_list_and_enum_paths() -> None:
-    policy: dict[str, Value] = {"Version": "2012-10-17", "Statement": [{"Effect": "Alow", "Principal": {"Service": UNKNOWN}}]}
+    policy: dict[str, Value] = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Alow", "Principal": {"Service": UNKNOWN}}],
+    }
     (failure,) = AWS.validate("aws:iam/role:Role", {"assumeRolePolicy": policy})
     assert failure.property == "assumeRolePolicy.Statement[0].Effect"
     (missing,) = AWS.validate("aws:iam/role:Role", {"assumeRolePolicy": None})
@@ -67,5 +73,5 @@ def test_functions_know_their_required_arguments() -> None:
 
 
 def test_an_unknown_type_is_named() -> None:
-    with pytest.raises(ProviderError, match="aws:ec2/vcp:Vcp: pulumi_aws .* has no such resource type"):
+    with pytest.raises(ProviderError, match=r"aws:ec2/vcp:Vcp: pulumi_aws .* has no such resource type"):
         AWS.inputs("aws:ec2/vcp:Vcp")
