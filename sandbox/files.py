@@ -1,0 +1,34 @@
+"""Files that are whole or absent, whatever is killed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from errors import FreeholdError
+
+
+def write_atomically(path: Path, content: bytes, mode: int) -> None:
+    """Replace `path` in one step, or leave it as it was. Raises a one-line error for a full disk or a refused write."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise unwritable(path, error) from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise unwritable(path, error) from None
+
+
+def unwritable(path: Path, error: OSError) -> FreeholdError:
+    """`error` from writing `path`, as one line with the mend."""
+    return FreeholdError(f"cannot write: {error.strerror}", where=str(path),
+                         mend="free some space or correct the permissions, or set FREEHOLD_HOME to another folder")
