@@ -13,7 +13,7 @@ from pathlib import Path
 from errors import FreeholdError
 from sandbox.toolchain.commands import Commands
 from sandbox.toolchain.progress import Reporter
-from sandbox.toolchain.tools import GO_MODULES, GoBinary, ModuleScript, Tool
+from sandbox.toolchain.tools import GoBinary, ModuleScript, Tool
 
 # Modules are named by go.mod and verified by go.sum, never changed; no C compiler is needed; no path of this machine
 # ends up in a binary; neither a workspace file nor a newer toolchain is looked for.
@@ -30,7 +30,7 @@ def fingerprint(tool: Tool, scripts: Sequence[Tool]) -> str:
             raise TypeError(f"{each.name} is not made from a Go module")
         digest.update(f"{each.name} {source}\n".encode())
         for name in ("go.mod", "go.sum"):
-            digest.update((GO_MODULES / source.group / name).read_bytes())
+            digest.update((source.folder / name).read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -61,7 +61,7 @@ def build(
     packages = [source.package for _, source in tools]
     commands.run(
         [go, "build", "-v", *_FLAGS, "-ldflags", linker, "-o", f"{output}{os.sep}", *packages],
-        folder=GO_MODULES / group,
+        folder=tools[0][1].folder,
         environment=_ENVIRONMENT,
         log=root / "logs" / f"{group}.log",
         what=f"building {group}",
@@ -85,7 +85,7 @@ def copy_scripts(
     for tool, source in scripts:
         answer = commands.run(
             [go, "mod", "download", "-json", source.module],
-            folder=GO_MODULES / source.group,
+            folder=source.folder,
             environment={**_ENVIRONMENT, "GOFLAGS": "-mod=readonly"},
             log=root / "logs" / f"{source.unit}.log",
             what=f"downloading {source.module}",

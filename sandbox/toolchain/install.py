@@ -13,9 +13,9 @@ from shutil import rmtree
 from errors import FreeholdError, UsageError
 from sandbox.toolchain import cache, compiler, debian, gomodules
 from sandbox.toolchain.commands import Commands
-from sandbox.toolchain.find import Found, entry, find, scripts
+from sandbox.toolchain.find import entry, find, scripts
 from sandbox.toolchain.progress import Reporter, Shown, reported
-from sandbox.toolchain.tools import GO_MODULES, TOOLS, DebianBinary, GoBinary, ModuleScript, Tool, WheelBinary
+from sandbox.toolchain.tools import TOOLS, DebianBinary, GoBinary, ModuleScript, Tool, WheelBinary
 
 # A second unit fills the first one's waits for the network; the compiler itself uses every core.
 _AT_ONCE = 2
@@ -85,10 +85,10 @@ def _make(missing: list[Tool], reporter: Reporter) -> None:
 
 
 def _compiler(missing: list[Tool], root: Path, commands: Commands, reporter: Reporter) -> Path | None:
-    groups = {tool.source.group for tool in missing if isinstance(tool.source, GoBinary | ModuleScript)}
+    groups = {tool.source.folder for tool in missing if isinstance(tool.source, GoBinary | ModuleScript)}
     if not groups:
         return None
-    least = max(compiler.required(GO_MODULES / group) for group in groups)
+    least = max(compiler.required(group) for group in groups)
     return compiler.obtain(least, root, commands, reporter)
 
 
@@ -152,8 +152,3 @@ def bin_directory() -> Path:
             if not folder.is_dir():
                 raise  # not the race with another process that made the same folder
     return folder
-
-
-def present_tools() -> dict[str, Found | None]:
-    """Each tool with where it is, or None."""
-    return {name: find(name) for name in TOOLS}

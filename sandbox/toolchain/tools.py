@@ -5,7 +5,7 @@ How a tool is looked for and made is `install.py`'s business; a new tool is a ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 GO_MODULES = Path(__file__).resolve().parent / "go"
@@ -14,16 +14,23 @@ GO_MODULES = Path(__file__).resolve().parent / "go"
 
 @dataclass(frozen=True)
 class GoBinary:
-    """A main package of a Go module, built in the folder `go/<group>`."""
+    """A main package of a Go module, built in the folder `modules/group`."""
 
     group: str
     package: str
     stamps: tuple[tuple[str, str], ...] = ()
     """Values the linker writes into string variables (`-X symbol=value`)."""
+    # Not part of what decides the result: checkouts share what they build.
+    modules: Path = field(default=GO_MODULES, repr=False)
 
     @property
     def unit(self) -> str:
         return self.group
+
+    @property
+    def folder(self) -> Path:
+        """Where go.mod and go.sum lie."""
+        return self.modules / self.group
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,11 @@ class ModuleScript:
     @property
     def unit(self) -> str:
         return self.beside
+
+    @property
+    def folder(self) -> Path:
+        """Where go.mod and go.sum lie."""
+        return GO_MODULES / self.group
 
 
 @dataclass(frozen=True)
