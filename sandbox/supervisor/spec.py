@@ -1,0 +1,38 @@
+"""What the supervisor has to know of a process to run it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class NotReady(Exception):
+    """A health check's answer: not (or no longer) ready, and why, in one line."""
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """One process: how to start it, when it is ready, how to stop it.
+
+    `check` and `prepare` may block: they run in threads.
+    """
+
+    name: str
+    kind: str
+    command: tuple[str, ...]
+    check: Callable[[], None]
+    """Returns when it serves; raises NotReady (or OSError) while it does not. Has its own short timeout."""
+    instance: str | None = None
+    after: tuple[str, ...] = ()
+    """Names of the processes that must be ready before it starts."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    directory: Path = Path("/")
+    port: int | None = None
+    prepare: Callable[[], None] | None = None
+    """Called before each start, restarts included: leftovers of a killed run go here."""
+    stop_signal: signal.Signals = signal.SIGTERM
+    unprivileged: bool = False
+    """Must not run as root: under root it is given another user (see `sandbox.supervisor.privileges`)."""
+    ready_seconds: float = 90.0

@@ -1,0 +1,71 @@
+"""All managed processes: started in the order of their dependencies, stopped in the reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable
+
+from sandbox.home import Home
+from sandbox.supervisor import pidfile
+from sandbox.supervisor.messages import ProcessStatus
+from sandbox.supervisor.process import ManagedProcess
+from sandbox.supervisor.spec import ProcessSpec
+
+_ORPHAN_GRACE_SECONDS = 10.0
+
+
+class ProcessTable:
+    """Processes by name; independent ones start and stop at the same time."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._processes: dict[str, ManagedProcess] = {}
+
+    def __getitem__(self, name: str) -> ManagedProcess:
+        return self._processes[name]
+
+    def names(self, instance: str | None = None) -> list[str]:
+        """The names of all, or of one instance's."""
+        return [name for name, process in self._processes.items() if instance in (None, process.spec.instance)]
+
+    def status(self) -> tuple[ProcessStatus, ...]:
+        return tuple(process.status() for process in self._processes.values())
+
+    async def end_orphans(self) -> int:
+        """End what an earlier, killed supervisor left running; returns how many processes lived."""
+        files = list(self._home.run.glob("*.pid"))
+        identities = [identity for identity in map(pidfile.read, files) if identity is not None]
+        ended = await asyncio.gather(*(
+            asyncio.to_thread(identity.end, _ORPHAN_GRACE_SECONDS) for identity in identities))
+        for file in files:
+            file.unlink(missing_ok=True)
+        return sum(ended)
+
+    async def start(self, specs: Iterable[ProcessSpec]) -> None:
+        """Start new processes; returns when all are ready, raises the first failure once every one is decided."""
+        names = []
+        for spec in specs:
+            self._processes[spec.name] = ManagedProcess(spec, self._home)
+            names.append(spec.name)
+        outcomes = await asyncio.gather(*(self._start_one(name) for name in names), return_exceptions=True)
+        # The failure of a dependency explains those of its dependents, and comes before them in `specs`.
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def remove(self, names: Collection[str]) -> None:
+        """Stop processes, dependents first, and forget them."""
+        left = {name: self._processes[name] for name in names if name in self._processes}
+        while left:
+            needed = {other for process in left.values() for other in process.spec.after}
+            free = [name for name in left if name not in needed]
+            await asyncio.gather(*(left.pop(name).stop() for name in free))
+        for name in names:
+            self._processes.pop(name, None)
+
+    async def _start_one(self, name: str) -> None:
+        process = self._processes[name]
+        for needed in process.spec.after:
+            await self._processes[needed].ready()
+        process.start()
+        await process.ready()
