@@ -50,6 +50,10 @@ class Autoname:
     limit: int = 64
     prefix_property: str | None = None
     """The sibling that gives only the beginning of the name (`namePrefix`)."""
+    start: str = ""
+    """What every name of this type begins with (`alias/`)."""
+    lower: bool = False
+    """The service takes no capitals."""
 
 
 @dataclass(frozen=True)
@@ -251,10 +255,12 @@ def _name(
         elif isinstance(prefix, str):
             inputs[autoname.property] = prefix + generated_digits(seed, resource.urn, 26)
         else:
-            inputs[autoname.property] = generated_name(resource, seed, digits=7, limit=autoname.limit)
+            room = autoname.limit - len(autoname.start)
+            name = autoname.start + generated_name(resource, seed, digits=7, limit=room)
+            inputs[autoname.property] = name.lower() if autoname.lower else name
         inputs["__defaults"] = [autoname.property]
-    name = inputs[autoname.property]
-    if isinstance(name, str) and len(name) > autoname.limit:
+    chosen = inputs[autoname.property]
+    if isinstance(chosen, str) and len(chosen) > autoname.limit:
         yield CheckFailure(
-            autoname.property, f"{name!r} has {len(name)} characters; {resource.type} takes at most {autoname.limit}"
+            autoname.property, f"{chosen!r} has {len(chosen)} characters; {resource.type} takes at most {autoname.limit}"
         )

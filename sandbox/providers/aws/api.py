@@ -1,0 +1,200 @@
+"""The AWS API for the stand-in: one botocore session, small clients, errors in one line."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Iterable, Mapping
+from threading import RLock
+from typing import Any
+
+import botocore.loaders
+import botocore.session
+from botocore import xform_name
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.model import OperationModel, ServiceModel, Shape
+
+from sandbox.providers.interface import ProviderError
+
+# As many as a restart of the sandbox's AWS endpoint needs; the official provider allows 25.
+_ATTEMPTS = 8
+
+
+class ApiError(ProviderError):
+    """The API refused a call; `code` is AWS's error code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+class WrongParameter(ProviderError):
+    """botocore's service model refused a request; `report` names API parameters."""
+
+
+class PrunedLoader(botocore.loaders.Loader):  # type: ignore[misc]
+    """Loads service models without documentation and with only the operations asked for.
+
+    EC2's model alone is 16 MB of objects; what the tables call of it is less than one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted: dict[str, set[str]] = {}
+
+    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+        loader = botocore.loaders.Loader()  # a throw-away: its cache would keep the whole model
+        loader.search_paths[:] = self.search_paths
+        model = loader.load_service_model(service_name, type_name, api_version)
+        if type_name == "service-2" and service_name in self.wanted:
+            _prune(model, self.wanted[service_name])
+        return model
+
+
+def _prune(model: dict[str, Any], wanted: set[str]) -> None:
+    model["operations"] = {name: body for name, body in model["operations"].items() if xform_name(name) in wanted}
+    kept: dict[str, Any] = {}
+
+    def keep(node: Any) -> None:
+        if isinstance(node, dict):
+            node.pop("documentation", None) if isinstance(node.get("documentation"), str) else None
+            name = node.get("shape")
+            if isinstance(name, str) and name not in kept:
+                kept[name] = model["shapes"][name]
+                keep(kept[name])
+            for value in node.values():
+                keep(value)
+        elif isinstance(node, list):
+            for value in node:
+                keep(value)
+
+    keep(model["operations"])
+    model["shapes"] = kept
+
+
+class Api:
+    """Clients of one configured provider instance; safe to use from several threads."""
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        access_key: str | None,
+        secret_key: str | None,
+        token: str | None = None,
+        profile: str | None = None,
+        endpoint: str | None = None,
+        endpoints: Mapping[str, str] | None = None,
+        operations: Mapping[str, Iterable[str]],
+    ) -> None:
+        self.region = region
+        self.endpoint, self._endpoints = endpoint, dict(endpoints or {})
+        self._credentials = {
+            "aws_access_key_id": access_key,
+            "aws_secret_access_key": secret_key,
+            "aws_session_token": token,
+        }
+        self._lock = RLock()
+        self._clients: dict[str, BaseClient] = {}
+        self._loader = PrunedLoader()
+        self._loader.wanted = {service: set(names) for service, names in operations.items()}
+        self._session = botocore.session.Session(profile=profile)
+        self._session.register_component("data_loader", self._loader)
+        self._identity: dict[str, str] | None = None
+
+    def client(self, service: str) -> BaseClient:
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._session.create_client(
+                    service,
+                    region_name=self.region,
+                    endpoint_url=self._endpoints.get(service) or self.endpoint,
+                    config=Config(
+                        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+                        connect_timeout=5,
+                        read_timeout=60,
+                        max_pool_connections=20,
+                        s3={"addressing_style": "path"},
+                        ignore_configured_endpoint_urls=False,
+                    ),
+                    **{name: value for name, value in self._credentials.items() if value},
+                )
+                _return_memory()
+            return self._clients[service]
+
+    def operation(self, service: str, name: str) -> OperationModel:
+        """The service model of an operation by its snake-case name; learns an operation that no table named."""
+        with self._lock:
+            client = self.client(service)
+            if name not in client.meta.method_to_api_mapping:
+                self._loader.wanted.setdefault(service, set()).add(name)
+                del self._clients[service]
+                client = self.client(service)
+            if name not in client.meta.method_to_api_mapping:
+                raise ProviderError(f"botocore's model of {service} has no operation {name}")
+            model: ServiceModel = client.meta.service_model
+            return model.operation_model(client.meta.method_to_api_mapping[name])
+
+    def input_shape(self, service: str, operation: str) -> Shape | None:
+        return self.operation(service, operation).input_shape
+
+    def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Calls an operation. Raises ApiError, WrongParameter or ProviderError, each one line."""
+        self.operation(service, operation)
+        try:
+            answer: dict[str, Any] = getattr(self.client(service), operation)(**parameters)
+        except ClientError as error:
+            detail = error.response.get("Error", {})
+            raise ApiError(str(detail.get("Code")), " ".join(str(detail.get("Message")).split())) from error
+        except ParamValidationError as error:
+            raise WrongParameter(" ".join(str(error.kwargs["report"]).split())) from error
+        except BotoCoreError as error:
+            mend = "; is the sandbox running? ./freehold sandbox status" if self.endpoint else ""
+            raise ProviderError(f"{service} {operation}: {' '.join(str(error).split())}{mend}") from error
+        return answer
+
+    def all(self, service: str, operation: str, select: str, **parameters: Any) -> list[Any]:
+        """Every item of a paged operation; `select` is the answer's list."""
+        self.operation(service, operation)
+        try:
+            client = self.client(service)
+            if not client.can_paginate(operation):
+                return list(self.call(service, operation, **parameters).get(select, []))
+            return [
+                item for page in client.get_paginator(operation).paginate(**parameters) for item in page.get(select, [])
+            ]
+        except ClientError as error:
+            detail = error.response.get("Error", {})
+            raise ApiError(str(detail.get("Code")), " ".join(str(detail.get("Message")).split())) from error
+
+    @property
+    def account(self) -> str:
+        return self.identity()["Account"]
+
+    @property
+    def partition(self) -> str:
+        return self.identity()["Arn"].split(":")[1]
+
+    def identity(self) -> dict[str, str]:
+        """The caller: Account, Arn, UserId."""
+        with self._lock:
+            if self._identity is None:
+                self._identity = self.call("sts", "get_caller_identity")
+            return self._identity
+
+    def close(self) -> None:
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
+
+def _return_memory() -> None:
+    """Gives the pages of a model that was cut down back to the system; the C library keeps them otherwise."""
+    gc.collect()
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):  # another C library: only memory is at stake
+        return

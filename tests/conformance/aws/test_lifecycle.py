@@ -1,0 +1,31 @@
+"""Every AWS type, through its whole life."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.providers.aws.tables import TABLE
+from tests.conformance.aws import ec2_network_examples
+from tests.conformance.aws.lifecycle import Example, World, live_through
+
+EXAMPLES: tuple[Example, ...] = (*ec2_network_examples.EXAMPLES,)
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture
+def world(sandbox) -> Iterator[World]:  # type: ignore[no-untyped-def]
+    made = World(sandbox.environment)
+    yield made
+    made.clean()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.token)
+def test_a_type_lives_through_its_life(world: World, example: Example) -> None:
+    live_through(world, example)
+
+
+def test_every_type_of_the_table_has_an_example() -> None:
+    assert {example.token for example in EXAMPLES} == {entry.token for entry in TABLE}
