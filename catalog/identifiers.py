@@ -23,7 +23,7 @@ def _label(text: str, limit: int, what: str) -> str:
         raise ValueError(f"{what} {text!r} has {len(text)} characters, at most {limit} are allowed")
     if not _LABEL.fullmatch(text):
         raise ValueError(
-            f"{what} {text!r} is not a DNS label: lower-case letters, digits and inner hyphens, starting and ending with a letter or digit"
+            f"{what} {text!r} is not a DNS label: lower-case letters, digits and hyphens, no hyphen first or last"
         )
     if "--" in text:
         raise ValueError(f"{what} {text!r} holds `--`, which separates tenant and workspace in a namespace's name")
@@ -31,12 +31,12 @@ def _label(text: str, limit: int, what: str) -> str:
 
 
 def check_tenant_id(text: str) -> str:
-    """`text` itself. Raises ValueError where it is not a tenant id: a DNS label of at most 40 characters without `--`."""
+    """`text` itself. Raises ValueError where it is no tenant id: a DNS label of at most 40 characters without `--`."""
     return _label(text, TENANT_ID_LIMIT, "tenant id")
 
 
 def check_workspace(text: str) -> str:
-    """`text` itself. Raises ValueError where it is not a workspace name: a DNS label of at most 19 characters without `--`."""
+    """`text` itself. Raises ValueError where it is no workspace name: a DNS label of at most 19 without `--`."""
     return _label(text, WORKSPACE_LIMIT, "workspace")
 
 

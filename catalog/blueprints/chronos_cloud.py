@@ -25,9 +25,7 @@ FREE = Plan(
     title="Free",
     tier=Tier.POOL,
     price=Price(monthly=Decimal(0)),
-    quota=Quota(
-        workspaces=1, members=3, jobs_per_workspace=10, executions_per_month=1_000, api_requests_per_minute=60
-    ),
+    quota=Quota(workspaces=1, members=3, jobs_per_workspace=10, executions_per_month=1_000, api_requests_per_minute=60),
     size=None,
     features=frozenset(),
     analytics="basic",

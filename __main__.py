@@ -1,0 +1,27 @@
+"""The Pulumi program: reads the stack's configuration and runs the one program that it names."""
+
+import pulumi
+
+from errors import FreeholdError
+from stacks import configuration
+from stacks.settings import PlatformSettings
+
+
+def main() -> None:
+    stack = pulumi.get_stack()
+    try:
+        settings = configuration.load(configuration.from_engine(), stack)
+        # Each program imports the SDKs of its own resources, which takes seconds: never both.
+        if isinstance(settings, PlatformSettings):
+            from stacks import platform
+
+            platform.run(settings, stack)
+        else:
+            from stacks import tenant
+
+            tenant.run(settings)
+    except FreeholdError as error:
+        raise pulumi.RunError(error.line()) from error
+
+
+main()

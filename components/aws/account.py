@@ -1,0 +1,44 @@
+"""The account and region that a provider works in, and who is asking."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+
+def provider(name: str, region: pulumi.Input[str]) -> pulumi.ProviderResource:
+    """An explicit provider; credentials come from the environment, as for the `aws` command."""
+    return aws.Provider(name, region=region)
+
+
+def account(provider: pulumi.ProviderResource) -> str:
+    """The id of the account that the provider's credentials belong to."""
+    return aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=provider)).account_id
+
+
+def deployer(provider: pulumi.ProviderResource) -> str:
+    """The ARN of the IAM user or role that the program runs as.
+
+    A session of an assumed role is resolved to its role, with the role's path: access entries name roles.
+    """
+    arn = aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=provider)).arn
+    if ":assumed-role/" not in arn:
+        return arn
+    from pulumi_aws import iam  # only here: it takes long to import, and most callers are users or already roles
+
+    return iam.get_session_context(arn=arn, opts=pulumi.InvokeOptions(provider=provider)).issuer_arn
+
+
+def zones(provider: pulumi.ProviderResource, count: int) -> tuple[str, ...]:
+    """The region's first `count` availability zones by name; Local Zones and Wavelength do not count."""
+    found = aws.get_availability_zones(
+        state="available",
+        filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
+        opts=pulumi.InvokeOptions(provider=provider),
+    )
+    names = sorted(found.names)
+    if len(names) < count:
+        raise pulumi.RunError(
+            f"region {found.region} has {len(names)} availability zones, {count} are needed; choose another region"
+        )
+    return tuple(names[:count])

@@ -1,0 +1,69 @@
+"""One tenant's user in a shared Redis."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_random as random
+from pulumi_aws import elasticache
+
+from components import tags
+from components.contracts import CacheUserArgs
+
+CATEGORIES = ("read", "write", "connection", "transaction", "pubsub", "scripting")
+"""What a tenant needs, in Redis' own groups of commands."""
+
+DENIED_CATEGORIES = ("admin", "dangerous")
+"""CONFIG, ACL, MONITOR, DEBUG, KEYS, SORT, FLUSHALL, FLUSHDB, SWAPDB, INFO, CLIENT KILL and their kin."""
+
+DENIED_COMMANDS = ("scan", "randomkey", "dbsize", "pubsub", "function", "fcall", "fcall_ro", "script")
+"""What the categories above still hold and a key pattern does not confine: names of others' keys and channels, and
+function libraries and script caches that all users share."""
+
+
+def access_string(prefix: str) -> str:
+    """Access to keys and channels that start with `prefix`, and to no command that sees or changes others'.
+
+    Commands that ElastiCache forbids outright may not be named in an access string, so these are denied by
+    category: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html
+    """
+    rules = [
+        "on",
+        f"~{prefix}*",
+        f"&{prefix}*",
+        "-@all",
+        *(f"+@{category}" for category in CATEGORIES),
+        *(f"-@{category}" for category in DENIED_CATEGORIES),
+        *(f"-{command}" for command in DENIED_COMMANDS),
+    ]
+    return " ".join(rules)
+
+
+class CacheUser(pulumi.ComponentResource):
+    """A Redis user with a generated password, confined to one prefix, in the user group of a shared cache."""
+
+    username: str
+    password: pulumi.Output[str]
+
+    def __init__(self, name: str, args: CacheUserArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("freehold:aws:CacheUser", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        password = random.RandomPassword(f"{name}-password", length=40, special=False, opts=child)
+        user = elasticache.User(
+            f"{name}-user",
+            engine="redis",
+            user_id=args.user_id,
+            user_name=args.username,
+            access_string=access_string(args.prefix),
+            authentication_mode={"type": "password", "passwords": [password.result]},
+            tags=tags.aws(args.ownership, name=args.user_id),
+            opts=child,
+        )
+        membership = elasticache.UserGroupAssociation(
+            f"{name}-membership", user_group_id=args.user_group, user_id=user.user_id, opts=child
+        )
+        self.username = args.username
+        # Who takes the password can log in: the user is a member by then.
+        self.password = pulumi.Output.secret(
+            pulumi.Output.all(password.result, membership.id).apply(lambda known: str(known[0]))
+        )
+        self.register_outputs({"username": self.username})

@@ -1,0 +1,120 @@
+"""The machines of a cluster."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_aws import ec2, eks, iam
+
+from components import tags
+from components.aws.arn import managed_policy
+from components.contracts import NodePool, Place
+from components.naming import physical_name
+from components.tags import Ownership
+
+POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
+"""https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html; the network add-on has a role of its own."""
+
+
+@dataclass(frozen=True)
+class NodeGroupArgs:
+    ownership: Ownership
+    place: Place
+    cluster_name: pulumi.Input[str]
+    group_name: str
+    subnet_ids: tuple[pulumi.Input[str], ...]
+    security_group_ids: tuple[pulumi.Input[str], ...]
+    nodes: NodePool
+
+
+class NodeGroup(pulumi.ComponentResource):
+    """A managed node group on Amazon Linux 2023: encrypted disks, IMDSv2 that pods cannot reach, one role.
+
+    The number of nodes between minimum and maximum belongs to the autoscaler: programs set it once and then
+    leave it alone.
+    """
+
+    group_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: NodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("freehold:aws:NodeGroup", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        marks = tags.aws(args.ownership, name=args.group_name)
+        role = iam.Role(
+            f"{name}-role",
+            name=physical_name(args.group_name, "node", limit=64),
+            assume_role_policy=json.dumps(
+                {
+                    "Version": "2012-10-17",
+                    "Statement": [
+                        {
+                            "Effect": "Allow",
+                            "Principal": {"Service": "ec2.amazonaws.com"},
+                            "Action": "sts:AssumeRole",
+                        }
+                    ],
+                }
+            ),
+            tags=marks,
+            opts=child,
+        )
+        attachments = [
+            iam.RolePolicyAttachment(
+                f"{name}-{policy}",
+                role=role.name,
+                policy_arn=managed_policy(args.place, policy),
+                opts=child,
+            )
+            for policy in POLICIES
+        ]
+        template = ec2.LaunchTemplate(
+            f"{name}-template",
+            name=physical_name(args.group_name, limit=125),
+            update_default_version=True,
+            vpc_security_group_ids=list(args.security_group_ids),
+            # A hop limit of 1 keeps the node's own credentials from pods:
+            # https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html
+            metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
+            block_device_mappings=[
+                {
+                    "device_name": "/dev/xvda",
+                    "ebs": {
+                        "volume_size": args.nodes.disk_gib,
+                        "volume_type": "gp3",
+                        "encrypted": "true",
+                        "delete_on_termination": "true",
+                    },
+                }
+            ],
+            tag_specifications=[
+                {"resource_type": "instance", "tags": marks},
+                {"resource_type": "volume", "tags": marks},
+            ],
+            tags=marks,
+            opts=child,
+        )
+        group = eks.NodeGroup(
+            f"{name}-group",
+            cluster_name=args.cluster_name,
+            node_group_name=args.group_name,
+            node_role_arn=role.arn,
+            subnet_ids=list(args.subnet_ids),
+            scaling_config={
+                "min_size": args.nodes.minimum,
+                "max_size": args.nodes.maximum,
+                "desired_size": args.nodes.minimum,
+            },
+            instance_types=list(args.nodes.machine_types),
+            ami_type="AL2023_x86_64_STANDARD",
+            capacity_type="ON_DEMAND",
+            launch_template={"id": template.id, "version": template.latest_version.apply(str)},
+            update_config={"max_unavailable_percentage": 33},
+            tags=marks,
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=attachments, ignore_changes=["scalingConfig.desiredSize"]
+            ),
+        )
+        self.group_name = group.node_group_name
+        self.register_outputs({"group_name": self.group_name})

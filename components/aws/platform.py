@@ -1,0 +1,25 @@
+"""What a platform is made of on AWS."""
+
+from __future__ import annotations
+
+from components.aws import account
+from components.aws.bucket import Bucket
+from components.aws.budget_alerts import BudgetAlerts
+from components.aws.cluster import Cluster
+from components.aws.network import Network
+from components.aws.postgres import Postgres
+from components.aws.redis import Redis
+from components.contracts import PlatformCloud
+
+CLOUD = PlatformCloud(
+    provider=account.provider,
+    account=account.account,
+    deployer=account.deployer,
+    zones=account.zones,
+    network=Network,
+    cluster=Cluster,
+    postgres=Postgres,
+    redis=Redis,
+    bucket=Bucket,
+    budget_alerts=BudgetAlerts,
+)

@@ -1,0 +1,165 @@
+"""A Postgres server on RDS."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_random as random
+from pulumi_aws import cloudwatch, rds
+
+from components import tags
+from components.aws.closed_security_group import ClosedSecurityGroup, ClosedSecurityGroupArgs
+from components.aws.key import Key, KeyArgs
+from components.aws.stored_secret import StoredSecret
+from components.contracts import PostgresArgs, StoredSecretArgs
+from components.naming import physical_name
+
+PORT = 5432
+USERNAME = "freehold"
+"""The administrator: on RDS it may make roles and databases and is no superuser."""
+
+
+class Postgres(pulumi.ComponentResource):
+    """A Postgres instance in the data subnets that accepts TLS connections from named security groups only.
+
+    - encrypted by a key of its own, snapshots and backups included
+    - daily backups with point-in-time recovery; they outlive the instance
+    - a final snapshot when it is deleted, under a name that is new each time
+    - deletion protection (the engine's and RDS' own) where `protect` is set
+    - its administrator's password only in Secrets Manager and, encrypted, in the stack's state
+    """
+
+    identifier: pulumi.Output[str]
+    host: pulumi.Output[str]
+    port: pulumi.Output[int]
+    database: str
+    username: str
+    password: pulumi.Output[str]
+    admin_secret: pulumi.Output[str]
+
+    def __init__(self, name: str, args: PostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("freehold:aws:Postgres", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        marks = tags.aws(args.ownership, name=args.identifier)
+        key = Key(
+            f"{name}-encryption",
+            KeyArgs(
+                ownership=args.ownership,
+                place=args.place,
+                purpose=f"Storage, backups and secrets of the database {args.identifier}",
+                alias=physical_name(args.identifier, limit=64),
+            ),
+            child,
+        )
+        guard = ClosedSecurityGroup(
+            f"{name}-guard",
+            ClosedSecurityGroupArgs(
+                ownership=args.ownership,
+                service=args.identifier,
+                network_id=args.network_id,
+                port=PORT,
+                clients=args.client_security_groups,
+            ),
+            child,
+        )
+        subnets = rds.SubnetGroup(
+            f"{name}-subnets",
+            name=args.identifier,
+            subnet_ids=list(args.subnet_ids),
+            tags=marks,
+            opts=child,
+        )
+        parameters = rds.ParameterGroup(
+            f"{name}-parameters",
+            name=f"{args.identifier}-{args.version}",
+            family=f"postgres{args.version}",
+            parameters=[
+                {"name": parameter, "value": value}
+                # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
+                for parameter, value in sorted({"rds.force_ssl": "1", **args.parameters}.items())
+            ],
+            tags=marks,
+            opts=child,
+        )
+        logs = cloudwatch.LogGroup(
+            f"{name}-logs",
+            # RDS writes to this name and would make a group that never expires.
+            name=f"/aws/rds/instance/{args.identifier}/postgresql",
+            retention_in_days=90,
+            tags=marks,
+            opts=child,
+        )
+        # RDS takes no `/`, `@`, `"` or space; letters and digits also need no quoting in a URL.
+        password = random.RandomPassword(f"{name}-password", length=40, special=False, opts=child)
+        snapshot = random.RandomId(
+            f"{name}-final-snapshot", byte_length=4, keepers={"identifier": args.identifier}, opts=child
+        )
+        instance = rds.Instance(
+            f"{name}-instance",
+            identifier=args.identifier,
+            engine="postgres",
+            engine_version=args.version,
+            instance_class=args.machine_type,
+            db_name=args.database,
+            username=USERNAME,
+            password=password.result,
+            port=PORT,
+            allocated_storage=args.storage_gib,
+            max_allocated_storage=args.storage_limit_gib,
+            storage_type="gp3",
+            storage_encrypted=True,
+            kms_key_id=key.arn,
+            multi_az=args.highly_available,
+            publicly_accessible=False,
+            db_subnet_group_name=subnets.name,
+            vpc_security_group_ids=[guard.security_group_id],
+            parameter_group_name=parameters.name,
+            ca_cert_identifier="rds-ca-rsa2048-g1",
+            backup_retention_period=args.backup_retention_days,
+            backup_window="02:00-03:00",
+            maintenance_window="sun:03:30-sun:04:30",
+            copy_tags_to_snapshot=True,
+            delete_automated_backups=False,
+            deletion_protection=args.protect,
+            skip_final_snapshot=False,
+            final_snapshot_identifier=pulumi.Output.concat(args.identifier, "-final-", snapshot.hex),
+            enabled_cloudwatch_logs_exports=["postgresql"],
+            auto_minor_version_upgrade=True,
+            allow_major_version_upgrade=False,
+            tags=marks,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[logs], protect=args.protect),
+        )
+        secret = StoredSecret(
+            f"{name}-admin",
+            StoredSecretArgs(
+                ownership=args.ownership,
+                secret_name=f"{args.identifier}/postgres/admin",
+                description=f"Administrator of the Postgres server {args.identifier}",
+                value={
+                    "host": instance.address,
+                    "port": instance.port,
+                    "database": args.database,
+                    "username": USERNAME,
+                    "password": password.result,
+                    "sslmode": "require",
+                },
+                key=key.arn,
+                recovery_days=30 if args.protect else 0,
+            ),
+            child,
+        )
+        self.identifier = instance.identifier
+        self.host = instance.address
+        self.port = instance.port
+        self.database = args.database
+        self.username = USERNAME
+        self.password = pulumi.Output.secret(password.result)
+        self.admin_secret = secret.reference
+        self.register_outputs(
+            {
+                "identifier": self.identifier,
+                "host": self.host,
+                "port": self.port,
+                "database": self.database,
+                "admin_secret": self.admin_secret,
+            }
+        )

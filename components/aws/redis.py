@@ -1,0 +1,171 @@
+"""A Redis on ElastiCache."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_random as random
+from pulumi_aws import elasticache
+
+from components import tags
+from components.aws.closed_security_group import ClosedSecurityGroup, ClosedSecurityGroupArgs
+from components.aws.key import Key, KeyArgs
+from components.aws.stored_secret import StoredSecret
+from components.contracts import RedisArgs, StoredSecretArgs
+from components.naming import physical_name
+
+PORT = 6379
+ADMIN = "freehold"
+ID_LIMIT = 40
+"""https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html"""
+
+
+class Redis(pulumi.ComponentResource):
+    """A replication group in the data subnets that accepts TLS connections from named security groups only.
+
+    Who logs in is decided by a user group: `default` is off, `freehold` administers, tenants join later, each by
+    its own stack. There is no AUTH token: ElastiCache takes a token or a user group, never both.
+    """
+
+    identifier: pulumi.Output[str]
+    host: pulumi.Output[str]
+    port: pulumi.Output[int]
+    user_group: pulumi.Output[str]
+    admin_secret: pulumi.Output[str]
+
+    def __init__(self, name: str, args: RedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("freehold:aws:Redis", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        marks = tags.aws(args.ownership, name=args.identifier)
+        key = Key(
+            f"{name}-encryption",
+            KeyArgs(
+                ownership=args.ownership,
+                place=args.place,
+                purpose=f"Data, snapshots and secrets of the cache {args.identifier}",
+                alias=physical_name(args.identifier, limit=64),
+            ),
+            child,
+        )
+        guard = ClosedSecurityGroup(
+            f"{name}-guard",
+            ClosedSecurityGroupArgs(
+                ownership=args.ownership,
+                service=args.identifier,
+                network_id=args.network_id,
+                port=PORT,
+                clients=args.client_security_groups,
+            ),
+            child,
+        )
+        subnets = elasticache.SubnetGroup(
+            f"{name}-subnets",
+            name=args.identifier,
+            subnet_ids=list(args.subnet_ids),
+            tags=marks,
+            opts=child,
+        )
+        parameters = elasticache.ParameterGroup(
+            f"{name}-parameters",
+            name=f"{args.identifier}-redis7",
+            family="redis7",
+            parameters=[
+                # A user hears only the channels that its access string names.
+                {"name": "acl-pubsub-default", "value": "resetchannels"},
+                # Only keys with an expiry are evicted: a full cache refuses writes, it loses nothing meant to stay.
+                {"name": "maxmemory-policy", "value": "volatile-lru"},
+            ],
+            tags=marks,
+            opts=child,
+        )
+        # A user group must hold a user called `default`; ours can do nothing.
+        # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html
+        nobody = self._user(name, args, "default", "default", "off -@all", child)[0]
+        admin, password = self._user(name, args, "admin", ADMIN, "on ~* &* +@all", child)
+        group = elasticache.UserGroup(
+            f"{name}-users",
+            engine="redis",
+            user_group_id=physical_name(args.identifier, limit=ID_LIMIT),
+            user_ids=[nobody.user_id, admin.user_id],
+            tags=marks,
+            # Tenants' stacks add their users by associations of their own.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["userIds"]),
+        )
+        snapshot = random.RandomId(
+            f"{name}-final-snapshot", byte_length=4, keepers={"identifier": args.identifier}, opts=child
+        )
+        replication_group = elasticache.ReplicationGroup(
+            f"{name}-replication-group",
+            replication_group_id=args.identifier,
+            description=f"Shared cache {args.identifier}",
+            engine="redis",
+            engine_version=args.version,
+            node_type=args.machine_type,
+            port=PORT,
+            num_cache_clusters=1 + args.replicas,
+            automatic_failover_enabled=args.replicas > 0,
+            multi_az_enabled=args.replicas > 0,
+            parameter_group_name=parameters.name,
+            subnet_group_name=subnets.name,
+            security_group_ids=[guard.security_group_id],
+            user_group_ids=[group.user_group_id],
+            transit_encryption_enabled=True,
+            transit_encryption_mode="required",
+            at_rest_encryption_enabled=True,
+            kms_key_id=key.arn,
+            snapshot_retention_limit=args.snapshot_retention_days,
+            snapshot_window="01:00-02:00",
+            maintenance_window="sun:04:30-sun:05:30",
+            final_snapshot_identifier=pulumi.Output.concat(args.identifier, "-final-", snapshot.hex),
+            auto_minor_version_upgrade=True,
+            apply_immediately=not args.protect,
+            tags=marks,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        self.identifier = replication_group.replication_group_id
+        self.host = replication_group.primary_endpoint_address
+        self.port = replication_group.port.apply(lambda port: port or PORT)
+        self.user_group = group.user_group_id
+        self.admin_secret = StoredSecret(
+            f"{name}-admin",
+            StoredSecretArgs(
+                ownership=args.ownership,
+                secret_name=f"{args.identifier}/redis/admin",
+                description=f"Administrator of the cache {args.identifier}",
+                value={"host": self.host, "port": self.port, "username": ADMIN, "password": password},
+                key=key.arn,
+                recovery_days=30 if args.protect else 0,
+            ),
+            child,
+        ).reference
+        self.register_outputs(
+            {
+                "identifier": self.identifier,
+                "host": self.host,
+                "port": self.port,
+                "user_group": self.user_group,
+                "admin_secret": self.admin_secret,
+            }
+        )
+
+    def _user(
+        self,
+        name: str,
+        args: RedisArgs,
+        kind: str,
+        username: str,
+        access: str,
+        child: pulumi.ResourceOptions,
+    ) -> tuple[elasticache.User, pulumi.Output[str]]:
+        password = random.RandomPassword(f"{name}-{kind}-password", length=40, special=False, opts=child)
+        user = elasticache.User(
+            f"{name}-{kind}-user",
+            engine="redis",
+            # User ids are unique in an account and region, user names only in a group.
+            user_id=physical_name(args.identifier, kind, limit=ID_LIMIT),
+            user_name=username,
+            access_string=access,
+            authentication_mode={"type": "password", "passwords": [password.result]},
+            tags=tags.aws(args.ownership, name=f"{args.identifier}-{kind}"),
+            opts=child,
+        )
+        return user, pulumi.Output.secret(password.result)

@@ -1,0 +1,1 @@
+"""The components that are the same on any Kubernetes cluster."""

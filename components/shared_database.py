@@ -1,0 +1,71 @@
+"""A Postgres database that many roles share, closed to all but those that are let in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_postgresql as postgresql
+
+
+@dataclass(frozen=True)
+class SharedDatabaseArgs:
+    """Where the database is and who administers it (no superuser)."""
+
+    host: pulumi.Input[str]
+    port: pulumi.Input[int]
+    username: str
+    password: pulumi.Input[str]
+    database: str
+
+
+def provider(name: str, args: SharedDatabaseArgs, opts: pulumi.ResourceOptions) -> postgresql.Provider:
+    """A provider for one database, over TLS. A managed server's administrator is no superuser, and must be said not
+    to be: https://www.pulumi.com/registry/packages/postgresql/installation-configuration/
+
+    PGSSLROOTCERT in the environment names the authority that signed the server's certificate, which is then verified.
+    """
+    return postgresql.Provider(
+        name,
+        host=args.host,
+        port=args.port,
+        username=args.username,
+        password=args.password,
+        database=args.database,
+        sslmode="require",
+        superuser=False,
+        connect_timeout=30,
+        opts=opts,
+    )
+
+
+class SharedDatabase(pulumi.ComponentResource):
+    """Takes from PUBLIC, that is from every role, what Postgres gives it by default: CONNECT and TEMPORARY on the
+    database, USAGE (and before Postgres 15 CREATE) on the schema `public`.
+
+    https://www.postgresql.org/docs/current/ddl-priv.html
+    """
+
+    def __init__(self, name: str, args: SharedDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("freehold:postgres:SharedDatabase", name, None, opts)
+        admin = provider(f"{name}-admin", args, pulumi.ResourceOptions(parent=self))
+        child = pulumi.ResourceOptions(parent=self, provider=admin)
+        database = postgresql.Grant(
+            f"{name}-database",
+            database=args.database,
+            role="public",
+            object_type="database",
+            privileges=[],
+            opts=child,
+        )
+        postgresql.Grant(
+            f"{name}-schema-public",
+            database=args.database,
+            role="public",
+            object_type="schema",
+            schema="public",
+            privileges=[],
+            # The provider's grants take one lock after the other; two at once can meet in a serialisation failure.
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[database])),
+        )
+        self.register_outputs({})

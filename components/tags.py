@@ -1,0 +1,70 @@
+"""Who owns a resource: one record, and one function that writes it in each cloud's way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+MANAGER: Final = "freehold"
+_VALUE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """What every resource is marked with. `tenant` is None for what the whole environment shares.
+
+    Each value is a lower-case label of at most 63 characters, which AWS tags (256), GCP labels (63) and
+    Kubernetes labels (63) all take as it is. Raises ValueError for any other.
+    """
+
+    product: str
+    environment: str
+    cost_centre: str
+    tenant: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("product", "environment", "cost_centre", "tenant"):
+            value = getattr(self, name)
+            if value is not None and not _VALUE.fullmatch(value):
+                raise ValueError(
+                    f"{name} {value!r} cannot be a tag: lower-case letters, digits and inner hyphens, at most 63"
+                )
+
+
+class Dialect(Enum):
+    """Where the marks are written: AWS tags and GCP labels have the same keys, Kubernetes labels carry a domain."""
+
+    AWS = "aws"
+    GCP = "gcp"
+    KUBERNETES = "kubernetes"
+
+
+def tags(ownership: Ownership, dialect: Dialect, *, name: str | None = None) -> dict[str, str]:
+    """`ownership` as tags or labels; `name` becomes AWS' `Name` tag and is left out elsewhere."""
+    values = {
+        "product": ownership.product,
+        "environment": ownership.environment,
+        "cost-centre": ownership.cost_centre,
+    }
+    if ownership.tenant is not None:
+        values["tenant"] = ownership.tenant
+    if dialect is Dialect.KUBERNETES:
+        return {f"freehold.dev/{key}": value for key, value in values.items()} | {
+            "app.kubernetes.io/managed-by": MANAGER
+        }
+    values["managed-by"] = MANAGER
+    if dialect is Dialect.AWS and name is not None:
+        values["Name"] = name
+    return values
+
+
+def aws(ownership: Ownership, *, name: str | None = None) -> dict[str, str]:
+    """AWS tags of `ownership`."""
+    return tags(ownership, Dialect.AWS, name=name)
+
+
+def kubernetes(ownership: Ownership) -> dict[str, str]:
+    """Kubernetes labels of `ownership`."""
+    return tags(ownership, Dialect.KUBERNETES)

@@ -1,0 +1,122 @@
+"""Reads a stack's configuration and validates it, before any resource is declared."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from errors import UsageError
+from stacks.settings import PlatformSettings, Settings, TenantSettings
+
+ENVIRONMENTS: Final = ("sandbox", "dev", "staging", "prod")
+PROGRAMS: Final[Mapping[str, type[PlatformSettings] | type[TenantSettings]]] = {
+    "platform": PlatformSettings,
+    "tenant": TenantSettings,
+}
+_NAMESPACE = "freehold:"
+
+
+def from_engine(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The `freehold:` keys of PULUMI_CONFIG, without that prefix; objects are JSON text.
+
+    An empty text or object is left out: it is the default by which Pulumi.yaml keeps a key from being required.
+    """
+    text = (os.environ if environment is None else environment).get("PULUMI_CONFIG", "{}")
+    values: dict[str, str] = json.loads(text)
+    return {
+        key.removeprefix(_NAMESPACE): value
+        for key, value in values.items()
+        if key.startswith(_NAMESPACE) and value not in ("", "{}")
+    }
+
+
+def environment_of(cell: str) -> str:
+    """The environment that a platform stack belongs to: `prod` of `prod`, `prod-eu1` and `prod-gcp`.
+
+    Raises UsageError where its name starts with no known environment.
+    """
+    environment = cell.split("-", 1)[0]
+    if environment not in ENVIRONMENTS:
+        raise UsageError(
+            f"{cell!r} belongs to no environment",
+            where="stack name",
+            mend=f"name it {', '.join(ENVIRONMENTS)}, or one of these with a suffix such as prod-eu1",
+        )
+    return environment
+
+
+def load(values: Mapping[str, str], stack: str) -> PlatformSettings | TenantSettings:
+    """Validated settings of `stack`. Raises UsageError, one line that names every bad key and why."""
+    where = f"Pulumi.{stack}.yaml"
+    program = values.get("program", "platform")
+    if program not in PROGRAMS:
+        raise UsageError(
+            f"freehold:program is {program!r}", where=where, mend=f"choose one of {', '.join(sorted(PROGRAMS))}"
+        )
+    model = PROGRAMS[program]
+    if not values and program == "platform":
+        raise UsageError("holds no freehold: key", where=where, mend="copy Pulumi.dev.yaml and adapt it")
+    try:
+        settings = model.model_validate_json(json.dumps(_typed(model, values)))
+    except ValidationError as error:
+        raise UsageError(_explain(error), where=where) from error
+    _check_stack(settings, stack)
+    return settings
+
+
+def _typed(model: type[Settings], values: Mapping[str, str]) -> dict[str, Any]:
+    """The engine hands over text only: give each key the type that the model expects where the text allows it."""
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    typed: dict[str, Any] = {}
+    for key, text in values.items():
+        annotation = fields[key].annotation if key in fields else str
+        typed[key] = text
+        if annotation is bool and text in ("true", "false"):
+            typed[key] = text == "true"
+        elif _is_object(annotation):
+            try:
+                typed[key] = json.loads(text)
+            except json.JSONDecodeError:
+                continue  # stays text, which the model refuses as "not an object"
+    return typed
+
+
+def _is_object(annotation: Any) -> bool:
+    kinds = (annotation, *get_args(annotation))
+    return any(kind is dict or (isinstance(kind, type) and issubclass(kind, BaseModel)) for kind in kinds) or (
+        getattr(annotation, "__origin__", None) is dict
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    problems = []
+    for detail in error.errors(include_url=False, include_context=False):
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
+        key = f"{_NAMESPACE}{path}: " if path else ""
+        message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            message = "unknown key"
+        elif detail["type"] == "missing":
+            message = "missing"
+        elif not detail["type"].startswith("value_error") and isinstance(detail["input"], str | int | float | bool):
+            message = f"{message}, not {detail['input']!r}"
+        problems.append(f"{key}{message}")
+    return "; ".join(problems)
+
+
+def _check_stack(settings: PlatformSettings | TenantSettings, stack: str) -> None:
+    if isinstance(settings, PlatformSettings):
+        environment_of(stack)
+        return
+    expected = f"tenant.{settings.tenant.cell}.{settings.tenant.id}"
+    environment_of(settings.tenant.cell)
+    if stack != expected:
+        raise UsageError(
+            f"the stack of tenant {settings.tenant.id} in cell {settings.tenant.cell} is called {expected}",
+            where=f"stack {stack}",
+            mend="rename the stack or correct freehold:tenant",
+        )

@@ -1,0 +1,132 @@
+"""What a platform tells its tenants: one typed, versioned record, exported as the output `contract`.
+
+It holds no secret, only references into the secret manager. A change that a tenant program could not read raises
+the version; new fields have defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import pulumi
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from errors import FreeholdError
+
+OUTPUT = "contract"
+VERSION = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class NetworkContract(_Record):
+    cidr: str
+    data_cidrs: tuple[str, ...]
+    """Where databases and caches live: what a workload may reach inside the network."""
+    service_cidr: str
+
+
+class ClusterContract(_Record):
+    name: str
+    endpoint: str
+    kubeconfig: str
+    """JSON; holds no credential."""
+    oidc_issuer: str
+    oidc_provider_arn: str
+
+
+class DatabaseContract(_Record):
+    identifier: str
+    host: str
+    port: int
+    database: str
+    admin_secret: str
+    """Reference to JSON: host, port, database, username, password, sslmode."""
+
+
+class DatabasesContract(_Record):
+    tenants: DatabaseContract
+    control: DatabaseContract | None
+    """None in a cell that shares another's."""
+
+
+class CacheContract(_Record):
+    replication_group: str
+    host: str
+    port: int
+    user_group: str
+    admin_secret: str
+    """Reference to JSON: host, port, username, password."""
+
+
+class BucketContract(_Record):
+    name: str
+    arn: str
+    kms_key_arn: str
+
+
+class AlertsContract(_Record):
+    topic_arn: str
+
+
+class BudgetContract(_Record):
+    name: str
+    limit: int
+    """USD a month."""
+
+
+class PlatformContract(_Record):
+    version: Literal[1]
+    product: str
+    environment: str
+    cell: str
+    cost_centre: str
+    cloud: str
+    account: str
+    region: str
+    network: NetworkContract
+    cluster: ClusterContract
+    database: DatabasesContract
+    cache: CacheContract
+    bucket: BucketContract
+    alerts: AlertsContract
+    budget: BudgetContract
+    workload_images: dict[str, str] = {}
+
+
+def validated(record: Mapping[str, Any]) -> dict[str, Any]:
+    """`record` as a contract, in the form in which it is exported. Raises pydantic's ValidationError."""
+    return PlatformContract.model_validate(record).model_dump(mode="json")
+
+
+def read(stack: str, exported: Mapping[str, Any] | None) -> PlatformContract:
+    """The contract that `stack` exported. Raises FreeholdError where it is missing or of another version."""
+    if exported is None:
+        raise FreeholdError(f"exports no {OUTPUT}", where=f"stack {stack}", mend=f"run `pulumi up -s {stack}` first")
+    if exported.get("version") != VERSION:
+        raise FreeholdError(
+            f"its contract has version {exported.get('version')}, this program reads version {VERSION}",
+            where=f"stack {stack}",
+            mend="update the platform and the tenants with the same release",
+        )
+    try:
+        return PlatformContract.model_validate(exported)
+    except ValidationError as error:
+        bad = ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors())
+        raise FreeholdError(f"its contract is malformed at {bad}", where=f"stack {stack}") from error
+
+
+def reference(stack: str, project: str) -> pulumi.Output[PlatformContract]:
+    """The contract of the platform stack `stack`, read when the program runs."""
+    exported = pulumi.StackReference(f"organization/{project}/{stack}").get_output(OUTPUT)
+
+    def parse(value: Mapping[str, Any] | None) -> PlatformContract:
+        try:
+            return read(stack, value)
+        except FreeholdError as error:
+            raise pulumi.RunError(error.line()) from error
+
+    return exported.apply(parse)

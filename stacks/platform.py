@@ -1,0 +1,209 @@
+"""The program of an environment: everything that its tenants share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from components.contracts import (
+    BucketArgs,
+    BudgetAlertsArgs,
+    ClusterArgs,
+    NetworkArgs,
+    NodePool,
+    Place,
+    PlatformCloud,
+    Postgres,
+    PostgresArgs,
+    RedisArgs,
+)
+from components.naming import physical_name
+from components.shared_database import SharedDatabase, SharedDatabaseArgs
+from components.tags import Ownership
+from stacks import contract
+from stacks.clouds import platform_cloud
+from stacks.configuration import environment_of
+from stacks.settings import PlatformSettings, PostgresSettings
+
+NAME_LIMIT = 40
+"""The shortest limit among the services that are named after the cell: an ElastiCache replication group's."""
+TENANTS_DATABASE = "tenants"
+CONTROL_DATABASE = "control"
+
+
+def run(settings: PlatformSettings, cell: str) -> None:
+    """Declares the platform of the cell (the stack's name) and exports its contract."""
+    cloud = platform_cloud(settings.cloud)
+    provider = cloud.provider(settings.cloud, settings.region)
+    place = Place(cloud.account(provider), settings.region)
+    ownership = Ownership(settings.blueprint, environment_of(cell), settings.cost_centre)
+    opts = pulumi.ResourceOptions(provider=provider)
+
+    def named(*parts: str) -> str:
+        return physical_name(settings.blueprint, cell, *parts, limit=NAME_LIMIT)
+
+    budget = cloud.budget_alerts(
+        "budget",
+        BudgetAlertsArgs(
+            ownership=ownership,
+            place=place,
+            budget_name=named("monthly"),
+            monthly_usd=settings.budget.monthly_usd,
+            emails=settings.budget.emails,
+            webhooks=settings.budget.webhooks,
+            by_environment_tag=settings.budget.by_environment_tag,
+        ),
+        opts,
+    )
+    network = cloud.network(
+        "network",
+        NetworkArgs(
+            ownership=ownership,
+            place=place,
+            network_name=named(),
+            cidr=settings.network.cidr,
+            zones=settings.network.zones or cloud.zones(provider, 3),
+            nat_per_zone=settings.network.nat_per_zone,
+            log_retention_days=settings.network.log_retention_days,
+        ),
+        opts,
+    )
+    cluster = cloud.cluster(
+        "cluster",
+        ClusterArgs(
+            ownership=ownership,
+            place=place,
+            name=named(),
+            kubernetes_version=settings.cluster.version,
+            network_id=network.network_id,
+            subnet_ids=tuple(network.private_subnet_ids),
+            service_cidr=settings.cluster.service_cidr,
+            public_cidrs=settings.cluster.public_cidrs,
+            admins=settings.cluster.admins or (cloud.deployer(provider),),
+            nodes=NodePool(
+                minimum=settings.cluster.nodes.minimum,
+                maximum=settings.cluster.nodes.maximum,
+                machine_types=settings.cluster.nodes.machine_types,
+                disk_gib=settings.cluster.nodes.disk_gib,
+            ),
+            log_retention_days=settings.cluster.log_retention_days,
+            protect=settings.protect,
+        ),
+        opts,
+    )
+
+    def postgres(name: str, database: str, chosen: PostgresSettings) -> Postgres:
+        return _postgres(
+            cloud,
+            name,
+            PostgresArgs(
+                ownership=ownership,
+                place=place,
+                identifier=named(name),
+                database=database,
+                version=chosen.version,
+                machine_type=chosen.machine_type,
+                storage_gib=chosen.storage_gib,
+                storage_limit_gib=chosen.storage_limit_gib,
+                highly_available=chosen.highly_available,
+                backup_retention_days=chosen.backup_retention_days,
+                network_id=network.network_id,
+                subnet_ids=tuple(network.data_subnet_ids),
+                client_security_groups={"nodes": cluster.security_group_id},
+                protect=settings.protect,
+            ),
+            opts,
+        )
+
+    tenants = postgres("postgres", TENANTS_DATABASE, settings.postgres)
+    control = postgres("control", CONTROL_DATABASE, settings.control) if settings.control else None
+    redis = cloud.redis(
+        "redis",
+        RedisArgs(
+            ownership=ownership,
+            place=place,
+            identifier=named(),
+            version=settings.redis.version,
+            machine_type=settings.redis.machine_type,
+            replicas=settings.redis.replicas,
+            snapshot_retention_days=settings.redis.snapshot_retention_days,
+            network_id=network.network_id,
+            subnet_ids=tuple(network.data_subnet_ids),
+            client_security_groups={"nodes": cluster.security_group_id},
+            protect=settings.protect,
+        ),
+        opts,
+    )
+    bucket = cloud.bucket(
+        "objects",
+        BucketArgs(
+            ownership=ownership,
+            place=place,
+            # Bucket names are global: the account and the region keep two companies, and two clouds' regions, apart.
+            bucket_name=physical_name(settings.blueprint, cell, place.account, place.region, limit=63),
+            noncurrent_retention_days=settings.bucket.noncurrent_retention_days,
+            protect=settings.protect,
+        ),
+        opts,
+    )
+    record: dict[str, Any] = {
+        "version": contract.VERSION,
+        "product": settings.blueprint,
+        "environment": ownership.environment,
+        "cell": cell,
+        "cost_centre": settings.cost_centre,
+        "cloud": settings.cloud,
+        "account": place.account,
+        "region": place.region,
+        "network": {
+            "cidr": settings.network.cidr,
+            "data_cidrs": network.data_cidrs,
+            "service_cidr": settings.cluster.service_cidr,
+        },
+        "cluster": {
+            "name": cluster.cluster_name,
+            "endpoint": cluster.endpoint,
+            "kubeconfig": cluster.kubeconfig,
+            "oidc_issuer": cluster.oidc_issuer,
+            "oidc_provider_arn": cluster.oidc_provider,
+        },
+        "database": {"tenants": _database(tenants), "control": _database(control) if control else None},
+        "cache": {
+            "replication_group": redis.identifier,
+            "host": redis.host,
+            "port": redis.port,
+            "user_group": redis.user_group,
+            "admin_secret": redis.admin_secret,
+        },
+        "bucket": {"name": bucket.bucket_name, "arn": bucket.bucket, "kms_key_arn": bucket.key},
+        "alerts": {"topic_arn": budget.topic},
+        "budget": {"name": budget.budget_name, "limit": settings.budget.monthly_usd},
+        "workload_images": {name: workload.image for name, workload in settings.workloads.items()},
+    }
+    pulumi.export(contract.OUTPUT, pulumi.Output.from_input(record).apply(contract.validated))
+
+
+def _postgres(cloud: PlatformCloud, name: str, args: PostgresArgs, opts: pulumi.ResourceOptions) -> Postgres:
+    server = cloud.postgres(name, args, opts)
+    SharedDatabase(
+        f"{name}-closed",
+        SharedDatabaseArgs(
+            host=server.host,
+            port=server.port,
+            username=server.username,
+            password=server.password,
+            database=server.database,
+        ),
+    )
+    return server
+
+
+def _database(server: Postgres) -> dict[str, Any]:
+    return {
+        "identifier": server.identifier,
+        "host": server.host,
+        "port": server.port,
+        "database": server.database,
+        "admin_secret": server.admin_secret,
+    }

@@ -1,0 +1,229 @@
+"""The configuration of a platform and of a tenant, one model for each component's key."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from catalog import blueprints
+from catalog.identifiers import TenantId, Workspace
+from catalog.plans import Plan, Slug, Tier
+from stacks.networks import Cidr, NetworkCidr, ServiceCidr, overlap
+
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+LogRetention = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
+Https = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$")]
+Region = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)+-?[0-9]$")]
+"""`us-east-1` (AWS) or `europe-west1` (GCP)."""
+
+
+def _blueprint(name: str) -> str:
+    try:
+        blueprints.load(name)
+    except KeyError as error:
+        raise ValueError(error.args[0]) from error
+    return name
+
+
+BlueprintName = Annotated[str, AfterValidator(_blueprint)]
+
+
+class Settings(BaseModel):
+    """Frozen; keys in camel case; unknown keys and values of another type are refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, serialize_by_alias=True
+    )
+
+
+class NetworkSettings(Settings):
+    cidr: NetworkCidr
+    zones: Annotated[tuple[str, ...], Field(min_length=3, max_length=3)] | None = None
+    """Three availability zones; absent, the region's first three by name."""
+    nat_per_zone: bool = False
+    peers: tuple[Cidr, ...] = ()
+    """Networks that this one is or will be connected to, which it therefore may not overlap."""
+    log_retention_days: LogRetention = 30
+
+
+class NodeSettings(Settings):
+    minimum: int = Field(ge=1, le=450)
+    maximum: int = Field(ge=1, le=450)
+    """450 is EKS' quota of nodes in a managed node group."""
+    machine_types: tuple[str, ...] = Field(min_length=1)
+    disk_gib: int = Field(default=50, ge=20, le=16384)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> NodeSettings:
+        if self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} exceeds maximum {self.maximum}")
+        return self
+
+
+class ClusterSettings(Settings):
+    version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$")]
+    service_cidr: ServiceCidr = "172.20.0.0/16"
+    public_cidrs: tuple[Cidr, ...] = ()
+    """Who may reach the API server from outside the network; absent, nobody."""
+    admins: tuple[str, ...] = ()
+    """Principals who administer the cluster; absent, whoever runs the program."""
+    nodes: NodeSettings
+    log_retention_days: LogRetention = 90
+
+    @field_validator("public_cidrs")
+    @classmethod
+    def _not_the_world(cls, cidrs: tuple[str, ...]) -> tuple[str, ...]:
+        if "0.0.0.0/0" in cidrs:
+            raise ValueError("0.0.0.0/0 would open the API server to the world; name the networks that need it")
+        return cidrs
+
+
+class PostgresSettings(Settings):
+    version: Annotated[str, Field(pattern=r"^1[5-9]$")] = "18"
+    machine_type: str
+    storage_gib: int = Field(ge=20, le=65536)
+    storage_limit_gib: int = Field(ge=20, le=65536)
+    """How far storage grows by itself."""
+    highly_available: bool = False
+    backup_retention_days: int = Field(ge=7, le=35)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PostgresSettings:
+        if self.storage_gib > self.storage_limit_gib:
+            raise ValueError(f"storageGib {self.storage_gib} exceeds storageLimitGib {self.storage_limit_gib}")
+        return self
+
+
+class RedisSettings(Settings):
+    version: Annotated[str, Field(pattern=r"^7\.[0-9]$")] = "7.1"
+    machine_type: str
+    replicas: int = Field(default=0, ge=0, le=5)
+    snapshot_retention_days: int = Field(default=7, ge=1, le=35)
+
+
+class BucketSettings(Settings):
+    noncurrent_retention_days: int = Field(default=30, ge=1, le=3650)
+
+
+class BudgetSettings(Settings):
+    monthly_usd: int = Field(gt=0)
+    emails: tuple[Email, ...] = ()
+    webhooks: tuple[Https, ...] = ()
+    by_environment_tag: bool = False
+    """Count this environment's tag only; see `components.contracts.BudgetAlertsArgs`."""
+
+    @model_validator(mode="after")
+    def _reaches_somebody(self) -> BudgetSettings:
+        addresses = (*self.emails, *self.webhooks)
+        if not addresses:
+            raise ValueError("nobody would be told: name at least one of emails and webhooks")
+        if len(set(addresses)) != len(addresses):
+            raise ValueError("an address is named twice")
+        return self
+
+
+class WorkloadSettings(Settings):
+    image: Annotated[str, Field(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?(:[A-Za-z0-9_][\w.-]*|@sha256:[0-9a-f]{64})$")]
+    """With a tag other than `latest`, or a digest."""
+
+    @field_validator("image")
+    @classmethod
+    def _pinned(cls, image: str) -> str:
+        if image.endswith(":latest"):
+            raise ValueError(f"{image} changes under its name; pin a version or a digest")
+        return image
+
+
+class PlatformSettings(Settings):
+    """What `freehold:program: platform` is configured by."""
+
+    program: Literal["platform"] = "platform"
+    cloud: Literal["aws"] = "aws"
+    blueprint: BlueprintName = "chronos-cloud"
+    region: Region
+    protect: bool = True
+    cost_centre: Slug
+    network: NetworkSettings
+    cluster: ClusterSettings
+    postgres: PostgresSettings
+    control: PostgresSettings | None = None
+    """The control database; absent in a cell that shares another's."""
+    redis: RedisSettings
+    bucket: BucketSettings = BucketSettings()
+    budget: BudgetSettings
+    workloads: dict[str, WorkloadSettings] = {}
+    """The blueprint's workloads that tenants get; one that is not named here is not run."""
+
+    @model_validator(mode="after")
+    def _networks_apart(self) -> PlatformSettings:
+        claimed = {"network.cidr": self.network.cidr, "cluster.serviceCidr": self.cluster.service_cidr}
+        peers = {f"network.peers[{index}]": peer for index, peer in enumerate(self.network.peers)}
+        if clash := overlap(claimed | peers):
+            raise ValueError(clash)
+        return self
+
+    @model_validator(mode="after")
+    def _known_workloads(self) -> PlatformSettings:
+        known = {workload.name for workload in blueprints.load(self.blueprint).workloads}
+        if unknown := sorted(self.workloads.keys() - known):
+            raise ValueError(f"{self.blueprint} has no workload {unknown[0]!r}; it has {', '.join(sorted(known))}")
+        return self
+
+
+class TenantRecord(Settings):
+    """One tenant, as the registry writes it."""
+
+    id: TenantId
+    plan: str
+    cell: Slug
+    """The platform stack that the tenant lives on."""
+    name: str = Field(default="", max_length=200)
+    email: Email | None = None
+    subdomain: TenantId | None = None
+    region: Region | None = None
+    cost_centre: Slug | None = None
+    """Absent: the platform's."""
+    workspaces: tuple[Workspace, ...] = Field(default=("default",), min_length=1)
+
+    @field_validator("workspaces")
+    @classmethod
+    def _distinct(cls, workspaces: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(workspaces)) != len(workspaces):
+            raise ValueError("a workspace is named twice")
+        return workspaces
+
+
+class TenantSettings(Settings):
+    """What `freehold:program: tenant` is configured by; all else comes from the platform's contract."""
+
+    program: Literal["tenant"]
+    cloud: Literal["aws"] = "aws"
+    blueprint: BlueprintName = "chronos-cloud"
+    protect: bool = True
+    tenant: TenantRecord
+
+    @model_validator(mode="after")
+    def _plan_fits(self) -> TenantSettings:
+        plan = self.plan()
+        if plan.tier is not Tier.BRIDGE:
+            raise ValueError(
+                f"plan {plan.name} is of the {plan.tier} tier; this program builds the bridge tier (one stack a "
+                "tenant, in shared services)"
+            )
+        if plan.quota.workspaces is not None and len(self.tenant.workspaces) > plan.quota.workspaces:
+            raise ValueError(
+                f"{len(self.tenant.workspaces)} workspaces exceed the {plan.quota.workspaces} of plan {plan.name}"
+            )
+        return self
+
+    def plan(self) -> Plan:
+        """The tenant's plan. Raises ValueError where the blueprint has none of that name."""
+        try:
+            return blueprints.load(self.blueprint).plan(self.tenant.plan)
+        except KeyError as error:
+            raise ValueError(error.args[0]) from error
