@@ -1,0 +1,173 @@
+"""Drives the real Pulumi engine on a program given as text, for conformance and rehearsal tests and benchmarks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Json = Any
+_TIMEOUT = 600.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished engine command."""
+
+    command: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+    events: tuple[Json, ...]
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """How many resources were created, updated, left the same, ... as the engine's summary says."""
+        for event in reversed(self.events):
+            if "summaryEvent" in event:
+                return {
+                    kind: int(count) for kind, count in (event["summaryEvent"].get("resourceChanges") or {}).items()
+                }
+        return {}
+
+    @property
+    def diagnostics(self) -> tuple[str, ...]:
+        """Warnings and errors, in order."""
+        found = (event["diagnosticEvent"] for event in self.events if "diagnosticEvent" in event)
+        return tuple(d["message"].strip() for d in found if d["severity"] in ("error", "warning", "info#err"))
+
+    def steps(self, name: str) -> tuple[str, ...]:
+        """The operations on the resource of this name, in order (`create`, `create-replacement`, `delete-replaced`)."""
+        found = (event["resourcePreEvent"]["metadata"] for event in self.events if "resourcePreEvent" in event)
+        return tuple(step["op"] for step in found if step["urn"].rsplit("::", 1)[-1] == name)
+
+    def detailed_diff(self, name: str) -> dict[str, str]:
+        """Property path to kind of change, of the resource of this name."""
+        for event in self.events:
+            step = event.get("resourcePreEvent", {}).get("metadata")
+            if step and step["urn"].rsplit("::", 1)[-1] == name and step.get("detailedDiff"):
+                return {path: change["diffKind"] for path, change in step["detailedDiff"].items()}
+        return {}
+
+    def expect_ok(self) -> Run:
+        """This run; raises AssertionError with what the engine said where it failed."""
+        if not self.ok:
+            raise AssertionError(f"{' '.join(self.command)} exited with {self.code}\n{self.stdout}\n{self.stderr}")
+        return self
+
+
+@dataclass
+class EngineProject:
+    """A Pulumi project with one stack in a folder of its own.
+
+    `environment` is the whole environment of the engine: PATH with pulumi on it, PULUMI_HOME, PULUMI_BACKEND_URL,
+    PULUMI_CONFIG_PASSPHRASE, and what the providers need.
+    """
+
+    environment: Mapping[str, str]
+    folder: Path
+    name: str = "conformance"
+    stack: str = "test"
+    config: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
+        # JSON is YAML.
+        (self.folder / "Pulumi.yaml").write_text(json.dumps({"name": self.name, "runtime": runtime}))
+        (self.folder / "__main__.py").write_text("")
+        self.pulumi("stack", "init", self.stack).expect_ok()
+        for key, value in self.config.items():
+            self.pulumi("config", "set", key, value).expect_ok()
+
+    def program(self, text: str) -> None:
+        """Replace the program."""
+        (self.folder / "__main__.py").write_text(textwrap.dedent(text))
+
+    def up(self, program: str | None = None, *flags: str, environment: Mapping[str, str] | None = None) -> Run:
+        """`pulumi up` without its preview; the program stays as it was where none is given."""
+        if program is not None:
+            self.program(program)
+        return self._operation("up", "--yes", "--skip-preview", *flags, environment=environment)
+
+    def preview(self, program: str | None = None, *flags: str) -> Run:
+        if program is not None:
+            self.program(program)
+        return self._operation("preview", *flags)
+
+    def refresh(self, *flags: str) -> Run:
+        return self._operation("refresh", "--yes", "--skip-preview", *flags)
+
+    def destroy(self, *flags: str) -> Run:
+        return self._operation("destroy", "--yes", "--skip-preview", *flags)
+
+    def adopt(self, type: str, name: str, id: str) -> Run:
+        """`pulumi import` of one resource, which reads it into the state."""
+        flags = ("--yes", "--protect=false", "--generate-code=false", "--skip-preview")
+        return self.pulumi("import", *flags, type, name, id)
+
+    def outputs(self) -> dict[str, Json]:
+        """The stack's outputs, secrets in clear."""
+        run = self.pulumi("stack", "output", "--json", "--show-secrets").expect_ok()
+        outputs: dict[str, Json] = json.loads(run.stdout)
+        return outputs
+
+    def state(self) -> dict[str, Json]:
+        """The stack's deployment as it is stored, secrets encrypted."""
+        exported = json.loads(self.pulumi("stack", "export").expect_ok().stdout)
+        deployment: dict[str, Json] = exported["deployment"]
+        return deployment
+
+    def resources(self) -> dict[str, Json]:
+        """Logical name to state entry, of every resource that is not waiting for its deletion."""
+        entries: Iterator[Json] = (entry for entry in self.state().get("resources", []) if not entry.get("delete"))
+        return {entry["urn"].rsplit("::", 1)[-1]: entry for entry in entries}
+
+    def start(self, *command: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """A command left running, in a session of its own so that it can be killed with all it started."""
+        return subprocess.Popen(
+            self._line(command),
+            cwd=self.folder,
+            env={**self.environment, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def pulumi(self, *command: str, events: Path | None = None, environment: Mapping[str, str] | None = None) -> Run:
+        """Any command of the engine, to its end."""
+        began = time.perf_counter()
+        process = self.start(*command, environment=environment)
+        try:
+            stdout, stderr = process.communicate(timeout=_TIMEOUT)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+        seconds = time.perf_counter() - began
+        lines = events.read_text().splitlines() if events is not None and events.exists() else []
+        return Run(command, process.returncode, stdout, stderr, seconds, tuple(json.loads(line) for line in lines))
+
+    def _operation(self, *command: str, environment: Mapping[str, str] | None = None) -> Run:
+        events = self.folder / "events.jsonl"
+        events.unlink(missing_ok=True)
+        return self.pulumi(*command, "--event-log", str(events), events=events, environment=environment)
+
+    def _line(self, command: Sequence[str]) -> list[str]:
+        stack = [] if command[:2] == ("stack", "init") else ["--stack", self.stack]
+        return ["pulumi", "--non-interactive", "--logflow=false", *command, *stack]
