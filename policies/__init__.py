@@ -1,0 +1,1 @@
+"""The CrossGuard pack: one module per theme, each policy a pure function over the properties of what is planned."""

@@ -1,0 +1,77 @@
+"""Money: that someone hears of it before it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown
+
+BUDGET: Final = "aws:budgets/budget:Budget"
+BILLED: Final = ("aws:", "gcp:")
+
+
+def every_stack_has_a_budget_with_alerts(resources: Sequence[Planned], settings: Settings) -> Findings:
+    """A platform stack has a cost budget whose alerts on actual and on forecast spend have someone to tell.
+
+    A tenant's stack is left out: its budget is an estimate within the platform's. So is a stack that makes nothing a
+    cloud would bill for.
+    """
+    billed = [resource for resource in resources if resource.type.startswith(BILLED)]
+    if not billed or billed[0].in_tenant_stack:
+        return
+    budgets = [resource for resource in resources if resource.type == BUDGET]
+    if not budgets:
+        yield Finding("", "the stack has no budget")
+        return
+    verdicts = [list(_gaps(budget, settings)) for budget in budgets]
+    if all(verdicts):
+        # The budget that is nearest to being good enough tells best what to mend.
+        yield from min(verdicts, key=lambda findings: (any(finding.certain for finding in findings), len(findings)))
+
+
+def _gaps(budget: Planned, settings: Settings) -> Findings:
+    kind = budget.properties.get("budgetType")
+    if kind is UNKNOWN or kind != "COST":
+        yield Finding("budgetType", f"of {budget.name} is not COST", certain=kind is not UNKNOWN, urn=budget.urn)
+    if budget.properties.get("limitAmount") is None and budget.properties.get("autoAdjustData") is None:
+        yield Finding("limitAmount", f"of {budget.name} is absent", urn=budget.urn)
+    notifications = budget.properties.get("notifications")
+    if notifications is UNKNOWN:
+        yield Finding("notifications", f"of {budget.name} are computed", certain=False, urn=budget.urn)
+        return
+    for kind, most in (("ACTUAL", settings["actualAtMost"]), ("FORECASTED", settings["forecastAtMost"])):
+        verdicts = [_alerts(notification, kind, most) for notification in notifications or ()]
+        if True not in verdicts:
+            yield Finding(
+                "notifications",
+                f"of {budget.name} tell nobody of {kind.lower()} spend at {most}% of the limit or less",
+                certain=UNKNOWN not in verdicts,
+                urn=budget.urn,
+            )
+
+
+def _alerts(notification: Any, kind: str, most: float) -> bool | Unknown:
+    """Whether a notification of this kind comes in time (a percentage of the limit) and reaches someone."""
+    if isinstance(notification, Unknown):
+        return notification
+    threshold = notification.get("threshold")
+    people = [notification.get("subscriberEmailAddresses"), notification.get("subscriberSnsTopicArns")]
+    # An entry of the list that is unknown yet, such as the topic's ARN, is a subscriber all the same.
+    reaches: bool | Unknown = any(each is not UNKNOWN and bool(each) for each in people) or (
+        UNKNOWN if UNKNOWN in people else False
+    )
+    facts: list[bool | Unknown] = [
+        reaches,
+        _equals(notification.get("notificationType"), kind),
+        _equals(notification.get("thresholdType"), "PERCENTAGE"),
+        _equals(notification.get("comparisonOperator"), "GREATER_THAN"),
+        UNKNOWN if threshold is UNKNOWN else threshold is not None and float(threshold) <= most,
+    ]
+    if False in facts:
+        return False
+    return UNKNOWN if UNKNOWN in facts else True
+
+
+def _equals(value: Any, wanted: str) -> bool | Unknown:
+    return UNKNOWN if value is UNKNOWN else bool(value == wanted)

@@ -1,0 +1,93 @@
+"""Every policy of the pack. To add one: write the function in its theme's module and give it a row here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from policies import cache, cost, database, network, storage, tagging, tenancy
+from policies.rules import Policy
+
+POLICIES: Final[tuple[Policy, ...]] = (
+    Policy(
+        name="bucket-public-access-blocked",
+        description="Every bucket blocks every way of public access.",
+        mend="give the bucket a BucketPublicAccessBlock with all four flags true",
+        stack=storage.bucket_public_access_blocked,
+    ),
+    Policy(
+        name="rds-encrypted",
+        description="Databases are encrypted at rest.",
+        mend="set storageEncrypted to true",
+        types=frozenset({database.INSTANCE, database.CLUSTER}),
+        resource=database.rds_encrypted,
+    ),
+    Policy(
+        name="rds-private",
+        description="Databases have no public address.",
+        mend="set publiclyAccessible to false",
+        types=frozenset({database.INSTANCE, database.CLUSTER, database.CLUSTER_INSTANCE}),
+        resource=database.rds_private,
+    ),
+    Policy(
+        name="redis-transit-encryption",
+        description="Redis and Valkey are reached over TLS alone.",
+        mend="set transitEncryptionEnabled to true and transitEncryptionMode to required",
+        types=frozenset({cache.GROUP, cache.CLUSTER}),
+        resource=cache.redis_transit_encryption,
+    ),
+    Policy(
+        name="security-group-no-world-ingress",
+        description="Nothing but HTTPS is open to the whole internet.",
+        mend="narrow the CIDR blocks, or name a security group as the source",
+        types=network.GROUPS | {network.RULE, network.INGRESS_RULE},
+        resource=network.security_group_no_world_ingress,
+        settings={
+            "ports": {
+                "type": "array",
+                "items": {"type": "integer", "minimum": 1, "maximum": 65535},
+                "description": "Ports that may be open to the whole internet.",
+                "default": [443],
+            }
+        },
+    ),
+    Policy(
+        name="tenant-namespace-has-quota-and-default-deny",
+        description="A tenant's namespace has a quota and denies all traffic that is not allowed by name.",
+        mend="make the namespace by TenantWorkspace, or add a ResourceQuota and default-deny NetworkPolicies",
+        stack=tenancy.tenant_namespace_has_quota_and_default_deny,
+    ),
+    Policy(
+        name="required-tags",
+        description="Every resource says whose it is and who pays for it.",
+        mend="pass the component's ownership tags on to the resource",
+        resource=tagging.required_tags,
+        settings={
+            "tags": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Tags (in Kubernetes labels of namespaces) that must be there.",
+                "default": ["product", "environment", "cost-centre", "managed-by"],
+            }
+        },
+    ),
+    Policy(
+        name="every-stack-has-a-budget-with-alerts",
+        description="Every platform stack has a budget that tells someone in time.",
+        mend="add BudgetAlerts with an e-mail address or a topic",
+        stack=cost.every_stack_has_a_budget_with_alerts,
+        settings={
+            "actualAtMost": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "description": "Percent of the limit at which actual spend must have been told.",
+                "default": 100,
+            },
+            "forecastAtMost": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "description": "Percent of the limit at which forecast spend must have been told.",
+                "default": 100,
+            },
+        },
+    ),
+)
