@@ -141,7 +141,8 @@ class EngineProject:
         return subprocess.Popen(
             self._line(command),
             cwd=self.folder,
-            env={**self.environment, **(environment or {})},
+            # --event-log is one of the engine's commands and flags for debugging.
+            env={**self.environment, "PULUMI_DEBUG_COMMANDS": "true", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

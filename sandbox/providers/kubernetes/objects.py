@@ -147,7 +147,6 @@ def drifted_inputs(inputs: Any, known: Any, live: Any) -> Any:
         kept = {key: drifted_inputs(value, before.get(key), live.get(key)) for key, value in inputs.items()}
         return {key: value for key, value in kept.items() if value is not None}
     if isinstance(inputs, list) and isinstance(live, list) and len(inputs) == len(live):
-        before = known if isinstance(known, list) and len(known) == len(inputs) else [None] * len(inputs)
-        pairs = zip(inputs, before, live, strict=True)
-        return [drifted_inputs(value, old, now) for value, old, now in pairs]
+        last: list[Any] = known if isinstance(known, list) and len(known) == len(inputs) else [None] * len(inputs)
+        return [drifted_inputs(value, old, now) for value, old, now in zip(inputs, last, live, strict=True)]
     return inputs if live == known else live

@@ -220,12 +220,14 @@ class KubernetesProvider(Provider):
 
     @property
     def _write(self) -> Writer:
-        assert self._connected and self._writer is not None
+        if self._writer is None:
+            raise Unreachable(self._configured.unusable)
         return self._writer
 
     @property
     def _wait(self) -> Waiter:
-        assert self._connected and self._waiter is not None
+        if self._waiter is None:
+            raise Unreachable(self._configured.unusable)
         return self._waiter
 
     @property
@@ -363,24 +365,24 @@ def _replacing(changes: Mapping[Path, DiffKind], replaced: list[Path]) -> dict[P
 
 # Kinds that own nothing go at once; the others go after what they own, as with `kubectl delete --cascade=foreground`.
 _OWNERLESS = frozenset(
-    [
-        "ConfigMap",
-        "Secret",
-        "ServiceAccount",
-        "Role",
-        "RoleBinding",
+    {
         "ClusterRole",
         "ClusterRoleBinding",
-        "NetworkPolicy",
-        "ResourceQuota",
-        "LimitRange",
+        "ConfigMap",
         "HorizontalPodAutoscaler",
-        "PodDisruptionBudget",
         "Ingress",
-        "Service",
+        "LimitRange",
         "Namespace",
+        "NetworkPolicy",
         "Pod",
-    ]
+        "PodDisruptionBudget",
+        "ResourceQuota",
+        "Role",
+        "RoleBinding",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+    }
 )
 
 
