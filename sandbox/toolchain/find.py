@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sandbox.toolchain import debian, gomodules
+from sandbox.toolchain import debian, download, gomodules
 from sandbox.toolchain.cache import cache_root
 from sandbox.toolchain.tools import TOOLS, DebianBinary, GoBinary, ModuleScript, Tool, WheelBinary
 
@@ -24,6 +24,7 @@ class Origin(StrEnum):
     """Where a tool came from."""
 
     PATH = "PATH"
+    DOWNLOADED = "downloaded"
     BUILT = "built"
     WHEEL = "wheel"
     DEBIAN = "Debian"
@@ -45,7 +46,7 @@ def find(name: str, tools: Mapping[str, Tool] = TOOLS) -> Found | None:
     if ours is not None:
         return Found(tool, ours, Origin.PATH)
     kept = location(tool, tools)
-    return Found(tool, kept, _origin(tool)) if os.access(kept, os.X_OK) else None
+    return Found(tool, kept, _origin(tool, kept)) if os.access(kept, os.X_OK) else None
 
 
 def location(tool: Tool, tools: Mapping[str, Tool] = TOOLS) -> Path:
@@ -75,14 +76,14 @@ def scripts(tool: Tool, tools: Mapping[str, Tool] = TOOLS) -> tuple[Tool, ...]:
     )
 
 
-def _origin(tool: Tool) -> Origin:
+def _origin(tool: Tool, kept: Path) -> Origin:
     match tool.source:
         case WheelBinary():
             return Origin.WHEEL
         case DebianBinary():
             return Origin.DEBIAN
         case _:
-            return Origin.BUILT
+            return Origin.DOWNLOADED if (kept.parent / download.MARKER).exists() else Origin.BUILT
 
 
 def on_path(tool: Tool, tools: Mapping[str, Tool] = TOOLS) -> Path | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from errors import FreeholdError, UsageError
-from sandbox.toolchain import cache, compiler, debian, gomodules
+from sandbox.toolchain import cache, compiler, debian, download, gomodules
 from sandbox.toolchain.commands import Commands
 from sandbox.toolchain.find import entry, find, scripts
 from sandbox.toolchain.progress import Reporter, Shown, reported
@@ -126,11 +126,24 @@ def _build_go(go: Path, missing: list[Tool], staged: Path, root: Path, commands:
     # A script that is missing is made together with the tool beside which it lies: they are one entry.
     owners = {tool.source.beside if isinstance(tool.source, ModuleScript) else tool.name for tool in missing}
     binaries = [(TOOLS[name], source) for name in sorted(owners) if isinstance(source := TOOLS[name].source, GoBinary)]
+    if download.wanted():
+        binaries = [(tool, source) for tool, source in binaries if not _download(tool, staged, reporter)]
+        if not binaries:
+            return
     gomodules.build(go, binaries, staged, root, commands, reporter)
     for tool, _ in binaries:
         beside = [(script, script.source) for script in scripts(tool) if isinstance(script.source, ModuleScript)]
         gomodules.copy_scripts(go, beside, staged, root, commands)
         cache.publish(staged / tool.name, entry(tool))
+
+
+def _download(tool: Tool, staged: Path, reporter: Reporter) -> bool:
+    folder = staged / f"{tool.name}.download"
+    folder.mkdir()
+    done = download.fetch(tool, folder, lambda text: reporter.detail(tool.source.unit, text))
+    if done:
+        cache.publish(folder, entry(tool))
+    return done
 
 
 def bin_directory() -> Path:

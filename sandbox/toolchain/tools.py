@@ -102,6 +102,9 @@ class Tool:
     """Which versions on PATH will do; None: those on PATH are never taken."""
     follows: str = ""
     """Taken from PATH only with the tool of this name, from the same folder (they are one distribution)."""
+    download: str = ""
+    """Where the project publishes the executable, with its SHA-256 in `<address>.sha256`; {name}, {version} and
+    {architecture} (amd64, arm64) are filled in."""
     on_request: bool = False
     """Made only when it is asked for by name: few need it."""
 
@@ -116,6 +119,8 @@ _KUBERNETES_STAMPS = (
     ("k8s.io/component-base/version.gitMajor", "1"),
     ("k8s.io/component-base/version.gitMinor", "35"),
 )
+# https://kubernetes.io/releases/download/#binaries
+_KUBERNETES_DOWNLOAD = "https://dl.k8s.io/release/v{version}/bin/linux/{architecture}/{name}"
 # The API server's skew policy: kubectl may be one minor version older or newer.
 _KUBECTL_SKEW = Accepted((1, 34), (1, 37))
 _KUBERNETES_SERVERS = Accepted((1, 35), (1, 36))
@@ -123,7 +128,7 @@ _KUBERNETES_SERVERS = Accepted((1, 35), (1, 36))
 
 def _kubernetes(name: str, accepted: Accepted, probe: tuple[str, ...] = ("--version",)) -> Tool:
     source = GoBinary("kubernetes", f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES_STAMPS)
-    return Tool(name, source, _KUBERNETES, probe, accepted)
+    return Tool(name, source, _KUBERNETES, probe, accepted, download=_KUBERNETES_DOWNLOAD)
 
 
 def _pulumi_script(name: str, folder: str) -> Tool:
