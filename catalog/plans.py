@@ -109,10 +109,16 @@ class Plan(_Model):
         return self
 
 
+Image = Annotated[str, Field(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?(:[A-Za-z0-9_][\w.-]*|@sha256:[0-9a-f]{64})$")]
+"""A container image with a tag or a digest."""
+
+
 class Workload(_Model):
-    """A program that the product runs in each workspace. Its image is the environment's to name."""
+    """A program that the product runs in each workspace."""
 
     name: Slug
+    image: Image | None
+    """None: runs only for tenants whose configuration names one."""
     port: int = Field(gt=0, lt=65536)
     cpu: Quantity
     memory: Quantity

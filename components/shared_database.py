@@ -14,12 +14,12 @@ class SharedDatabaseArgs:
 
     host: pulumi.Input[str]
     port: pulumi.Input[int]
-    username: str
+    username: pulumi.Input[str]
     password: pulumi.Input[str]
-    database: str
+    database: pulumi.Input[str]
 
 
-def provider(name: str, args: SharedDatabaseArgs, opts: pulumi.ResourceOptions) -> postgresql.Provider:
+def provider(name: str, args: SharedDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> postgresql.Provider:
     """A provider for one database, over TLS. A managed server's administrator is no superuser, and must be said not
     to be: https://www.pulumi.com/registry/packages/postgresql/installation-configuration/
 

@@ -94,7 +94,6 @@ class PlatformContract(_Record):
     bucket: BucketContract
     alerts: AlertsContract
     budget: BudgetContract
-    workload_images: dict[str, str] = {}
 
 
 def validated(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,13 +118,22 @@ def read(stack: str, exported: Mapping[str, Any] | None) -> PlatformContract:
         raise FreeholdError(f"its contract is malformed at {bad}", where=f"stack {stack}") from error
 
 
-def reference(stack: str, project: str) -> pulumi.Output[PlatformContract]:
-    """The contract of the platform stack `stack`, read when the program runs."""
-    exported = pulumi.StackReference(f"organization/{project}/{stack}").get_output(OUTPUT)
+def reference(stack: str, *, product: str) -> pulumi.Output[PlatformContract]:
+    """The contract of the platform stack `stack` of this project. The program ends in one line where there is none
+    that this program can read, or where it is another product's."""
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
+    exported = pulumi.StackReference(name).get_output(OUTPUT)
 
     def parse(value: Mapping[str, Any] | None) -> PlatformContract:
         try:
-            return read(stack, value)
+            known = read(stack, value)
+            if known.product != product:
+                raise FreeholdError(
+                    f"runs {known.product}, the tenant is one of {product}",
+                    where=f"stack {stack}",
+                    mend="correct freehold:blueprint or the tenant's cell",
+                )
+            return known
         except FreeholdError as error:
             raise pulumi.RunError(error.line()) from error
 

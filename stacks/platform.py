@@ -179,7 +179,6 @@ def run(settings: PlatformSettings, cell: str) -> None:
         "bucket": {"name": bucket.bucket_name, "arn": bucket.bucket, "kms_key_arn": bucket.key},
         "alerts": {"topic_arn": budget.topic},
         "budget": {"name": budget.budget_name, "limit": settings.budget.monthly_usd},
-        "workload_images": {name: workload.image for name, workload in settings.workloads.items()},
     }
     pulumi.export(contract.OUTPUT, pulumi.Output.from_input(record).apply(contract.validated))
 

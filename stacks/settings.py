@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from catalog import blueprints
 from catalog.identifiers import TenantId, Workspace
-from catalog.plans import Plan, Slug, Tier
+from catalog.plans import Image, Plan, Slug, Tier, Workload
 from stacks.networks import Cidr, NetworkCidr, ServiceCidr, overlap
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
@@ -128,8 +128,7 @@ class BudgetSettings(Settings):
 
 
 class WorkloadSettings(Settings):
-    image: Annotated[str, Field(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?(:[A-Za-z0-9_][\w.-]*|@sha256:[0-9a-f]{64})$")]
-    """With a tag other than `latest`, or a digest."""
+    image: Image
 
     @field_validator("image")
     @classmethod
@@ -156,8 +155,6 @@ class PlatformSettings(Settings):
     redis: RedisSettings
     bucket: BucketSettings = BucketSettings()
     budget: BudgetSettings
-    workloads: dict[str, WorkloadSettings] = {}
-    """The blueprint's workloads that tenants get; one that is not named here is not run."""
 
     @model_validator(mode="after")
     def _networks_apart(self) -> PlatformSettings:
@@ -165,13 +162,6 @@ class PlatformSettings(Settings):
         peers = {f"network.peers[{index}]": peer for index, peer in enumerate(self.network.peers)}
         if clash := overlap(claimed | peers):
             raise ValueError(clash)
-        return self
-
-    @model_validator(mode="after")
-    def _known_workloads(self) -> PlatformSettings:
-        known = {workload.name for workload in blueprints.load(self.blueprint).workloads}
-        if unknown := sorted(self.workloads.keys() - known):
-            raise ValueError(f"{self.blueprint} has no workload {unknown[0]!r}; it has {', '.join(sorted(known))}")
         return self
 
 
@@ -187,7 +177,7 @@ class TenantRecord(Settings):
     subdomain: TenantId | None = None
     region: Region | None = None
     cost_centre: Slug | None = None
-    """Absent: the platform's."""
+    """Absent: the tenant's id, so that its costs can be told apart."""
     workspaces: tuple[Workspace, ...] = Field(default=("default",), min_length=1)
 
     @field_validator("workspaces")
@@ -206,6 +196,15 @@ class TenantSettings(Settings):
     blueprint: BlueprintName = "chronos-cloud"
     protect: bool = True
     tenant: TenantRecord
+    workloads: dict[str, WorkloadSettings] = {}
+    """Images of the blueprint's workloads, where this tenant gets others than the blueprint names."""
+
+    @model_validator(mode="after")
+    def _known_workloads(self) -> TenantSettings:
+        known = {workload.name for workload in blueprints.load(self.blueprint).workloads}
+        if unknown := sorted(self.workloads.keys() - known):
+            raise ValueError(f"{self.blueprint} has no workload {unknown[0]!r}; it has {', '.join(sorted(known))}")
+        return self
 
     @model_validator(mode="after")
     def _plan_fits(self) -> TenantSettings:
@@ -220,6 +219,11 @@ class TenantSettings(Settings):
                 f"{len(self.tenant.workspaces)} workspaces exceed the {plan.quota.workspaces} of plan {plan.name}"
             )
         return self
+
+    def image(self, workload: Workload) -> str | None:
+        """The image that this tenant's `workload` runs, or None where it is not run."""
+        chosen = self.workloads.get(workload.name)
+        return chosen.image if chosen else workload.image
 
     def plan(self) -> Plan:
         """The tenant's plan. Raises ValueError where the blueprint has none of that name."""

@@ -127,7 +127,14 @@ BLUEPRINT = Blueprint(
     plans=(FREE, STARTER, PRO, ENTERPRISE),
     workloads=(
         Workload(
-            name="scheduler", port=8080, cpu="100m", memory="128Mi", replicas_minimum=1, cpu_utilisation_percent=70
+            name="scheduler",
+            # The scheduler's image is not published; this one holds its place and only waits.
+            image="registry.k8s.io/pause:3.10.1",
+            port=8080,
+            cpu="100m",
+            memory="128Mi",
+            replicas_minimum=1,
+            cpu_utilisation_percent=70,
         ),
     ),
 )

@@ -1,0 +1,89 @@
+"""Whom a workspace may talk to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.networking import v1
+
+from components import tags
+from components.tags import Ownership
+
+NOT_PUBLIC = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16")
+"""Private networks, carrier-grade NAT and link-local addresses, the machine's metadata service among them."""
+
+
+@dataclass(frozen=True)
+class TrafficArgs:
+    ownership: Ownership
+    namespace: pulumi.Input[str]
+    data_cidrs: pulumi.Input[Sequence[str]]
+    """Where the shared databases and caches are."""
+    data_ports: pulumi.Input[Sequence[int]]
+
+
+class Traffic(pulumi.ComponentResource):
+    """NetworkPolicies: everything is denied in both directions, then let out are name resolution, the workspace's own
+    pods, the shared databases and caches, and HTTPS to public addresses. Other namespaces stay out of reach."""
+
+    def __init__(self, name: str, args: TrafficArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("freehold:kubernetes:Traffic", name, None, opts)
+        ports = pulumi.Output.from_input(args.data_ports).apply(_ports)
+        data = pulumi.Output.from_input(args.data_cidrs).apply(_blocks)
+        policies: dict[str, v1.NetworkPolicySpecArgsDict] = {
+            "default-deny": {"pod_selector": {}, "policy_types": ["Ingress", "Egress"]},
+            "allow-own-pods": {
+                "pod_selector": {},
+                "policy_types": ["Ingress", "Egress"],
+                "ingress": [{"from_": [{"pod_selector": {}}]}],
+                "egress": [{"to": [{"pod_selector": {}}]}],
+            },
+            "allow-dns": {
+                "pod_selector": {},
+                "policy_types": ["Egress"],
+                "egress": [
+                    {
+                        "to": [
+                            {
+                                "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}},
+                                "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
+                            }
+                        ],
+                        "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")],
+                    }
+                ],
+            },
+            "allow-data": {
+                "pod_selector": {},
+                "policy_types": ["Egress"],
+                "egress": [{"to": data, "ports": ports}],
+            },
+            "allow-public-https": {
+                "pod_selector": {},
+                "policy_types": ["Egress"],
+                "egress": [
+                    {
+                        "to": [{"ip_block": {"cidr": "0.0.0.0/0", "except_": list(NOT_PUBLIC)}}],
+                        "ports": [{"protocol": "TCP", "port": 443}],
+                    }
+                ],
+            },
+        }
+        for policy, spec in policies.items():
+            v1.NetworkPolicy(
+                f"{name}-{policy}",
+                metadata={"name": policy, "namespace": args.namespace, "labels": tags.kubernetes(args.ownership)},
+                spec=spec,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({})
+
+
+def _blocks(cidrs: Sequence[str]) -> Sequence[v1.NetworkPolicyPeerArgsDict]:
+    return [{"ip_block": {"cidr": cidr}} for cidr in cidrs]
+
+
+def _ports(ports: Sequence[int]) -> Sequence[v1.NetworkPolicyPortArgsDict]:
+    return [{"protocol": "TCP", "port": port} for port in ports]
