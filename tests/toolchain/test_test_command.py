@@ -28,7 +28,8 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copy(CHECKOUT / "sandbox" / "home.py", tmp_path / "sandbox")
     shutil.copytree(CHECKOUT / "sandbox" / "toolchain", tmp_path / "sandbox" / "toolchain")
     (tmp_path / "tests").mkdir()
-    shutil.copy(CHECKOUT / "tests" / "unresolved_outputs.py", tmp_path / "tests")
+    for plugin in ("unresolved_outputs.py", "sandbox_marker.py"):
+        shutil.copy(CHECKOUT / "tests" / plugin, tmp_path / "tests")
     (tmp_path / "tests" / "test_good.py").write_text("def test_good() -> None:\n    assert True\n", encoding="utf-8")
     return tmp_path
 
