@@ -30,7 +30,7 @@ _PRIVATE: Final[tuple[Network, ...]] = tuple(
 )
 # The widest range that is not "public" in AWS' own meaning of the word: /8 for IPv4, /32 for IPv6.
 # docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
-_WIDEST: Final = {4: 2 ** (32 - 8), 6: 2 ** (128 - 32)}
+_MOST: Final[dict[int, int]] = {4: 2 ** (32 - 8), 6: 2 ** (128 - 32)}
 _TCP_OR_UDP: Final = frozenset({"tcp", "udp", "6", "17"})
 
 
@@ -67,7 +67,7 @@ def is_world(texts: Iterable[str]) -> bool:
     networks = [ip_network(text.strip(), strict=False) for text in texts]
     four = collapse_addresses(network for network in networks if isinstance(network, IPv4Network))
     six = collapse_addresses(network for network in networks if isinstance(network, IPv6Network))
-    return sum(map(_public_addresses, four)) > _WIDEST[4] or sum(map(_public_addresses, six)) > _WIDEST[6]
+    return sum(map(_public_addresses, four)) > _MOST[4] or sum(map(_public_addresses, six)) > _MOST[6]
 
 
 def _public_addresses(network: Network) -> int:

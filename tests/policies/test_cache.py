@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from policies.rules import UNKNOWN
+from tests.policies.plans import certain, findings, planned, undecided
+
+POLICY = "redis-transit-encryption"
+GROUP = "aws:elasticache/replicationGroup:ReplicationGroup"
+CLUSTER = "aws:elasticache/cluster:Cluster"
+
+
+def test_compliant() -> None:
+    assert findings(POLICY, planned(GROUP, transitEncryptionEnabled=True)) == []
+    assert findings(POLICY, planned(GROUP, transitEncryptionEnabled=True, transitEncryptionMode="required")) == []
+
+
+def test_violating() -> None:
+    assert certain(findings(POLICY, planned(GROUP, transitEncryptionEnabled=False)))
+
+
+def test_absent_means_unencrypted() -> None:
+    assert certain(findings(POLICY, planned(GROUP)))
+
+
+def test_unknown() -> None:
+    assert undecided(findings(POLICY, planned(GROUP, transitEncryptionEnabled=UNKNOWN)))
+
+
+def test_a_mode_that_also_serves_plain_clients_is_a_violation() -> None:
+    assert certain(findings(POLICY, planned(GROUP, transitEncryptionEnabled=True, transitEncryptionMode="preferred")))
+    assert undecided(findings(POLICY, planned(GROUP, transitEncryptionEnabled=True, transitEncryptionMode=UNKNOWN)))
+
+
+@pytest.mark.parametrize("engine", ["redis", "valkey", None])
+def test_a_lone_cluster_cannot_be_encrypted(engine: str | None) -> None:
+    assert certain(findings(POLICY, planned(CLUSTER, engine=engine)))
+
+
+def test_memcached_and_members_of_a_group_are_left_alone() -> None:
+    assert findings(POLICY, planned(CLUSTER, engine="memcached")) == []
+    assert findings(POLICY, planned(CLUSTER, replicationGroupId="main")) == []
+    assert undecided(findings(POLICY, planned(CLUSTER, engine=UNKNOWN)))

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from policies.rules import UNKNOWN, Planned
+from tests.policies.plans import certain, findings, planned, undecided
+
+POLICY = "every-stack-has-a-budget-with-alerts"
+VPC = planned("aws:ec2/vpc:Vpc")
+
+
+def alert(kind: str = "ACTUAL", threshold: Any = 80, **properties: Any) -> dict[str, Any]:
+    return {
+        "comparisonOperator": "GREATER_THAN",
+        "notificationType": kind,
+        "threshold": threshold,
+        "thresholdType": "PERCENTAGE",
+        "subscriberEmailAddresses": ["finance@example.com"],
+    } | properties
+
+
+FORECAST = alert("FORECASTED", 100)
+
+
+def budget(*notifications: Any, **properties: Any) -> Planned:
+    whole = {"budgetType": "COST", "limitAmount": "500", "notifications": list(notifications)} | properties
+    return planned("aws:budgets/budget:Budget", "budget", **whole)
+
+
+def test_compliant() -> None:
+    assert findings(POLICY, VPC, budget(alert(), FORECAST)) == []
+
+
+def test_no_budget_is_a_violation() -> None:
+    assert certain(findings(POLICY, VPC))
+
+
+def test_absent_notifications_are_a_violation() -> None:
+    assert len(findings(POLICY, VPC, budget())) == 2
+    assert certain(findings(POLICY, VPC, budget(notifications=None)))
+
+
+@pytest.mark.parametrize("only", [alert(), FORECAST], ids=["actual", "forecast"])
+def test_actual_and_forecast_are_both_wanted(only: dict[str, Any]) -> None:
+    found = findings(POLICY, VPC, budget(only))
+    assert certain(found)
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subscriberEmailAddresses": []},
+        {"subscriberEmailAddresses": None},
+        {"threshold": 101},
+        {"threshold": None},
+        {"thresholdType": "ABSOLUTE_VALUE"},
+        {"comparisonOperator": "LESS_THAN"},
+    ],
+    ids=str,
+)
+def test_an_alert_that_reaches_nobody_in_time_does_not_count(change: dict[str, Any]) -> None:
+    assert certain(findings(POLICY, VPC, budget(alert(**change), FORECAST)))
+    assert findings(POLICY, VPC, budget(alert(**change), alert(), FORECAST)) == []
+
+
+def test_a_topic_that_is_made_beside_it_is_a_subscriber() -> None:
+    topic: dict[str, Any] = {"subscriberEmailAddresses": None, "subscriberSnsTopicArns": [UNKNOWN]}
+    assert findings(POLICY, VPC, budget(alert(**topic), alert("FORECASTED", **topic))) == []
+
+
+@pytest.mark.parametrize("kind", ["USAGE", None])
+def test_a_budget_of_something_else_does_not_count(kind: str | None) -> None:
+    assert certain(findings(POLICY, VPC, budget(alert(), FORECAST, budgetType=kind)))
+    assert findings(POLICY, VPC, budget(alert(), FORECAST, budgetType=kind), budget(alert(), FORECAST)) == []
+
+
+def test_a_budget_without_a_limit_does_not_count() -> None:
+    assert certain(findings(POLICY, VPC, budget(alert(), FORECAST, limitAmount=None)))
+    assert findings(POLICY, VPC, budget(alert(), FORECAST, limitAmount=UNKNOWN)) == []
+
+
+def test_unknown_values_cannot_be_told() -> None:
+    assert undecided(findings(POLICY, VPC, budget(notifications=UNKNOWN)))
+    assert undecided(findings(POLICY, VPC, budget(UNKNOWN, FORECAST)))
+    assert undecided(findings(POLICY, VPC, budget(alert(threshold=UNKNOWN), FORECAST)))
+    assert undecided(findings(POLICY, VPC, budget(alert(subscriberEmailAddresses=UNKNOWN), FORECAST)))
+    assert undecided(findings(POLICY, VPC, budget(alert(), FORECAST, budgetType=UNKNOWN)))
+
+
+def test_tenant_stacks_and_stacks_that_cost_nothing_are_left_alone() -> None:
+    assert findings(POLICY, planned("aws:iam/role:Role", stack="tenant.prod.acme")) == []
+    assert findings(POLICY, planned("kubernetes:core/v1:Namespace")) == []
+    assert findings(POLICY) == []
+
+
+def test_the_thresholds_can_be_set() -> None:
+    strict = {"actualAtMost": 50}
+    assert certain(findings(POLICY, VPC, budget(alert(), FORECAST), settings=strict))
+    assert findings(POLICY, VPC, budget(alert(threshold=50), FORECAST), settings=strict) == []

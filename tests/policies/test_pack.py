@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pulumi_policy import EnforcementLevel, PolicyConfigSchema
+from pulumi_policy.proxy import UNKNOWN_BOOLEAN_VALUE, unknown_checking_proxy
+
+from policies import pack, rules
+from policies.levels import environment_of, level_for
+from policies.rules import UNKNOWN, Finding
+from policies.table import POLICIES
+from sandbox.home import CHECKOUT
+from tests.policies.plans import planned
+
+NAMES = [
+    "bucket-public-access-blocked",
+    "rds-encrypted",
+    "rds-private",
+    "redis-transit-encryption",
+    "security-group-no-world-ingress",
+    "tenant-namespace-has-quota-and-default-deny",
+    "required-tags",
+    "every-stack-has-a-budget-with-alerts",
+]
+
+
+def test_the_table_holds_the_policies() -> None:
+    assert [row.name for row in POLICIES] == NAMES
+    assert len({row.description for row in POLICIES}) == len(NAMES)
+
+
+@pytest.mark.parametrize("level", ["advisory", "mandatory"])
+def test_every_policy_takes_the_level_of_the_environment(level: Any) -> None:
+    made = pack.policies(POLICIES, level)
+    assert [policy.name for policy in made] == NAMES
+    assert {policy.enforcement_level for policy in made} == {EnforcementLevel(level)}
+
+
+def test_settings_are_declared_as_a_schema() -> None:
+    schemas = {policy.name: policy.config_schema for policy in pack.policies(POLICIES, "mandatory")}
+    ports = schemas["security-group-no-world-ingress"]
+    assert isinstance(ports, PolicyConfigSchema)
+    assert ports.properties["ports"]["default"] == [443]
+    assert schemas["rds-private"] is None
+
+
+@pytest.mark.parametrize(
+    ("stack", "environment", "level"),
+    [
+        ("dev", "dev", "advisory"),
+        ("dev-eu1", "dev", "advisory"),
+        ("tenant.dev.acme", "dev", "advisory"),
+        ("sandbox", "sandbox", "mandatory"),
+        ("sandbox-gcp", "sandbox", "mandatory"),
+        ("staging", "staging", "mandatory"),
+        ("prod", "prod", "mandatory"),
+        ("tenant.prod-eu1.dev", "prod", "mandatory"),
+        ("development", "development", "mandatory"),
+        ("", "", "mandatory"),
+    ],
+)
+def test_levels_by_stack(stack: str, environment: str, level: str) -> None:
+    assert environment_of(stack) == environment
+    assert level_for(stack) == level
+
+
+def test_unknown_values_come_out_of_the_proxies() -> None:
+    raw = {"flag": UNKNOWN_BOOLEAN_VALUE, "rules": [{"port": 22, "on": UNKNOWN_BOOLEAN_VALUE}, "x"], "none": None}
+    expected = {"flag": UNKNOWN, "rules": [{"port": 22, "on": UNKNOWN}, "x"], "none": None}
+    assert pack.plain(unknown_checking_proxy(raw)) == expected
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.dictionaries(st.text(), json_values))
+def test_known_values_are_unchanged_by_the_proxies(raw: dict[str, Any]) -> None:
+    assert pack.plain(unknown_checking_proxy(raw)) == raw
+
+
+def test_violations_are_reported_before_what_cannot_be_told() -> None:
+    row = rules.Policy("p", "d", "mend it", resource=lambda resource, settings: [])
+    told: list[str] = []
+
+    def tell(message: str, urn: str | None = None) -> None:
+        told.append(message)
+
+    found = [Finding("a", "unsure", certain=False), Finding("b", "is wrong")]
+    with pytest.raises(pack.CannotTell) as raised:
+        pack._report(row, found, tell)
+    assert told == ["`b` is wrong; mend it"]
+    assert raised.value.message == "`a` cannot be told before creation: unsure"
+
+
+SECRET = "hunter2-0.0.0.0/0"
+
+
+def secretive(value: Any) -> Any:
+    """Every text replaced by a secret, at every depth."""
+    if isinstance(value, dict):
+        return {key: secretive(item) for key, item in value.items()}
+    return [secretive(item) for item in value] if isinstance(value, list) else SECRET
+
+
+@pytest.mark.parametrize("row", POLICIES, ids=lambda row: row.name)
+def test_no_value_of_a_property_is_ever_printed(row: rules.Policy) -> None:
+    names = {
+        "bucket": "", "blockPublicAcls": "", "storageEncrypted": "", "publiclyAccessible": "", "engine": "",
+        "engineMode": "", "transitEncryptionEnabled": "", "transitEncryptionMode": "", "type": "ingress",
+        "ingress": [{"protocol": "", "fromPort": "", "toPort": "", "cidrBlocks": [""]}], "cidrIpv4": "",
+        "tags": {"product": ""}, "metadata": {"labels": {"freehold.dev/tenant": ""}, "namespace": ""},
+        "spec": {"hard": {"": ""}}, "budgetType": "", "cidrBlocks": [""], "ipv6CidrBlocks": [""],
+        "notifications": [{"notificationType": "", "thresholdType": "", "subscriberEmailAddresses": [""]}],
+    }  # fmt: skip
+    types = row.types or {
+        "aws:s3/bucket:Bucket",
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        "kubernetes:core/v1:Namespace",
+        "aws:budgets/budget:Budget",
+    }
+    properties = secretive(names) | {"type": "ingress"}
+    resources = [planned(type, **properties) for type in types]
+    settings = row.defaults()
+    if row.stack:
+        found = list(row.stack(resources, settings))
+    else:
+        assert row.resource is not None
+        found = [finding for resource in resources for finding in row.resource(resource, settings)]
+    if row.name not in ("rds-private", "required-tags"):
+        assert found
+    assert not any(SECRET in finding.text() for finding in found)
+
+
+def test_the_policies_import_no_cloud_sdk_and_no_pulumi() -> None:
+    code = (
+        "import sys, policies.table; "
+        "print(sorted(m for m in sys.modules if m.split('.')[0] in ('pulumi', 'pulumi_aws', 'grpc', 'sandbox')))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

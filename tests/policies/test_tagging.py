@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from components import tags as component_tags
+from policies import taggable
+from policies.rules import UNKNOWN
+from policies.tagging import taggable_types
+from tests.policies.plans import certain, findings, planned, undecided
+
+POLICY = "required-tags"
+TOPIC = "aws:sns/topic:Topic"
+NAMESPACE = "kubernetes:core/v1:Namespace"
+TENANT_STACK = "tenant.prod.acme"
+SHARED = component_tags.Ownership("chronos", "prod", "platform")
+ACME = component_tags.Ownership("chronos", "prod", "platform", tenant="acme")
+
+
+def test_what_the_components_write_is_compliant() -> None:
+    assert findings(POLICY, planned(TOPIC, tags=component_tags.aws(SHARED, name="alerts"))) == []
+    assert findings(POLICY, planned(TOPIC, stack=TENANT_STACK, tags=component_tags.aws(ACME))) == []
+    shared, acme = component_tags.kubernetes(SHARED), component_tags.kubernetes(ACME)
+    assert findings(POLICY, planned(NAMESPACE, metadata={"labels": shared})) == []
+    assert findings(POLICY, planned(NAMESPACE, stack=TENANT_STACK, metadata={"labels": acme})) == []
+
+
+@pytest.mark.parametrize("tag", ["product", "environment", "cost-centre", "managed-by"])
+def test_each_tag_is_required(tag: str) -> None:
+    tags: dict[str, Any] = dict(component_tags.aws(SHARED))
+    for wrong in (None, ""):
+        found = findings(POLICY, planned(TOPIC, tags=tags | {tag: wrong}))
+        assert certain(found)
+        assert [tag in finding.reason for finding in found] == [True]
+    assert undecided(findings(POLICY, planned(TOPIC, tags=tags | {tag: UNKNOWN})))
+
+
+def test_absent_tags_are_a_violation() -> None:
+    assert len(findings(POLICY, planned(TOPIC))) == 4
+    assert certain(findings(POLICY, planned(TOPIC)))
+    assert certain(findings(POLICY, planned(NAMESPACE)))
+    assert certain(findings(POLICY, planned(NAMESPACE, metadata={})))
+
+
+def test_unknown_tags_cannot_be_told() -> None:
+    assert undecided(findings(POLICY, planned(TOPIC, tags=UNKNOWN)))
+    assert undecided(findings(POLICY, planned(NAMESPACE, metadata=UNKNOWN)))
+    assert undecided(findings(POLICY, planned(NAMESPACE, metadata={"labels": UNKNOWN})))
+
+
+def test_the_tenant_is_required_in_its_own_stack_only() -> None:
+    without = component_tags.aws(SHARED)
+    assert findings(POLICY, planned(TOPIC, tags=without)) == []
+    found = findings(POLICY, planned(TOPIC, stack=TENANT_STACK, tags=without))
+    assert certain(found)
+    assert "tenant" in found[0].reason
+
+
+def test_default_tags_of_the_provider_count() -> None:
+    tags = component_tags.aws(SHARED)
+    for default in ({"tags": tags}, json.dumps({"tags": tags})):
+        assert findings(POLICY, planned(TOPIC, provider={"defaultTags": default})) == []
+    some = {"tags": {"product": "chronos"}}
+    assert len(findings(POLICY, planned(TOPIC, provider={"defaultTags": some}))) == 3
+    assert undecided(findings(POLICY, planned(TOPIC, provider={"defaultTags": UNKNOWN})))
+
+
+def test_tags_as_a_list_count() -> None:
+    group = "aws:autoscaling/group:Group"
+    tags = [{"key": key, "value": value} for key, value in component_tags.aws(SHARED).items()]
+    assert findings(POLICY, planned(group, tags=tags)) == []
+    assert certain(findings(POLICY, planned(group, tags=tags[1:])))
+    assert undecided(findings(POLICY, planned(group, tags=[*tags[1:], UNKNOWN])))
+
+
+def test_types_that_take_no_tags_are_left_alone() -> None:
+    assert findings(POLICY, planned("aws:ec2/route:Route")) == []
+    assert findings(POLICY, planned("freehold:tenant:TenantWorkspace")) == []
+
+
+def test_other_tags_can_be_required() -> None:
+    assert findings(POLICY, planned(TOPIC, tags={"owner": "x"}), settings={"tags": ["owner"]}) == []
+
+
+def test_the_list_of_taggable_types_is_that_of_the_installed_sdk() -> None:
+    listed = {line for line in taggable.listing().splitlines() if not line.startswith("#")}
+    assert listed == taggable_types(), "run `python -m policies.taggable`"
+    assert {TOPIC, "aws:s3/bucket:Bucket", "aws:rds/instance:Instance"} <= listed
+    assert "aws:ec2/route:Route" not in listed
