@@ -6,15 +6,21 @@ it cannot know whether X was made. The journal can: `pulumi refresh --import-pen
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+
+import psutil
 
 from sandbox.home import Home
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS creations (urn TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (urn, id)) WITHOUT ROWID
+CREATE TABLE IF NOT EXISTS creations (urn TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (urn, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attempts (urn TEXT NOT NULL, host INTEGER NOT NULL, started REAL NOT NULL);
 """
 
 
@@ -25,11 +31,32 @@ class Creations:
         self.path: Path = home.data / "creations.sqlite"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
+        self._host = (os.getpid(), psutil.Process().create_time())
         # Autocommit; WAL with NORMAL survives kill -9 of this process, which is what the journal is for.
         self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.execute(_SCHEMA)
+        self._database.executescript(_SCHEMA)
+
+    @contextmanager
+    def attempt(self, urn: str) -> Iterator[None]:
+        """Around a create: until it ends, `under_way` says so, also when the engine that asked for it is gone.
+
+        Written before anything is made, so that a full disk refuses the create instead of losing its id.
+        """
+        with self._lock:
+            row = self._database.execute("INSERT INTO attempts VALUES (?, ?, ?)", (urn, *self._host)).lastrowid
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._database.execute("DELETE FROM attempts WHERE rowid = ?", (row,))
+
+    def under_way(self, urn: str) -> bool:
+        """Whether a living host is creating it now. What a killed host had begun is not."""
+        with self._lock:
+            rows = self._database.execute("SELECT host, started FROM attempts WHERE urn = ?", (urn,)).fetchall()
+        return any(_runs(int(host), float(started)) for host, started in rows)
 
     def record(self, urn: str, id: str) -> None:
         """A resource with this URN was made under this id."""
@@ -56,3 +83,11 @@ class Creations:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _runs(pid: int, started: float) -> bool:
+    """Whether that very process lives: its pid may have gone to another since."""
+    try:
+        return abs(psutil.Process(pid).create_time() - started) < 1.0
+    except psutil.NoSuchProcess:
+        return False

@@ -173,6 +173,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     @_answering
     def Create(self, request: Any, context: Any) -> Any:
+        if request.preview:
+            return self._create(request, context)
+        with self._creations.attempt(request.urn):
+            return self._create(request, context)
+
+    def _create(self, request: Any, context: Any) -> Any:
         resource = _resource(request)
         given = decode(request.properties)
         secret = self.provider.secret_outputs(resource.type)

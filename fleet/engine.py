@@ -1,0 +1,287 @@
+"""Runs the real Pulumi engine on one stack, with its progress, its locks and what a killed run left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from errors import FreeholdError
+from fleet import backend_locks, pending
+from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded
+from fleet.events import EventLog, Progress
+from fleet.failures import explain
+from fleet.interrupts import Interrupted, Interrupts
+from fleet.locks import WAIT_SECONDS, locked
+from fleet.processes import RUN_VARIABLE, Process, end_run
+from fleet.state import StackState, local_backend, read_state
+from sandbox.files import unwritable
+from sandbox.home import Home
+
+Json = Any
+Observer = Callable[[Progress], None]
+
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack and all that the engine needs to run it: `workdir` holds Pulumi.yaml and Pulumi.<name>.yaml."""
+
+    project: str
+    name: str
+    workdir: Path
+    environment: Mapping[str, str] = field(repr=False)
+    """The whole environment of the engine."""
+    journaled: bool = True
+    """Whether a provider host journals what is created (the sandbox); without one a person resolves pending creates."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run that succeeded."""
+
+    stack: str
+    command: str
+    progress: Progress
+    seconds: float
+    state: StackState | None
+    """None after a preview of a stack that does not exist yet."""
+
+    @property
+    def changed(self) -> int:
+        return self.progress.changed
+
+
+class Engine:
+    """Commands on one stack. `tell` gets whole lines for the user, `observe` the progress about 20 times a second."""
+
+    def __init__(
+        self,
+        home: Home,
+        stack: Stack,
+        *,
+        tell: Callable[[str], None],
+        observe: Observer | None = None,
+        interrupts: Interrupts | None = None,
+        policies: Path | None = None,
+        wait: float = WAIT_SECONDS,
+    ) -> None:
+        self.home, self.stack = home, stack
+        self._tell, self._observe = tell, observe or (lambda progress: None)
+        self._interrupts = interrupts or Interrupts()
+        self._policies = policies
+        self._wait = wait
+
+    def up(self) -> Result:
+        """Preview under the policies, then update; makes the stack if it does not exist."""
+        return self._change("up", "--yes", *self._packs())
+
+    def refresh(self) -> Result:
+        """Read every resource of the state anew."""
+        return self._change("refresh", "--yes", "--skip-preview")
+
+    def destroy(self) -> Result:
+        """Delete what the stack holds; its configuration and its history stay."""
+        return self._change("destroy", "--yes", "--skip-preview")
+
+    def preview(self) -> Result:
+        """What `up` would do. Takes no lock; a stack that does not exist is made (empty) for it."""
+        with self._interrupts.caught(self._tell):
+            if self._state() is None:
+                self._initialise()
+            return self._operation("preview", *self._packs())
+
+    def remove(self) -> None:
+        """Forget the stack: its state and history. Raises FreeholdError if it still holds resources."""
+        with self._lock():
+            if self._state() is not None:
+                self._quiet("stack", "rm", "--yes", "--preserve-config", "--stack", self.stack.name)
+
+    def _packs(self) -> tuple[str, ...]:
+        return () if self._policies is None else ("--policy-pack", str(self._policies))
+
+    def _change(self, command: str, *flags: str) -> Result:
+        with self._interrupts.caught(self._tell), self._lock():
+            self._ready()
+            return self._operation(command, *flags)
+
+    def _lock(self) -> Any:
+        path = self.home.run / f"stack-{self.stack.name}.lock"
+        return locked(path, f"stack {self.stack.name}", wait=self._wait, tell=self._tell)
+
+    def _ready(self) -> None:
+        """Bring the stack to where an update may begin: no orphans, no stale lock, it exists, nothing pending."""
+        end_orphans(self.home, self._tell)
+        name, backend = self.stack.name, local_backend(self.stack.environment)
+        if backend is not None:
+            backend_locks.clear_stale(
+                backend,
+                self.stack.project,
+                name,
+                wait=self._wait,
+                tell=self._tell,
+                cancel=lambda: self._quiet("cancel", "--yes", "--stack", name),
+            )
+        state = self._state()
+        if state is None:
+            self._initialise()
+        elif state.pending:
+            self._resolve(state)
+
+    def _resolve(self, state: StackState) -> None:
+        if not self.stack.journaled:
+            pending.refuse(self.stack.name, state)
+            return
+        stack = ("--stack", self.stack.name)
+        pending.resolve(
+            self.home,
+            self.stack.name,
+            state,
+            tell=self._tell,
+            export=lambda: dict(json.loads(self._quiet("stack", "export", *stack))),
+            replace=lambda content: self._quiet("stack", "import", *stack, given=json.dumps(content)),
+            refresh=self._read_again,
+        )
+
+    def _read_again(self, urns: Sequence[str]) -> None:
+        targets = [part for urn in urns for part in ("--target", urn)]
+        self._operation("refresh", "--yes", "--skip-preview", *targets)
+
+    def _initialise(self) -> None:
+        provider = _secrets_provider(self.stack)
+        flags = ("--secrets-provider", provider) if provider else ()
+        self._quiet("stack", "init", self.stack.name, "--no-select", *flags)
+
+    def _state(self) -> StackState | None:
+        return read_state(self.stack.project, self.stack.name, self.stack.environment, self.stack.workdir)
+
+    def _quiet(self, *command: str, given: str | None = None) -> str:
+        """A command of the engine that takes about half a second and has no events; its stdout."""
+        self._stop_if_asked()
+        run = subprocess.run(
+            ["pulumi", "--non-interactive", *command],
+            cwd=self.stack.workdir,
+            env=dict(self.stack.environment),
+            input=given or "",
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+        )
+        if run.returncode != 0:
+            raise explain(self.stack.name, command[0], Progress(), run.stderr + run.stdout, self._log)
+        return run.stdout
+
+    @property
+    def _log(self) -> Path:
+        return self.home.logs / f"pulumi-{self.stack.name}.log"
+
+    def _operation(self, command: str, *flags: str) -> Result:
+        self._stop_if_asked()
+        run = EngineRun(self.stack.name, command, new_token(), Process.own())
+        began = time.monotonic()
+        # In memory, so that a full disk cannot cut them short; not pipes, so that the engine outlives this process.
+        output, events = os.memfd_create("output"), os.memfd_create("events")
+        try:
+            with recorded(self.home, run):
+                code, progress = self._watch(run, flags, output, events)
+            said = _whole(output)
+        finally:
+            os.close(output)
+            os.close(events)
+        self._keep(said)
+        if self._interrupts.count:
+            raise Interrupted(f"stack {self.stack.name}")
+        if code != 0:
+            raise explain(self.stack.name, command, progress, said, self._log)
+        return Result(self.stack.name, command, progress, time.monotonic() - began, self._state())
+
+    def _watch(self, run: EngineRun, flags: Sequence[str], output: int, events: int) -> tuple[int, Progress]:
+        """The exit code (negative: the signal that ended it) and all that the events said."""
+        environment = {**self.stack.environment, RUN_VARIABLE: run.token, "PULUMI_DEBUG_COMMANDS": "true"}
+        process = subprocess.Popen(
+            [
+                "pulumi",
+                "--non-interactive",
+                "--color",
+                "never",
+                run.command,
+                "--stack",
+                self.stack.name,
+                "--event-log",
+                f"/proc/self/fd/{events}",
+                *flags,
+            ],
+            cwd=self.stack.workdir,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(events,),
+            start_new_session=True,
+        )
+        log, progress, obeyed = EventLog(events), Progress(), 0
+        try:
+            while True:
+                code = process.poll()
+                for event in log.read():
+                    progress.take(event)
+                self._observe(progress)
+                if code is not None:
+                    return code, progress
+                if self._interrupts.count > obeyed:
+                    obeyed += 1
+                    if obeyed == 1:
+                        process.send_signal(signal.SIGINT)
+                    else:
+                        end_run(run.token, grace=0)
+                time.sleep(_POLL_SECONDS)
+        finally:
+            if process.poll() is None:  # an exception of ours
+                end_run(run.token, grace=30)
+            process.wait()
+            end_run(run.token, grace=0)  # a program or plugin can outlive its engine
+
+    def _stop_if_asked(self) -> None:
+        if self._interrupts.count:
+            raise Interrupted(f"stack {self.stack.name}")
+
+    def _keep(self, said: str) -> None:
+        try:
+            self.home.logs.mkdir(parents=True, exist_ok=True)
+            self._log.write_text(said)
+        except OSError as error:
+            self._tell(unwritable(self._log, error).line())
+
+
+def _whole(descriptor: int) -> str:
+    size = os.fstat(descriptor).st_size
+    return os.pread(descriptor, size, 0).decode(errors="replace")
+
+
+def _secrets_provider(stack: Stack) -> str | None:
+    """The `secretsprovider` of the stack's file: `awskms://...` in a real environment."""
+    import yaml
+
+    path = stack.workdir / f"Pulumi.{stack.name}.yaml"
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        return None
+    except yaml.YAMLError as error:
+        raise malformed(path, error) from None
+    found = content.get("secretsprovider") if isinstance(content, dict) else None
+    return str(found) if found else None
+
+
+def malformed(path: Path, error: Exception) -> FreeholdError:
+    """A stack file that is no YAML, as one line with the place in it."""
+    mark = getattr(error, "problem_mark", None)
+    place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else str(path)
+    return FreeholdError(f"not valid YAML: {getattr(error, 'problem', None) or error}", where=place, mend="correct it")

@@ -1,0 +1,68 @@
+"""Runs of the engine as files below FREEHOLD_HOME, so that a later run can end what a killed one left."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fleet.processes import Process, end_run
+from sandbox.files import write_atomically
+from sandbox.home import Home
+
+_GRACE_SECONDS = 60.0
+"""What an orphaned engine gets to finish the operations in hand and to write its state."""
+
+
+@dataclass(frozen=True)
+class EngineRun:
+    """One run: the token that marks its processes, and the process that started it."""
+
+    stack: str
+    command: str
+    token: str
+    owner: Process
+
+
+def new_token() -> str:
+    """What marks the processes of one run (`processes.RUN_VARIABLE`)."""
+    return secrets.token_hex(16)
+
+
+@contextmanager
+def recorded(home: Home, run: EngineRun) -> Iterator[None]:
+    """Keep the record of `run` from before it starts until it ends. A killed process leaves it: that is its purpose."""
+    path = _folder(home) / f"{run.stack}.{run.token}.json"
+    write_atomically(path, json.dumps(asdict(run)).encode(), 0o600)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def end_orphans(home: Home, tell: Callable[[str], None]) -> None:
+    """End the engines (and what they started) whose owner died: gently first, so that their state is whole."""
+    for path in sorted(_folder(home).glob("*.json")):
+        run = _read(path)
+        if run is None or run.owner.alive:
+            continue
+        count = end_run(run.token, grace=_GRACE_SECONDS)
+        if count:
+            tell(f"stack {run.stack}: ended {count} processes that a killed `pulumi {run.command}` had left")
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> EngineRun | None:
+    """None where another run removed it meanwhile."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    return EngineRun(**{**content, "owner": Process(**content["owner"])})
+
+
+def _folder(home: Home) -> Path:
+    return home.run / "engines"
