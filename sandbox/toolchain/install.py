@@ -41,11 +41,16 @@ def ensure(names: Iterable[str] | None = None, reporter: Reporter | None = None)
     found = {tool.name: find(tool.name) for tool in wanted}
     missing = [tool for tool in wanted if found[tool.name] is None]
     if missing:
-        if reporter is None:
-            with Shown() as shown:
-                _make(missing, shown)
-        else:
-            _make(missing, reporter)
+        try:
+            if reporter is None:
+                with Shown() as shown:
+                    _make(missing, shown)
+            else:
+                _make(missing, reporter)
+        except OSError as error:
+            where = str(error.filename or cache.cache_root())
+            mend = "free some space, or set XDG_CACHE_HOME to a folder that can be written"
+            raise FreeholdError(f"cannot be written: {error.strerror or error}", where=where, mend=mend) from error
     return {tool.name: locate(tool.name) for tool in wanted}
 
 

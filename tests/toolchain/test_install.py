@@ -122,6 +122,15 @@ def test_modules_are_never_changed_by_a_build(own_cache: Path, tmp_path: Path, m
     assert (modules / "tiny" / "go.mod").read_bytes() == before
 
 
+def test_a_cache_that_cannot_be_written_is_named(
+    tiny_tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(FreeholdError, match=r"file/freehold.*cannot be written: Not a directory; .*XDG_CACHE_HOME"):
+        ensure(["tiny"], Silent())
+
+
 def test_an_unknown_tool_is_asked_wrongly() -> None:
     for ask in (lambda: locate("no-such-tool"), lambda: ensure(["no-such-tool"])):
         with pytest.raises(UsageError, match="no-such-tool"):
