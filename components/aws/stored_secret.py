@@ -33,6 +33,6 @@ class StoredSecret(pulumi.ComponentResource):
             secret_string=value,
             opts=child,
         )
-        # Who takes the reference finds a value behind it. An ARN is no secret, though the version's outputs are.
-        self.reference = pulumi.Output.unsecret(version.arn)
+        # Who takes the reference finds a value behind it.
+        self.reference = pulumi.Output.all(secret.arn, version.id).apply(lambda known: str(known[0]))
         self.register_outputs({"reference": self.reference})
