@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from errors import FreeholdError
 from fleet import backend_locks, pending
 from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded
 from fleet.events import EventLog, Progress
@@ -20,6 +19,7 @@ from fleet.failures import explain
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
 from fleet.processes import RUN_VARIABLE, Process, end_run
+from fleet.stack_files import read_stack_file
 from fleet.state import StackState, local_backend, read_state
 from sandbox.files import unwritable
 from sandbox.home import Home
@@ -94,6 +94,7 @@ class Engine:
     def preview(self) -> Result:
         """What `up` would do. Takes no lock; a stack that does not exist is made (empty) for it."""
         with self._interrupts.caught(self._tell):
+            self._file()
             if self._state() is None:
                 self._initialise()
             return self._operation("preview", *self._packs())
@@ -118,6 +119,7 @@ class Engine:
 
     def _ready(self) -> None:
         """Bring the stack to where an update may begin: no orphans, no stale lock, it exists, nothing pending."""
+        self._file()  # so that a malformed one is told with its place, before anything is touched
         end_orphans(self.home, self._tell)
         name, backend = self.stack.name, local_backend(self.stack.environment)
         if backend is not None:
@@ -155,9 +157,12 @@ class Engine:
         self._operation("refresh", "--yes", "--skip-preview", *targets)
 
     def _initialise(self) -> None:
-        provider = _secrets_provider(self.stack)
-        flags = ("--secrets-provider", provider) if provider else ()
+        provider = self._file().get("secretsprovider")
+        flags = ("--secrets-provider", str(provider)) if provider else ()
         self._quiet("stack", "init", self.stack.name, "--no-select", *flags)
+
+    def _file(self) -> Mapping[str, Json]:
+        return read_stack_file(self.stack.workdir / f"Pulumi.{self.stack.name}.yaml")
 
     def _state(self) -> StackState | None:
         return read_state(self.stack.project, self.stack.name, self.stack.environment, self.stack.workdir)
@@ -263,25 +268,3 @@ class Engine:
 def _whole(descriptor: int) -> str:
     size = os.fstat(descriptor).st_size
     return os.pread(descriptor, size, 0).decode(errors="replace")
-
-
-def _secrets_provider(stack: Stack) -> str | None:
-    """The `secretsprovider` of the stack's file: `awskms://...` in a real environment."""
-    import yaml
-
-    path = stack.workdir / f"Pulumi.{stack.name}.yaml"
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        return None
-    except yaml.YAMLError as error:
-        raise malformed(path, error) from None
-    found = content.get("secretsprovider") if isinstance(content, dict) else None
-    return str(found) if found else None
-
-
-def malformed(path: Path, error: Exception) -> FreeholdError:
-    """A stack file that is no YAML, as one line with the place in it."""
-    mark = getattr(error, "problem_mark", None)
-    place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else str(path)
-    return FreeholdError(f"not valid YAML: {getattr(error, 'problem', None) or error}", where=place, mend="correct it")

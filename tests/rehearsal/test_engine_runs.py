@@ -1,0 +1,239 @@
+"""Engine runs with the real engine: progress, failures in one line, locks, kill -9, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from errors import FreeholdError
+from fleet.engine_runs import end_orphans
+from fleet.interrupts import Interrupted, Interrupts
+from fleet.processes import RUN_VARIABLE
+from fleet.state import read_state
+from sandbox.providers.creations import Creations
+from tests.rehearsal.trivial import Trivial
+
+pytestmark = pytest.mark.sandbox
+
+URN = "urn:pulumi:dev::trivial::test:index:Shelf$pulumi-python:dynamic:Resource::shelf-{}"
+
+
+@pytest.fixture
+def trivial(tmp_path: Path) -> Trivial:
+    return Trivial(tmp_path)
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.02)
+
+
+def living(folder: Path) -> list[psutil.Process]:
+    """The processes of any engine run whose state lies in `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+            if RUN_VARIABLE in environment and environment.get("PULUMI_BACKEND_URL", "").endswith(
+                f"{folder}/home/backend"
+            ):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def run_up(folder: Path, **environment: Any) -> None:
+    """An `up` in a process that can be killed."""
+    Trivial(folder).engine(**environment).up()
+
+
+def spawn(folder: Path, **environment: str) -> multiprocessing.process.BaseProcess:
+    process = multiprocessing.get_context("spawn").Process(target=run_up, args=(folder,), kwargs=environment)
+    process.start()
+    return process
+
+
+def test_up_makes_the_stack_then_changes_nothing_and_leaves_the_selected_stack_alone(trivial: Trivial) -> None:
+    first = trivial.engine().up()
+    assert first.progress.changes == {"create": 5}
+    assert first.progress.planned == 5
+    assert set(trivial.made) == {"shelf-0", "shelf-1", "shelf-2"}
+    assert first.state is not None
+    assert first.state.by_component() == {"shelf (Shelf)": 3}
+    assert first.state.outputs["answer"] == 42
+    second = trivial.engine().up()
+    assert (second.changed, second.progress.changes) == (0, {"same": 5})
+    assert not (trivial.home.pulumi_home / "workspaces").exists()
+    assert not living(trivial.folder)
+    assert not list((trivial.home.run / "engines").iterdir())
+
+
+def test_destroy_and_remove(trivial: Trivial) -> None:
+    trivial.engine().up()
+    assert trivial.engine().destroy().progress.changes == {"delete": 5}
+    assert trivial.made == {}
+    trivial.engine().remove()
+    stack = trivial.engine().stack
+    assert read_state("trivial", "dev", stack.environment, stack.workdir) is None
+
+
+def test_a_failure_is_one_line_with_the_resource(trivial: Trivial) -> None:
+    with pytest.raises(FreeholdError) as failure:
+        trivial.engine(REFUSE="shelf-1").up()
+    assert str(failure.value).startswith("stack dev, shelf-1: the shelf is full; see ")
+    assert "\n" not in str(failure.value)
+    assert trivial.engine().up().progress.changes["create"] == 1
+
+
+def test_a_wrong_passphrase_is_one_line_and_loses_nothing(trivial: Trivial) -> None:
+    trivial.engine().up()
+    before = (trivial.home.backend / ".pulumi/stacks/trivial/dev.json").read_bytes()
+    with pytest.raises(FreeholdError, match=r"^stack dev: wrong passphrase; set PULUMI_CONFIG_PASSPHRASE"):
+        trivial.engine(PULUMI_CONFIG_PASSPHRASE="another").up()
+    assert (trivial.home.backend / ".pulumi/stacks/trivial/dev.json").read_bytes() == before
+
+
+def test_a_stack_file_that_is_no_yaml_is_one_line_with_the_place(trivial: Trivial) -> None:
+    path = trivial.folder / "work/Pulumi.dev.yaml"
+    path.write_text("config:\n  a: [1, 2\n")
+    with pytest.raises(FreeholdError, match=rf"^{path}:3:1: not valid YAML: .*; correct it$"):
+        trivial.engine().up()
+    path.write_text("")
+    trivial.engine().up()
+    path.write_text("config: {a: b: c}\n")
+    with pytest.raises(FreeholdError, match=rf"^{path}:1:14: not valid YAML"):
+        trivial.engine().up()
+
+
+def test_the_second_run_waits_and_says_for_whom(trivial: Trivial) -> None:
+    first = spawn(trivial.folder, SLOW="3")
+    until(lambda: trivial.begun("shelf-0"))
+    assert trivial.engine().up().progress.changes == {"same": 5}
+    assert any(f"waiting for process {first.pid} (`" in line for line in trivial.told), trivial.told
+    first.join()
+    assert first.exitcode == 0
+
+
+def test_a_bounded_wait_ends_with_the_holder_named(trivial: Trivial) -> None:
+    first = spawn(trivial.folder, SLOW="4")
+    until(lambda: trivial.begun("shelf-0"))
+    with pytest.raises(FreeholdError, match=rf"^stack dev: held by process {first.pid} \(`freehold .*waiting 1 s"):
+        trivial.engine(wait=1).up()
+    first.join()
+    assert first.exitcode == 0
+
+
+def test_a_killed_command_leaves_an_engine_that_the_next_run_ends_gently(trivial: Trivial) -> None:
+    first = spawn(trivial.folder, SLOW="2")
+    until(lambda: trivial.begun("shelf-0"))
+    first.kill()
+    first.join()
+    assert living(trivial.folder)
+    result = trivial.engine().up()
+    assert any("ended" in line and "killed `pulumi up`" in line for line in trivial.told), trivial.told
+    # The engine had its SIGINT and wrote what it had made: nothing is made twice.
+    assert set(trivial.made.values()) == {"made\n"}
+    assert result.progress.changes == {"same": 5}
+    assert not living(trivial.folder)
+
+
+def test_a_killed_engine_is_cleaned_up_and_what_it_had_made_is_brought_in(trivial: Trivial) -> None:
+    first = spawn(trivial.folder, SLOW="3", COUNT="3")
+    until(lambda: all(trivial.begun(f"shelf-{number}") for number in range(3)))
+    for process in living(trivial.folder):
+        process.kill()
+    first.kill()
+    first.join()
+    state = read_state("trivial", "dev", trivial.environment(), trivial.folder)
+    assert state is not None
+    assert sorted(operation.urn for operation in state.pending) == [URN.format(number) for number in range(3)]
+    # As a provider host that outlived the engine: one of the three was made.
+    made = trivial.folder / "made/shelf-1"
+    made.write_text("by the first run\n")
+    with Creations(trivial.home) as journal:
+        journal.record(URN.format(1), str(made))
+    result = trivial.engine().up()
+    told = "\n".join(trivial.told)
+    assert "removing the lock of pulumi, process" in told
+    assert "brought in: shelf-1; to be made again: " in told
+    assert result.progress.changes == {"create": 2, "update": 1, "same": 2} or result.progress.changes == {
+        "create": 2,
+        "same": 3,
+    }
+    assert trivial.made == {"shelf-0": "made\n", "shelf-1": "by the first run\n", "shelf-2": "made\n"}
+    assert result.state is not None
+    assert result.state.pending == ()
+    assert result.state.ids(URN.format(1)) == {str(made)}
+    assert trivial.engine().up().changed == 0
+
+
+def test_a_living_engine_s_lock_is_left_alone(trivial: Trivial) -> None:
+    trivial.engine().up()
+    folder = trivial.home.backend / ".pulumi/locks/organization/trivial/dev"
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    lock = {"pid": os.getpid(), "username": "somebody", "hostname": os.uname().nodename, "timestamp": stamp}
+    (folder / "11111111-1111-1111-1111-111111111111.json").write_text(json.dumps(lock))
+    with pytest.raises(FreeholdError, match=rf"^stack dev: locked by pulumi, process {os.getpid()} on .*let it finish"):
+        trivial.engine(wait=0.5).up()
+    assert list(folder.glob("*.json"))
+    # The same lock of a process that died: a pid that is free, or was given to a younger process.
+    (folder / "11111111-1111-1111-1111-111111111111.json").write_text(
+        json.dumps({**lock, "timestamp": "2020-01-01T00:00:00Z"})
+    )
+    trivial.engine(wait=0.5).up()
+    assert not list(folder.glob("*.json"))
+
+
+@pytest.mark.parametrize(("presses", "seconds"), [(1, 30), (2, 5)])
+def test_ctrl_c_once_lets_the_engine_finish_and_twice_ends_it(trivial: Trivial, presses: int, seconds: float) -> None:
+    interrupts = Interrupts()
+    slow = 2.0 if presses == 1 else 60.0
+
+    def press() -> None:
+        until(lambda: trivial.begun("shelf-0"))
+        for _ in range(presses):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    began = time.monotonic()
+    with pytest.raises(Interrupted, match="interrupted; run it again"):
+        trivial.engine(interrupts=interrupts, SLOW=str(slow)).up()
+    thread.join()
+    assert time.monotonic() - began < seconds + 10
+    assert trivial.told[0].startswith("stopping: the engine finishes what it is doing")
+    assert not living(trivial.folder)
+    state = read_state("trivial", "dev", trivial.environment(), trivial.folder)
+    assert state is not None
+    if presses == 1:
+        assert state.pending == ()
+        assert set(trivial.made) == {r["id"].rsplit("/", 1)[-1] for r in state.managed}
+    else:
+        assert {operation.kind for operation in state.pending} == {"creating"}
+    trivial.engine().up()
+    assert set(trivial.made.values()) == {"made\n"}
+
+
+def test_orphans_of_a_living_owner_are_left_alone(trivial: Trivial) -> None:
+    first = spawn(trivial.folder, SLOW="2")
+    until(lambda: trivial.begun("shelf-0"))
+    end_orphans(trivial.home, trivial.told.append)
+    assert trivial.told == []
+    assert living(trivial.folder)
+    first.join()
+    assert first.exitcode == 0

@@ -1,0 +1,102 @@
+"""A stack of the real engine that needs no sandbox: a dynamic provider makes files, slowly if told so."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fleet.engine import Engine, Stack
+from fleet.interrupts import Interrupts
+from sandbox.home import Home
+from sandbox.toolchain import bin_directory
+
+_PROGRAM = """
+import os
+import pulumi
+from pulumi.dynamic import CreateResult, ReadResult, Resource, ResourceProvider
+
+
+class Files(ResourceProvider):
+    def create(self, props):
+        import os, pathlib, time
+        made = pathlib.Path(os.environ["MADE"])
+        (made / (props["name"] + ".begun")).touch()
+        time.sleep(float(os.environ.get("SLOW", "0")))
+        if os.environ.get("REFUSE") == props["name"]:
+            raise Exception("the shelf is full")
+        with (made / props["name"]).open("a") as file:
+            file.write("made\\n")
+        return CreateResult(str(made / props["name"]), outs=dict(props))
+
+    def read(self, id, props):
+        import pathlib
+        return ReadResult(id, props) if pathlib.Path(id).exists() else ReadResult(None, {})
+
+    def delete(self, id, props):
+        import pathlib
+        pathlib.Path(id).unlink(missing_ok=True)
+
+
+class File(Resource):
+    def __init__(self, name, opts=None):
+        super().__init__(Files(), name, {"name": name}, opts)
+
+
+class Shelf(pulumi.ComponentResource):
+    def __init__(self, name):
+        super().__init__("test:index:Shelf", name)
+        for number in range(int(os.environ.get("COUNT", "3"))):
+            File(f"{name}-{number}", pulumi.ResourceOptions(parent=self))
+        self.register_outputs({})
+
+
+Shelf("shelf")
+pulumi.export("answer", 42)
+"""
+
+
+@dataclass
+class Trivial:
+    """The stack `dev` in a folder of its own; `told` collects what the user would read."""
+
+    folder: Path
+    told: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for name in ("work", "made", "home/backend", "home/pulumi"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
+        (self.folder / "work/Pulumi.yaml").write_text(json.dumps({"name": "trivial", "runtime": runtime}))
+        (self.folder / "work/__main__.py").write_text(_PROGRAM)
+
+    @property
+    def home(self) -> Home:
+        return Home(self.folder / "home")
+
+    @property
+    def made(self) -> dict[str, str]:
+        """What exists, by name, with its content."""
+        return {path.name: path.read_text() for path in (self.folder / "made").iterdir() if path.suffix != ".begun"}
+
+    def begun(self, name: str) -> bool:
+        return (self.folder / "made" / f"{name}.begun").exists()
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        return {
+            "PATH": f"{bin_directory()}:{os.path.dirname(sys.executable)}:{os.environ['PATH']}",
+            "HOME": str(self.folder),
+            "MADE": str(self.folder / "made"),
+            "PULUMI_HOME": str(self.home.pulumi_home),
+            "PULUMI_BACKEND_URL": f"file://{self.home.backend}",
+            "PULUMI_CONFIG_PASSPHRASE": "trivial",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            **extra,
+        }
+
+    def engine(self, *, wait: float = 60, interrupts: Interrupts | None = None, **extra: str) -> Engine:
+        stack = Stack("trivial", "dev", self.folder / "work", self.environment(**extra))
+        return Engine(self.home, stack, tell=self.told.append, wait=wait, interrupts=interrupts)
