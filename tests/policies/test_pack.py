@@ -77,11 +77,12 @@ def test_unknown_values_come_out_of_the_proxies() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.text(), json_values))
+@given(st.dictionaries(st.text(), json_values, max_size=4))
 def test_known_values_are_unchanged_by_the_proxies(raw: dict[str, Any]) -> None:
     assert pack.plain(unknown_checking_proxy(raw)) == raw
 
