@@ -14,7 +14,7 @@ from sandbox.toolchain import locate
 def etcd(site: Site, cluster: str, authority: Authority) -> ProcessSpec:
     name = f"etcd-{cluster}"
     port, port_is_free = site.port(name)
-    peer_port, peer_port_is_free = site.port(f"{name}-peer")
+    peer_port, peer_port_is_free = site.port(f"{name}.peer")
     serving = authority.server("etcd", also_client=True)
     client, peer = f"https://127.0.0.1:{port}", f"https://127.0.0.1:{peer_port}"
     data = site.home.data / "clusters" / cluster / "etcd"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from errors import FreeholdError
 from sandbox.home import Home
 from sandbox.supervisor import messages
 from sandbox.supervisor.messages import Cache, CacheUser, Cluster, Database, NodeGroup, Status, SupervisorError
+from sandbox.supervisor.pidfile import ProcessIdentity
 
 _CLUSTER: TypeAdapter[Cluster | None] = TypeAdapter(Cluster | None)
 _DATABASE: TypeAdapter[Database | None] = TypeAdapter(Database | None)
@@ -20,6 +22,7 @@ _CACHE: TypeAdapter[Cache | None] = TypeAdapter(Cache | None)
 # Above the longest start of an instance on a busy two-core machine, so that the supervisor's own, better worded
 # timeout comes first.
 _ANSWER_SECONDS = 300.0
+_STOP_SECONDS = 60.0
 
 
 class NotRunning(FreeholdError):
@@ -111,7 +114,14 @@ class Supervisor:
 
     def stop(self) -> None:
         """Ends every process of the sandbox, the supervisor last; data stays. Returns when they are gone."""
+        identity = ProcessIdentity.of(self.status().supervisor_pid)
         self._call(messages.Stop)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while identity is not None and identity.is_alive():
+            if time.monotonic() > deadline:
+                raise SupervisorError(f"not ended within {_STOP_SECONDS:.0f} s", where="supervisor",
+                                      mend=f"see {self.home.logs}/supervisor.log")
+            time.sleep(0.02)
 
     def _open(self) -> socket.socket:
         path = self.home.socket("supervisor")

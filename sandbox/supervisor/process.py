@@ -29,7 +29,7 @@ _HEALTH_SECONDS = 10.0
 _HEALTH_FAILURES = 6
 _STOP_SECONDS = 15.0
 _BACKOFF_FIRST, _BACKOFF_LAST = 0.2, 10.0
-# More restarts than this within the window, and the process is given up and reported as failed: fewer where it was never
+# More restarts than this within the window, and it is given up and reported as failed: fewer where it was never
 # ready, because then it is more likely its configuration than an accident.
 _RESTARTS, _RESTARTS_BEFORE_READY, _RESTART_WINDOW_SECONDS = 6, 2, 120.0
 _LOG_LIMIT_BYTES = 20 * 2**20

@@ -24,9 +24,8 @@ class ProcessTable:
     def __getitem__(self, name: str) -> ManagedProcess:
         return self._processes[name]
 
-    def names(self, instance: str | None = None) -> list[str]:
-        """The names of all, or of one instance's."""
-        return [name for name, process in self._processes.items() if instance in (None, process.spec.instance)]
+    def names(self) -> list[str]:
+        return list(self._processes)
 
     def status(self) -> tuple[ProcessStatus, ...]:
         return tuple(process.status() for process in self._processes.values())
@@ -52,6 +51,15 @@ class ProcessTable:
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+
+    async def replace(self, spec: ProcessSpec) -> None:
+        """Stop the process of that name and start it as `spec` says; returns when it serves."""
+        await self.remove([spec.name])
+        await self.start([spec])
+
+    def redefine(self, spec: ProcessSpec) -> None:
+        """The process goes on as it is; its next start, after a crash, follows `spec`."""
+        self._processes[spec.name].spec = spec
 
     async def remove(self, names: Collection[str]) -> None:
         """Stop processes, dependents first, and forget them."""

@@ -1,0 +1,82 @@
+"""`python -m sandbox.processes.aws --home PATH --port N`: moto with a journal, on the loopback."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from errors import FreeholdError
+from sandbox.files import write_atomically
+from sandbox.home import Home
+from sandbox.processes.aws import determinism
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # Components attach policies of AWS' own.
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    determinism.install()
+    try:
+        _serve(Home(arguments.home), arguments.port)
+    except FreeholdError as error:
+        print(error.line(), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _serve(home: Home, port: int) -> None:
+    # After `determinism.install`: moto binds the clock by name when it is imported.
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
+
+    from sandbox.processes.aws import budgets, decisions, elasticache
+    from sandbox.processes.aws.application import JournaledApplication
+    from sandbox.processes.aws.deliveries import Deliveries
+    from sandbox.processes.aws.journal import Journal
+    from sandbox.processes.aws.operator import ensure_operator
+
+    class Handler(MotoRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_request(self, code: object = "-", size: object = "-") -> None:
+            """The journal is the log: a line here would only repeat presigned URLs."""
+
+    data = home.data / "aws"
+    determinism.make_backends_deterministic(*_birth(data / "birth.json"))
+    for extension in (budgets, decisions, elasticache):
+        extension.install()
+    deliveries = Deliveries()
+    deliveries.install()
+    application = JournaledApplication(DomainDispatcherApplication(create_backend_app), Journal(data / "journal.jsonl"))
+    started = time.monotonic()
+    count = application.replay()
+    logging.info("replayed %d requests in %.2f s", count, time.monotonic() - started)
+    ensure_operator(application, home.credentials / "aws.json", f"127.0.0.1:{port}")
+    deliveries.begin()
+    server = make_server("127.0.0.1", port, application, threaded=True, request_handler=Handler)
+    # `shutdown` waits for the loop to notice, so it may not run in the loop's own thread.
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    server.serve_forever()
+
+
+def _birth(path: Path) -> tuple[str, float]:
+    """When this AWS began, and the seed of all that it makes unasked (default VPCs)."""
+    if not path.exists():
+        write_atomically(path, json.dumps({"seed": os.urandom(16).hex(), "moment": time.time()}).encode(), 0o600)
+    found = json.loads(path.read_text())
+    return found["seed"], found["moment"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

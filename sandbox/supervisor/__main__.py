@@ -1,0 +1,52 @@
+"""`python -m sandbox.supervisor --home PATH`: one per FREEHOLD_HOME; a second one ends at once with exit code 3."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from errors import FreeholdError
+from sandbox.files import unwritable
+from sandbox.home import Home
+from sandbox.supervisor import ALREADY_RUNNING
+from sandbox.supervisor.server import Server
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, required=True)
+    home = Home(parser.parse_args().home.resolve())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        home.run.mkdir(parents=True, exist_ok=True)
+        lock = open(home.run / "supervisor.lock", "w")  # noqa: SIM115 - held until this process ends, however it ends
+    except OSError as error:
+        print(unwritable(home.run, error).line(), file=sys.stderr)
+        return 1
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return ALREADY_RUNNING
+    try:
+        asyncio.run(_run(home))
+    except FreeholdError as error:
+        print(error.line(), file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _run(home: Home) -> None:
+    server = Server(home)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.request_stop)
+    await server.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The Postgres servers of a sandbox: made, found, changed, deleted, and started again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sandbox.processes.postgres import ADMIN_GROUP, SUPERUSER, PostgresServer, applied
+from sandbox.processes.site import Site
+from sandbox.supervisor.definitions import DatabaseDefinition, DefinitionStore
+from sandbox.supervisor.locks import NameLocks
+from sandbox.supervisor.messages import CreateDatabase, Database, SupervisorError, UpdateDatabase
+from sandbox.supervisor.table import ProcessTable
+
+
+class Databases:
+    def __init__(self, site: Site, table: ProcessTable) -> None:
+        self._site, self._table = site, table
+        self._store = DefinitionStore(site.home, "databases", DatabaseDefinition)
+        self._locks = NameLocks()
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(definition.name for definition in self._store.all() if definition.complete)
+
+    async def create(self, request: CreateDatabase) -> Database:
+        if request.username in (SUPERUSER, ADMIN_GROUP) or request.username.startswith("pg_"):
+            raise SupervisorError("is reserved", where=f"username {request.username}", reason="invalid")
+        applied(request.parameters)
+        async with self._locks.of(request.identifier):
+            if request.identifier in self._store:
+                raise SupervisorError("exists already", where=f"database {request.identifier}", reason="exists")
+            definition = DatabaseDefinition(
+                name=request.identifier, username=request.username, password=request.password,
+                database=request.database, parameters=request.parameters)
+            self._store.put(definition)
+            server = self._server(definition)
+            try:
+                await self._table.start([server.spec()])
+                await asyncio.to_thread(server.create_administrator)
+            except BaseException:
+                await self._discard(definition.name)
+                raise
+            self._store.put(definition.model_copy(update={"complete": True}))
+            return self._record(definition)
+
+    def get(self, identifier: str) -> Database | None:
+        definition = self._store.get(identifier)
+        return self._record(definition) if definition and definition.complete else None
+
+    async def update(self, request: UpdateDatabase) -> Database:
+        async with self._locks.of(request.identifier):
+            definition = self._store.get(request.identifier)
+            if definition is None or not definition.complete:
+                raise SupervisorError("does not exist", where=f"database {request.identifier}", reason="missing")
+            if request.parameters is not None and request.parameters != definition.parameters:
+                definition = await self._change_parameters(definition, dict(request.parameters))
+            if request.password is not None:
+                await asyncio.to_thread(self._server(definition).set_password, request.password)
+                definition = definition.model_copy(update={"password": request.password})
+                self._store.put(definition)
+            return self._record(definition)
+
+    async def delete(self, identifier: str) -> None:
+        async with self._locks.of(identifier):
+            if identifier in self._store:
+                await self._discard(identifier)
+
+    async def resume(self) -> None:
+        """Start what was there when the sandbox ended; remove what a kill left half made."""
+        for definition in self._store.all():
+            if not definition.complete:
+                await self._discard(definition.name)
+        await self._table.start([self._server(definition).spec() for definition in self._store.all()])
+
+    async def _change_parameters(
+        self, definition: DatabaseDefinition, parameters: dict[str, str]
+    ) -> DatabaseDefinition:
+        applied(parameters)
+        changed = definition.model_copy(update={"parameters": parameters})
+        server = self._server(changed)
+        try:
+            await asyncio.to_thread(server.configure)
+            await asyncio.to_thread(server.require_valid_parameters)
+        except BaseException:
+            await asyncio.to_thread(self._server(definition).configure)
+            raise
+        self._store.put(changed)
+        # On RDS a static parameter waits for a reboot; here the server is restarted at once.
+        if await asyncio.to_thread(server.reload):
+            await self._table.replace(server.spec())
+        else:
+            self._table.redefine(server.spec())
+        return changed
+
+    def _server(self, definition: DatabaseDefinition) -> PostgresServer:
+        return PostgresServer(self._site, definition, self._store.data(definition.name))
+
+    def _record(self, definition: DatabaseDefinition) -> Database:
+        return Database(
+            identifier=definition.name, host="127.0.0.1", port=self._server(definition).port,
+            username=definition.username, database=definition.database,
+            certificate_authority_path=self._site.authority.certificate_path, parameters=definition.parameters)
+
+    async def _discard(self, name: str) -> None:
+        await self._table.remove([f"postgres-{name}"])
+        self._site.ports.forget(f"postgres-{name}")
+        await asyncio.to_thread(self._store.remove, name)

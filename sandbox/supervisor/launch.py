@@ -1,0 +1,101 @@
+"""Starting the supervisor as a process of its own, and waiting until the sandbox is ready."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from errors import FreeholdError
+from sandbox.files import unwritable
+from sandbox.home import CHECKOUT, Home
+from sandbox.providers.install import install
+from sandbox.supervisor import ALREADY_RUNNING
+from sandbox.supervisor.client import NotRunning, Supervisor
+from sandbox.supervisor.messages import Status
+
+_OTHERS = ("AWS_", "PULUMI_", "KUBE", "GOOGLE_", "PG", "DATABASE_URL", "REDIS_URL")
+_POLL_SECONDS = 0.05
+_READY_SECONDS = 180.0
+
+
+def start(home: Home, *, progress: Callable[[Status], None] | None = None) -> tuple[Supervisor, bool]:
+    """The running sandbox, and whether it had to be started. Raises a FreeholdError that names the process at fault.
+
+    Safe to call from several processes at once: one supervisor wins, all wait for it.
+    """
+    started = False
+    try:
+        supervisor = Supervisor.connect(home)
+    except NotRunning:
+        install(home)
+        supervisor, started = _launch(home), True
+    _wait_until_ready(supervisor, progress)
+    return supervisor, started
+
+
+def _launch(home: Home) -> Supervisor:
+    """Start the process, and return once its socket answers."""
+    log = home.logs / "supervisor.log"
+    try:
+        home.logs.mkdir(parents=True, exist_ok=True)
+        home.data.mkdir(parents=True, exist_ok=True)
+        _private(home.credentials)
+        with open(log, "ab") as output:
+            begin = output.tell()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "sandbox.supervisor", "--home", str(home.root)],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
+                env=_environment())
+    except OSError as error:
+        raise unwritable(log, error) from None
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            return Supervisor.connect(home)
+        except NotRunning:
+            code = process.poll()
+            if code not in (None, ALREADY_RUNNING):
+                what = _last_line(log, begin) or f"ended with exit code {code}"
+                raise FreeholdError(what, where="supervisor", mend=f"see {log}") from None
+            time.sleep(_POLL_SECONDS)
+    raise FreeholdError(f"no answer within {_READY_SECONDS:.0f} s", where="supervisor", mend=f"see {log}")
+
+
+def _wait_until_ready(supervisor: Supervisor, progress: Callable[[Status], None] | None) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while True:
+        status = supervisor.status()
+        if progress is not None:
+            progress(status)
+        failed = next((process for process in status.processes if process.state == "failed"), None)
+        if failed is not None:
+            raise FreeholdError(failed.message, where=failed.name, mend=f"see {failed.log}")
+        if status.state == "ready":
+            return
+        if time.monotonic() > deadline:
+            late = ", ".join(f"{one.name} ({one.state})" for one in status.processes if one.state != "ready")
+            raise FreeholdError(f"not ready within {_READY_SECONDS:.0f} s: {late}", where="sandbox",
+                                mend="./freehold sandbox status")
+        time.sleep(_POLL_SECONDS)
+
+
+def _environment() -> Mapping[str, str]:
+    """The caller's, without what belongs to its engine or its cloud: the supervisor outlives it and serves others."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OTHERS)}
+    return {**kept, "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
+
+
+def _private(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+
+
+def _last_line(path: Path, begin: int) -> str:
+    with open(path, "rb") as log:
+        log.seek(begin)
+        lines = log.read().decode(errors="replace").splitlines()
+    return next((line for line in reversed(lines) if line.strip()), "")
