@@ -116,7 +116,7 @@ class KubernetesProvider(Provider):
         manager = objects.annotation(inputs, objects.FIELD_MANAGER) or new_manager()
         if preview:
             return Created("", previewing.created(body, self._rehearse_create(body, manager)))
-        at = self._endpoint(body, wait=_DEFINED)
+        at = self._endpoint(body, wait=_DEFINED, patience=_PATIENCE)
         namespace = self._namespace(at, body)
         live = self._write.create(
             at, namespace, body, manager, force=self._forced(inputs), dry_run=False, patience=_PATIENCE
@@ -126,7 +126,7 @@ class KubernetesProvider(Provider):
     def read(self, resource: Resource, id: str, inputs: Properties, outputs: Properties) -> Found | None:
         wanted = objects.identity(resource, id, inputs)
         try:
-            at = self._endpoint({"apiVersion": wanted.api_version, "kind": wanted.kind})
+            at = self._endpoint_of(wanted)
             path = at.path(wanted.namespace or self._default_namespace, wanted.name)
             live = self._connected.connection.request("GET", path, patience=self._allowance)
         except NoSuchKind:
@@ -164,7 +164,7 @@ class KubernetesProvider(Provider):
         if preview:
             dry = self._rehearse_update(old, body, manager, self._forced(inputs))
             return previewing.updated(dict(old_outputs), body, dry)
-        at = self._endpoint(body, wait=_DEFINED)
+        at = self._endpoint(body, wait=_DEFINED, patience=_PATIENCE)
         namespace = self._namespace(at, body)
         live = self._write.update(
             at, namespace, old, body, manager, force=self._forced(inputs), dry_run=False, patience=_PATIENCE
@@ -176,7 +176,7 @@ class KubernetesProvider(Provider):
         policy = (objects.annotation(inputs, objects.DELETION_POLICY) or _policy(wanted.kind)).capitalize()
         uid = objects.metadata(outputs, "uid")
         try:
-            at = self._endpoint({"apiVersion": wanted.api_version, "kind": wanted.kind})
+            at = self._endpoint_of(wanted)
             namespace = wanted.namespace or self._default_namespace
             gone = self._write.delete(at, namespace, wanted.name, uid, policy, self._allowance)
         except NoSuchKind:  # the definition is gone, and every object of the kind with it
@@ -240,10 +240,13 @@ class KubernetesProvider(Provider):
         lenient = self._configured.delete_unreachable or self._configured.skip_unreachable
         return 0.0 if lenient else _PATIENCE
 
-    def _endpoint(self, body: Json, *, wait: float = 0.0, patience: float = _PATIENCE) -> Endpoint:
+    def _endpoint(self, body: Json, *, wait: float = 0.0, patience: float) -> Endpoint:
         return self._connected.discovery.endpoint(
             str(body["apiVersion"]), str(body["kind"]), wait=wait, patience=patience
         )
+
+    def _endpoint_of(self, wanted: objects.Identity) -> Endpoint:
+        return self._endpoint({"apiVersion": wanted.api_version, "kind": wanted.kind}, patience=self._allowance)
 
     def _namespace(self, at: Endpoint, body: Json) -> str:
         return objects.metadata(body, "namespace") or self._default_namespace if at.namespaced else ""
@@ -282,9 +285,8 @@ class KubernetesProvider(Provider):
             return None
         try:
             at = self._endpoint(body, patience=0.0)
-            return self._write.create(
-                at, self._namespace(at, body), body, manager, force=False, dry_run=True, patience=0.0
-            )
+            namespace = self._namespace(at, body)
+            return self._write.create(at, namespace, body, manager, force=False, dry_run=True, patience=0.0)
         except (NoSuchKind, Unreachable, Exists):
             # Its definition or its cluster may be made in this very update; what exists may be replaced in it.
             return None

@@ -65,9 +65,9 @@ class Writer:
             except ApiError as error:
                 if _settles(error, at) and not dry_run and time.monotonic() < deadline:
                     time.sleep(0.1)
-                elif _is_conflict(error):
+                elif _is_conflict(error) and self._upsert:
                     raise _conflict(error) from None
-                elif error.code == 409 and error.subject in (at.plural, _qualified(at)):
+                elif _is_conflict(error) or (error.code == 409 and error.subject in (at.plural, _qualified(at))):
                     return self._own(at.path(namespace, name), manager, f"{at.kind} {name}")
                 else:
                     raise
@@ -157,11 +157,11 @@ def _settles(error: ApiError, at: Endpoint) -> bool:
     text = str(error)
     if error.code == 409:
         # Admission counts a quota optimistically: two creates at once in one namespace.
-        return error.subject == "resourcequotas"
+        return error.subject == "resourcequotas" != at.plural
     if error.code == 403:
         return "error looking up service account" in text or "status unknown for quota" in text
     # A new CustomResourceDefinition is established before every handler serves it.
-    return error.code == 404 and not error.subject and not error.reason.startswith("Forbidden")
+    return error.code == 404 and not error.subject
 
 
 def _is_conflict(error: ApiError) -> bool:

@@ -1,0 +1,84 @@
+"""One API server for the kubernetes stand-in's tests, a namespace for each, and kubectl to see for oneself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.home import Home
+from sandbox.providers.interface import Resource
+from sandbox.providers.kubernetes.provider import KubernetesProvider
+from sandbox.supervisor.client import Supervisor
+from sandbox.supervisor.messages import NodeGroup
+from sandbox.toolchain import locate
+from tests.rehearsal.engine import EngineProject
+
+
+@dataclass(frozen=True)
+class Api:
+    """A running control plane with simulated nodes."""
+
+    home: Home
+    kubeconfig: Path
+    environment: Mapping[str, str]
+    """The engine's, with KUBECONFIG naming this control plane."""
+    kubectl_path: Path
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """kubectl's output. Raises CalledProcessError where it fails."""
+        line = [str(self.kubectl_path), f"--kubeconfig={self.kubeconfig}", *arguments]
+        return subprocess.run(line, input=stdin, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    def get(self, kind: str, name: str, namespace: str = "default") -> Any:
+        """The live object, None where there is none."""
+        found = self.kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
+        return json.loads(found) if found else None
+
+    def apply(self, manifest: Mapping[str, Any], *flags: str) -> None:
+        """Someone else's `kubectl apply`."""
+        self.kubectl("apply", "--server-side", "--force-conflicts", *flags, "-f", "-", stdin=json.dumps(manifest))
+
+    def provider(self, **config: str) -> KubernetesProvider:
+        """A configured instance, as the host makes one."""
+        made = KubernetesProvider()
+        made.configure({"kubeconfig": str(self.kubeconfig), **config}, self.environment)
+        return made
+
+
+@pytest.fixture(scope="session")
+def api(sandbox: Any) -> Api:
+    supervisor = Supervisor.connect(sandbox.home)
+    name = "conformance"
+    nodes = NodeGroup(name="nodes", size=2)
+    cluster = supervisor.cluster(name) or supervisor.create_cluster(name, "1.35", node_groups=[nodes])
+    environment = {**sandbox.environment, "KUBECONFIG": str(cluster.admin_kubeconfig)}
+    return Api(sandbox.home, cluster.admin_kubeconfig, environment, locate("kubectl"))
+
+
+@pytest.fixture
+def namespace(api: Api) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    api.kubectl("create", "namespace", name)
+    yield name
+    api.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def project(api: Api, tmp_path: Path) -> Iterator[EngineProject]:
+    """A stack of its own, destroyed after the test."""
+    made = EngineProject(api.environment, tmp_path / "project", name=f"p{uuid.uuid4().hex[:10]}")
+    yield made
+    made.destroy("--refresh=false").expect_ok()
+
+
+def resource(type: str, name: str = "subject") -> Resource:
+    """A resource as the engine names it."""
+    return Resource(f"urn:pulumi:test::conformance::{type}::{name}", type, name)

@@ -1,0 +1,103 @@
+"""Every kind through its whole life at the provider interface, seen by kubectl."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from sandbox.providers.differences import parse
+from sandbox.providers.interface import DiffKind, ProviderError
+from sandbox.providers.kubernetes.provider import KubernetesProvider
+from tests.conformance.kubernetes.conftest import Api, resource
+from tests.conformance.kubernetes.kinds import EXAMPLES, Example, inputs
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture(scope="module")
+def provider(api: Api) -> KubernetesProvider:
+    return api.provider()
+
+
+def checked(provider: KubernetesProvider, example: Example, wanted: dict[str, Any]) -> dict[str, Any]:
+    found = provider.check(resource(example.type), wanted, None, b"seed")
+    assert not found.failures
+    return dict(found.inputs)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.kind)
+def test_whole_life(api: Api, provider: KubernetesProvider, namespace: str, example: Example) -> None:
+    subject = resource(example.type)
+    name = f"example-{uuid.uuid4().hex[:8]}"
+    asked = checked(provider, example, inputs(example, None, name, namespace))
+
+    preview = provider.create(subject, asked, preview=True, timeout=0)
+    assert preview.id == ""
+    assert api.get(example.kind, name, namespace) is None, "a preview made something"
+
+    made = provider.create(subject, asked, preview=False, timeout=60)
+    assert made.id == (name if example.cluster_scoped else f"{namespace}/{name}")
+    live = api.get(example.kind, name, namespace)
+    assert live["metadata"]["uid"] == made.outputs["metadata"]["uid"]  # type: ignore[index,call-overload]
+
+    with pytest.raises(ProviderError, match="exists already"):
+        provider.create(subject, asked, preview=False, timeout=60)
+    assert api.get(example.kind, name, namespace)["metadata"]["resourceVersion"], "the refused create took it away"
+
+    assert not provider.diff(subject, made.id, asked, made.outputs, asked).changes
+    found = provider.read(subject, made.id, asked, made.outputs)
+    assert found is not None
+    assert not provider.diff(subject, made.id, found.inputs, found.outputs, asked).changes, "a read invented a drift"
+
+    outputs = found.outputs
+    if example.change is not None:
+        wanted = checked(provider, example, inputs(example, example.change, name, namespace))
+        seen = provider.diff(subject, made.id, asked, outputs, wanted)
+        assert example.changed in seen.changes
+        assert not any(kind.replaces for kind in seen.changes.values())
+        outputs = provider.update(subject, made.id, asked, outputs, wanted, preview=False, timeout=60)
+        live = api.get(example.kind, name, namespace)
+        assert live["metadata"]["uid"] == outputs["metadata"]["uid"]  # type: ignore[index,call-overload]
+        _assert_holds(live, parse(example.changed), wanted)
+        asked = wanted
+
+    if example.replacing is not None:
+        wanted = checked(provider, example, inputs(example, example.replacing, name, namespace))
+        seen = provider.diff(subject, made.id, asked, outputs, wanted)
+        assert any(kind.replaces for kind in seen.changes.values()), seen
+        assert seen.delete_before_replace, "the name is the program's: only one of the two can exist"
+
+    adopted = provider.read(subject, made.id, {}, {})
+    assert adopted is not None
+    assert adopted.inputs["metadata"]["name"] == name  # type: ignore[index,call-overload]
+    assert "status" not in adopted.inputs
+
+    provider.delete(subject, made.id, asked, outputs, timeout=60)
+    assert api.get(example.kind, name, namespace) is None
+    provider.delete(subject, made.id, asked, outputs, timeout=60)
+    assert provider.read(subject, made.id, asked, outputs) is None
+
+
+def _assert_holds(live: Any, path: tuple[str | int, ...], wanted: Any) -> None:
+    """The live object has what was asked for at this path, also where it was taken away."""
+    for step in path[:-1]:
+        live, wanted = live[step], wanted[step]
+    last = path[-1]
+    asked = wanted[last] if isinstance(wanted, dict) or len(wanted) > int(last) else None
+    if asked is None:
+        assert not live if isinstance(live, list) or live is None else last not in live
+    elif isinstance(asked, dict):
+        assert asked.items() <= live[last].items()
+    else:
+        assert live[last] == asked
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.kind)
+def test_a_new_name_replaces(provider: KubernetesProvider, namespace: str, example: Example) -> None:
+    old = checked(provider, example, inputs(example, None, "one", namespace))
+    new = checked(provider, example, inputs(example, None, "two", namespace))
+    seen = provider.diff(resource(example.type), f"{namespace}/one", old, old, new)
+    assert seen.changes["metadata.name"] is DiffKind.UPDATE_REPLACE
+    assert not seen.delete_before_replace, "under another name both can exist"

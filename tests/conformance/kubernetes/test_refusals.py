@@ -1,0 +1,144 @@
+"""Bad input, collisions and unreachable clusters: each is one line that names what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.providers.interface import UNKNOWN, Properties, ProviderError
+from tests.conformance.kubernetes.conftest import Api, resource
+
+CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+
+pytestmark = pytest.mark.sandbox
+
+
+def _object(type: str, namespace: str, **properties: object) -> Properties:
+    _, version, kind = type.split(":", 2)
+    metadata = {"name": "subject", "namespace": namespace}
+    return {"apiVersion": version.removeprefix("core/"), "kind": kind, "metadata": metadata, **properties}  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("type", "properties", "named"),
+    [
+        (CONFIG_MAP, {"dat": {"a": "b"}}, "dat"),
+        (CONFIG_MAP, {"data": {"a": 1}}, "data.a"),
+        (DEPLOYMENT, {"spec": {"replicas": "two"}}, "spec.replicas"),
+        (DEPLOYMENT, {"spec": {"replicas": 1}}, "spec.selector"),
+    ],
+    ids=["unknown property", "wrong type in a map", "wrong type", "missing property"],
+)
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "update"])
+def test_bad_properties_are_named(
+    api: Api, namespace: str, type: str, properties: dict[str, object], named: str, preview: bool
+) -> None:
+    with pytest.raises(ProviderError, match=named.replace(".", r"\.")):
+        api.provider().create(resource(type), _object(type, namespace, **properties), preview=preview, timeout=5)
+    assert api.get("configmap", "subject", namespace) is None
+    assert api.get("deployment", "subject", namespace) is None
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        ("pulumi.com/waitFor", "ready"),
+        ("pulumi.com/waitFor", "jsonpath={.items[?(@.a)]}"),
+        ("pulumi.com/waitFor", "[]"),
+        ("pulumi.com/timeoutSeconds", "soon"),
+        ("pulumi.com/timeoutSeconds", "0"),
+        ("pulumi.com/deletionPropagationPolicy", "gently"),
+    ],
+)
+def test_annotations_that_cannot_be_followed(api: Api, annotation: str, value: str) -> None:
+    inputs: Properties = {"metadata": {"name": "subject", "annotations": {annotation: value}}}
+    found = api.provider().check(resource(CONFIG_MAP), inputs, None, b"")
+    assert [failure.property for failure in found.failures] == [f'metadata.annotations["{annotation}"]']
+
+
+@pytest.mark.parametrize(
+    "type",
+    ["kubernetes:helm.sh/v3:Release", "kubernetes:yaml/v2:ConfigFile", "kubernetes:core/v1:PodList"],
+)
+def test_types_that_are_not_served_say_so(api: Api, type: str) -> None:
+    with pytest.raises(ProviderError, match=type):
+        api.provider().check(resource(type), {}, None, b"")
+
+
+def test_a_kind_that_nobody_defined(api: Api, namespace: str) -> None:
+    type = "kubernetes:nobody.example.com/v1:Thing"
+    with pytest.raises(ProviderError, match=r"serves no Thing in nobody\.example\.com/v1"):
+        api.provider().read(resource(type), f"{namespace}/x", {}, {}) or api.provider().create(
+            resource(type), _object(type, namespace), preview=False, timeout=1
+        )
+
+
+def test_another_managers_field_is_not_taken_over_unasked(api: Api, namespace: str) -> None:
+    provider, subject = api.provider(enableConfigMapMutable="true"), resource(CONFIG_MAP)
+    asked = _object(CONFIG_MAP, namespace, data={"a": "1"})
+    made = provider.create(subject, asked, preview=False, timeout=5)
+    api.apply({**asked, "data": {"a": "theirs"}})
+    wanted = _object(CONFIG_MAP, namespace, data={"a": "2"})
+    with pytest.raises(ProviderError, match=r"data\.a.*kubectl.*pulumi\.com/patchForce"):
+        provider.update(subject, made.id, asked, made.outputs, wanted, preview=False, timeout=5)
+    assert api.get("configmap", "subject", namespace)["data"] == {"a": "theirs"}
+    forced = {**wanted, "metadata": {**wanted["metadata"], "annotations": {"pulumi.com/patchForce": "true"}}}  # type: ignore[dict-item]
+    provider.update(subject, made.id, asked, made.outputs, forced, preview=False, timeout=5)
+    assert api.get("configmap", "subject", namespace)["data"] == {"a": "2"}
+
+
+def test_delete_spares_another_object_of_the_name(api: Api, namespace: str) -> None:
+    provider, subject = api.provider(), resource(CONFIG_MAP)
+    asked = _object(CONFIG_MAP, namespace, data={"a": "1"})
+    made = provider.create(subject, asked, preview=False, timeout=5)
+    api.kubectl("delete", "configmap", "subject", "-n", namespace)
+    api.apply({**asked, "data": {"whose": "someone else's"}})
+    provider.delete(subject, made.id, asked, made.outputs, timeout=5)
+    assert api.get("configmap", "subject", namespace)["data"] == {"whose": "someone else's"}
+
+
+UNREACHABLE = """
+{"apiVersion": "v1", "kind": "Config", "current-context": "c",
+ "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+ "contexts": [{"name": "c", "context": {"cluster": "c"}}]}
+"""
+
+
+def test_preview_of_an_unreachable_cluster_does_not_fail(api: Api) -> None:
+    provider, subject = api.provider(kubeconfig=UNREACHABLE), resource(CONFIG_MAP)
+    checked = provider.check(subject, {"data": {"a": "1"}}, None, b"seed")
+    seen = provider.create(subject, checked.inputs, preview=True, timeout=0)
+    assert seen.outputs["data"] == {"a": "1"}
+    assert seen.outputs["metadata"]["uid"] is UNKNOWN  # type: ignore[index,call-overload]
+    provider.update(subject, "default/x", checked.inputs, checked.inputs, checked.inputs, preview=True, timeout=0)
+
+
+@pytest.mark.parametrize(
+    "kubeconfig", ["/nowhere/kubeconfig", "clusters: [", "{}"], ids=["no file", "no YAML", "empty"]
+)
+def test_a_kubeconfig_that_is_no_use_fails_what_needs_it(api: Api, kubeconfig: str) -> None:
+    provider, subject = api.provider(kubeconfig=kubeconfig), resource(CONFIG_MAP)
+    asked = _object(CONFIG_MAP, "default", data={"a": "1"})
+    provider.create(subject, asked, preview=True, timeout=0)
+    with pytest.raises(ProviderError, match="kubeconfig"):
+        provider.create(subject, asked, preview=False, timeout=0)
+
+
+def test_what_to_do_with_an_unreachable_cluster_can_be_set(api: Api) -> None:
+    subject = resource(CONFIG_MAP)
+    asked = _object(CONFIG_MAP, "default", data={"a": "1"})
+    forgetting = api.provider(kubeconfig=UNREACHABLE, deleteUnreachable="true")
+    assert forgetting.read(subject, "default/subject", asked, asked) is None
+    forgetting.delete(subject, "default/subject", asked, asked, timeout=0)
+    skipping = api.provider(kubeconfig=UNREACHABLE, skipUpdateUnreachable="true")
+    kept = skipping.read(subject, "default/subject", asked, asked)
+    assert kept is not None and kept.inputs == asked
+    assert skipping.check(subject, {**asked, "data": {"a": "2"}}, asked, b"").inputs == asked
+
+
+def test_provider_properties_are_checked(api: Api) -> None:
+    provider = api.provider()
+    assert [f.property for f in provider.check_config({"kubeconfg": "x"}).failures] == ["kubeconfg"]
+    assert [f.property for f in provider.check_config({"deleteUnreachable": "maybe"}).failures] == ["deleteUnreachable"]
+    assert [f.property for f in provider.check_config({"renderYamlToDirectory": "x"}).failures]
+    assert not provider.check_config({"kubeconfig": UNKNOWN, "enableServerSideApply": "false"}).failures
