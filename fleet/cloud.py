@@ -1,0 +1,22 @@
+"""Clients of the cloud for the environment that the engine runs in: the sandbox's endpoint or the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def client(service: str, region: str, environment: Mapping[str, str]) -> Any:
+    """A boto3 client with the credentials and the endpoint of `environment`, not of this process."""
+    import boto3
+    from botocore.config import Config
+
+    session = boto3.session.Session(
+        aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
+        aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY"),
+        aws_session_token=environment.get("AWS_SESSION_TOKEN"),
+        profile_name=None if "AWS_ACCESS_KEY_ID" in environment else environment.get("AWS_PROFILE"),
+        region_name=region,
+    )
+    config = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 3, "mode": "standard"})
+    return session.client(service, endpoint_url=environment.get("AWS_ENDPOINT_URL"), config=config)

@@ -1,0 +1,194 @@
+"""The tenant registry: one row for each tenant, in the control database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from catalog.plans import Tier
+from errors import FreeholdError, UsageError
+
+METADATA = sa.MetaData()
+
+_MOMENT = sa.DateTime(timezone=True)
+TENANTS = sa.Table(
+    "tenants",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("product", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("subdomain", sa.Text, nullable=False),
+    sa.Column("admin_email", sa.Text),
+    sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("tier", sa.Text, nullable=False),
+    sa.Column("cell", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("limits", JSONB, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("desired_hash", sa.Text, nullable=False),
+    sa.Column("applied_hash", sa.Text),
+    sa.Column("program_version", sa.Text),
+    sa.Column("last_error", sa.Text),
+    sa.Column("created_at", _MOMENT, nullable=False, server_default=sa.func.now()),
+    sa.Column("updated_at", _MOMENT, nullable=False, server_default=sa.func.now()),
+    sa.Column("applied_at", _MOMENT),
+    sa.Column("deleted_at", _MOMENT),
+)
+
+
+class Status(StrEnum):
+    """Where a tenant is in its life."""
+
+    PENDING = "pending"
+    """Asked for, and not built yet (or not yet again, after a deletion)."""
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DELETING = "deleting"
+    DELETED = "deleted"
+    """The row stays as a record; the id may be taken again."""
+    FAILED = "failed"
+    """The last attempt to build it failed; `last_error` says why, and it can be tried again."""
+
+
+class Wanted(BaseModel):
+    """What a tenant shall be."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    product: str
+    name: str
+    subdomain: str
+    admin_email: str | None
+    plan: str
+    tier: Tier
+    cell: str
+    region: str
+    limits: Mapping[str, Any]
+    """The plan's quota, as it was when the tenant got the plan."""
+    desired_hash: str
+    """Of the tenant stack's configuration that follows from all this."""
+
+
+class Tenant(Wanted):
+    """A row of the registry. Times are in UTC."""
+
+    status: Status
+    applied_hash: str | None
+    program_version: str | None
+    last_error: str | None
+    created_at: datetime
+    updated_at: datetime
+    applied_at: datetime | None
+    deleted_at: datetime | None
+
+    @property
+    def settled(self) -> bool:
+        """Whether what is wanted is what was built."""
+        return self.status is Status.ACTIVE and self.desired_hash == self.applied_hash
+
+
+class Registry:
+    """Each call is a transaction of its own."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def add(self, wanted: Wanted) -> Tenant:
+        """A new tenant, pending; takes over the row of a deleted one. Raises UsageError where the id or the subdomain
+        is taken."""
+        values = {**_values(wanted), "status": Status.PENDING}
+        anew = {
+            **values,
+            **dict.fromkeys(("applied_hash", "program_version", "last_error", "applied_at", "deleted_at")),
+        }
+        statement = (
+            insert(TENANTS)
+            .values(values)
+            .on_conflict_do_update(
+                index_elements=["id"],
+                set_={**anew, "created_at": sa.func.now(), "updated_at": sa.func.now()},
+                where=TENANTS.c.status == Status.DELETED,
+            )
+            .returning(TENANTS)
+        )
+        try:
+            with self._engine.begin() as connection:
+                row = connection.execute(statement).one_or_none()
+        except sa.exc.IntegrityError as error:
+            if "tenants_subdomain" not in str(error.orig):
+                raise
+            taken = f"the subdomain {wanted.subdomain} is another tenant's"
+            raise UsageError(taken, where=f"tenant {wanted.id}", mend="choose one by --subdomain") from None
+        if row is None:
+            mend = f"freehold tenant show {wanted.id}, or tenant plan to change its plan"
+            raise UsageError("it exists already", where=f"tenant {wanted.id}", mend=mend)
+        return _tenant(row)
+
+    def want(self, wanted: Wanted) -> Tenant:
+        """Change what an existing tenant shall be; it is not settled until it is built so."""
+        return self._set(wanted.id, **_values(wanted))
+
+    def get(self, tenant: str) -> Tenant | None:
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(TENANTS).where(TENANTS.c.id == tenant)).one_or_none()
+        return None if row is None else _tenant(row)
+
+    def list(self, *, cell: str | None = None, deleted: bool = False) -> Sequence[Tenant]:
+        """By id; those that were deleted only where asked for."""
+        statement = sa.select(TENANTS).order_by(TENANTS.c.id)
+        if cell is not None:
+            statement = statement.where(TENANTS.c.cell == cell)
+        if not deleted:
+            statement = statement.where(TENANTS.c.status != Status.DELETED)
+        with self._engine.connect() as connection:
+            return [_tenant(row) for row in connection.execute(statement)]
+
+    def applied(self, tenant: str, applied_hash: str, program_version: str) -> Tenant:
+        """Its stack was built with that configuration by that program."""
+        return self._set(
+            tenant,
+            status=Status.ACTIVE,
+            applied_hash=applied_hash,
+            program_version=program_version,
+            applied_at=sa.func.now(),
+            last_error=None,
+        )
+
+    def failed(self, tenant: str, error: str) -> Tenant:
+        """Building it failed; it can be tried again."""
+        return self._set(tenant, status=Status.FAILED, last_error=error)
+
+    def deleting(self, tenant: str, error: str | None = None) -> Tenant:
+        """Its deletion has begun; `error` is why it has not come to its end."""
+        return self._set(tenant, status=Status.DELETING, last_error=error)
+
+    def deleted(self, tenant: str) -> Tenant:
+        return self._set(tenant, status=Status.DELETED, deleted_at=sa.func.now(), applied_hash=None, last_error=None)
+
+    def _set(self, tenant: str, **values: object) -> Tenant:
+        statement = (
+            sa.update(TENANTS)
+            .where(TENANTS.c.id == tenant)
+            .values(**values, updated_at=sa.func.now())
+            .returning(TENANTS)
+        )
+        with self._engine.begin() as connection:
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            raise FreeholdError("it has gone from the registry", where=f"tenant {tenant}", mend="freehold tenant list")
+        return _tenant(row)
+
+
+def _values(wanted: Wanted) -> dict[str, Any]:
+    return {**wanted.model_dump(include=set(Wanted.model_fields)), "limits": dict(wanted.limits)}
+
+
+def _tenant(row: sa.Row[Any]) -> Tenant:
+    return Tenant.model_validate(dict(row._mapping))
