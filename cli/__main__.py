@@ -7,11 +7,13 @@ import sys
 import typer
 
 from cli.doctor import doctor
+from cli.sandbox import app as sandbox
 from cli.test import EXTRA_ARGUMENTS, test
 from errors import FreeholdError
 
 app = typer.Typer(name="freehold", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.command()(doctor)
+app.add_typer(sandbox)
 app.command(context_settings=EXTRA_ARGUMENTS)(test)
 
 

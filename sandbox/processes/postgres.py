@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
@@ -200,6 +201,14 @@ class PostgresServer:
     def _there(connection: psycopg.Connection, catalog: str, column: str, name: str) -> bool:
         query = sql.SQL("SELECT 1 FROM {} WHERE {} = %s").format(sql.Identifier(catalog), sql.Identifier(column))
         return connection.execute(query, [name]).fetchone() is not None
+
+
+def database_url(site: Site, definition: DatabaseDefinition) -> str:
+    """For the administrator, with the server's certificate verified."""
+    server = PostgresServer(site, definition, Path())
+    authority = quote(str(site.authority.certificate_path))
+    return (f"postgresql://{quote(definition.username)}:{quote(definition.password, safe='')}@127.0.0.1:{server.port}/"
+            f"{quote(definition.database)}?sslmode=verify-full&sslrootcert={authority}")
 
 
 def applied(parameters: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 
@@ -109,6 +110,14 @@ class RedisServer:
         if "default" not in users:
             lines.append("user default off resetpass resetkeys resetchannels -@all")
         write_atomically(self.data / "users.acl", "\n".join(lines).encode() + b"\n", 0o600)
+
+
+def cache_url(site: Site, definition: CacheDefinition) -> str:
+    """For the sandbox's own user. redis-py verifies by what follows `?`; `redis-cli -u` wants `--cacert` beside it."""
+    server = RedisServer(site, definition, Path())
+    authority = quote(str(site.authority.certificate_path))
+    return (f"rediss://{SUPERVISOR_USER}:{quote(definition.supervisor_password, safe='')}@127.0.0.1:{server.port}/0"
+            f"?ssl_ca_certs={authority}")
 
 
 def acl_lines(users: Iterable[CacheUser]) -> dict[str, str]:

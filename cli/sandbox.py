@@ -1,0 +1,157 @@
+"""`freehold sandbox`: the local cloud, started, stopped, looked at and forgotten."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from errors import ExitCode, UsageError
+from sandbox.environment import environment
+from sandbox.files import unwritable
+from sandbox.home import Home
+from sandbox.supervisor.client import NotRunning, Supervisor
+from sandbox.supervisor.launch import start as launch
+from sandbox.supervisor.messages import Status
+from sandbox.toolchain import ensure
+
+app = typer.Typer(name="sandbox", no_args_is_help=True, help=__doc__)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+# What the sandbox makes below FREEHOLD_HOME; anything else that lies there is left alone by `reset`.
+_MADE = ("run", "logs", "data", "certificates", "credentials", "pulumi", "backend", "tenants", "kubeconfig")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@app.command()
+def start(as_json: AsJson = False) -> None:
+    """Start the sandbox and wait until it is ready; a second start says that it runs."""
+    ensure()
+    home = Home.from_environment()
+    began = time.monotonic()
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True,
+                  console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting the sandbox")
+
+        def show(status: Status) -> None:
+            waited_for = [process.name for process in status.processes if process.state != "ready"]
+            bar.update(task, description=f"starting: {', '.join(waited_for[:4])}" if waited_for else "starting")
+
+        supervisor, started = launch(home, progress=show)
+    seconds = round(time.monotonic() - began, 1)
+    if as_json:
+        _print_status(supervisor.status(), as_json=True)
+    elif started:
+        typer.echo(f"sandbox is ready ({seconds} s) at {home.root}")
+        typer.echo('eval "$(./freehold sandbox env)" lets pulumi, kubectl, aws, psql and redis-cli work with it')
+    else:
+        typer.echo(f"sandbox is running already at {home.root}")
+
+
+@app.command()
+def stop() -> None:
+    """Stop every process of the sandbox; its data stays."""
+    home = Home.from_environment()
+    try:
+        Supervisor.connect(home).stop()
+    except NotRunning:
+        typer.echo(f"sandbox is not running at {home.root}")
+        return
+    typer.echo(f"sandbox is stopped; its data stays at {home.root}")
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show every process. Exits 1 where the sandbox does not run or something in it failed."""
+    found = Supervisor.connect(Home.from_environment()).status()
+    _print_status(found, as_json=as_json)
+    if found.state != "ready":
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command()
+def env() -> None:
+    """Print `export NAME=value` lines: eval "$(./freehold sandbox env)"."""
+    for name, value in environment(Home.from_environment()).items():
+        assert _NAME.fullmatch(name)
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Stop the sandbox and delete all that it keeps, the state of its stacks included."""
+    home = Home.from_environment()
+    there = [path for path in (home.root / name for name in _MADE) if path.exists()]
+    if not there:
+        typer.echo(f"nothing to delete at {home.root}")
+        return
+    typer.echo(f"This stops the sandbox and deletes, below {home.root}:")
+    for path in there:
+        typer.echo(f"  {path.name}{'/' if path.is_dir() else ''}  {_size(path)}")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("reset needs a confirmation", mend="add --yes")
+        typer.confirm("Delete all of it?", abort=True)
+    try:
+        Supervisor.connect(home).stop()
+    except NotRunning:
+        _end_leftovers(home)
+    for path in there:
+        try:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(path, error) from None
+    for name in ("supervisor", "providers"):
+        home.socket(name).unlink(missing_ok=True)
+    if home.root.is_dir() and not any(home.root.iterdir()):
+        home.root.rmdir()
+    typer.echo("sandbox is reset")
+
+
+def _end_leftovers(home: Home) -> None:
+    """Of a supervisor that was killed: their data must not be deleted under them."""
+    from sandbox.supervisor import pidfile
+
+    for file in home.run.glob("*.pid"):
+        identity = pidfile.read(file)
+        if identity is not None:
+            identity.end(grace_seconds=10)
+
+
+def _print_status(found: Status, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found.model_dump(mode="json"), indent=2))
+        return
+    table = Table("process", "state", "pid", "port", "memory", "restarts", "ready after", "", box=None)
+    for one in found.processes:
+        table.add_row(
+            one.name, one.state, str(one.pid or ""), str(one.port or ""),
+            f"{one.memory_bytes / 2**20:.0f} MiB" if one.memory_bytes else "", str(one.restarts or ""),
+            f"{one.started_seconds:.1f} s" if one.started_seconds is not None else "", one.message)
+    console = Console()
+    console.print(table)
+    console.print(f"sandbox is {found.state} at {found.home}, AWS at {found.aws_endpoint}", soft_wrap=True)
+
+
+def _size(path: Path) -> str:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
+    mebibytes = sum(_bytes(file) for file in files) / 2**20
+    return f"{mebibytes:.1f} MiB"
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0  # servers that still run come and go with their files

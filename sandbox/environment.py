@@ -1,0 +1,79 @@
+"""What a shell or an engine needs to work with the sandbox: the variables that `freehold sandbox env` prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import sysconfig
+from urllib.parse import quote
+
+from errors import FreeholdError
+from sandbox.home import Home
+from sandbox.processes.aws.spec import aws_endpoint
+from sandbox.processes.postgres import database_url
+from sandbox.processes.redis import cache_url
+from sandbox.processes.site import Site
+from sandbox.supervisor.definitions import CacheDefinition, DatabaseDefinition, DefinitionStore
+from sandbox.supervisor.ports import Ports
+from sandbox.toolchain import bin_directory
+
+PASSPHRASE = "freehold-sandbox"
+"""Of the sandbox's stacks. It is public: what it encrypts is worth nothing outside the sandbox."""
+
+REGION = "us-east-1"
+
+_CONTROL = "control"
+"""Part of the control database's identifier, where there is more than one database."""
+
+
+def environment(home: Home) -> dict[str, str]:
+    """The variables, from what the sandbox at `home` keeps on disk; raises FreeholdError where it never ran.
+
+    DATABASE_URL is the control database's, REDIS_URL the first cache's; what does not exist is left out.
+    """
+    # Without the FREEHOLD_*_PORT variables of this shell: the sandbox may have been started with others.
+    site = Site(home, Ports(home.data / "ports.json", {}))
+    key = _operator_key(home)
+    endpoint = aws_endpoint(site)
+    variables = {
+        "PATH": os.pathsep.join(_path(str(bin_directory()), sysconfig.get_path("scripts"))),
+        "FREEHOLD_HOME": str(home.root),
+        "PULUMI_HOME": str(home.pulumi_home),
+        "PULUMI_BACKEND_URL": f"file://{quote(str(home.backend))}",
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "KUBECONFIG": str(home.root / "kubeconfig"),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": key["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": key["secret_access_key"],
+        # Instead of seconds of asking a metadata service that is not there, when a key is missing.
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PGSSLROOTCERT": str(site.authority.certificate_path),
+    }
+    home.backend.mkdir(parents=True, exist_ok=True)
+    databases = [one for one in DefinitionStore(home, "databases", DatabaseDefinition).all() if one.complete]
+    control = databases if len(databases) == 1 else [one for one in databases if _CONTROL in one.name]
+    if control:
+        variables["DATABASE_URL"] = database_url(site, control[0])
+    caches = [one for one in DefinitionStore(home, "caches", CacheDefinition).all() if one.complete]
+    if caches:
+        variables["REDIS_URL"] = cache_url(site, caches[0])
+    return variables
+
+
+def _path(*first: str) -> list[str]:
+    """PATH with the sandbox's folders in front, each once however often it has been set."""
+    inherited = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return [*first, *(folder for folder in inherited if folder not in first)]
+
+
+def _operator_key(home: Home) -> dict[str, str]:
+    try:
+        key: dict[str, str] = json.loads((home.credentials / "aws.json").read_text())
+    except FileNotFoundError:
+        what = "the sandbox has not run yet"
+        raise FreeholdError(what, where=str(home.root), mend="./freehold sandbox start") from None
+    return key

@@ -1,0 +1,57 @@
+"""Sandboxes that tests start for themselves."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.environment import environment
+from sandbox.home import Home
+from sandbox.supervisor import pidfile
+from sandbox.supervisor.client import NotRunning, Supervisor
+from sandbox.supervisor.launch import start
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox in a FREEHOLD_HOME of its own, on free ports."""
+
+    home: Home
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The engine's and the tools', as they are now: DATABASE_URL appears when there is a database."""
+        return environment(self.home)
+
+    @property
+    def supervisor(self) -> Supervisor:
+        return Supervisor.connect(self.home)
+
+
+@contextmanager
+def temporary_home() -> Iterator[Home]:
+    """A FREEHOLD_HOME where nothing has run; whatever is started in it is ended, then it is deleted."""
+    root = Path(tempfile.mkdtemp(prefix="freehold-"))
+    home = Home(root)
+    try:
+        yield home
+    finally:
+        try:
+            Supervisor.connect(home).stop()
+        except NotRunning:
+            for file in home.run.glob("*.pid"):
+                if identity := pidfile.read(file):
+                    identity.end(grace_seconds=10)
+        shutil.rmtree(root)
+
+
+@contextmanager
+def temporary_sandbox() -> Iterator[Sandbox]:
+    """A running sandbox, stopped and deleted at the end."""
+    with temporary_home() as home:
+        start(home)
+        yield Sandbox(home)
