@@ -6,11 +6,13 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
@@ -220,3 +222,12 @@ def test_the_lock_pins_hashes_and_names_no_address() -> None:
         assert "://" not in text and "--index" not in text and "--find-links" not in text
         pinned = text.replace("\\\n", " ").splitlines()
         assert pinned and all("==" in line and "--hash=sha256:" in line for line in pinned)
+
+
+def test_the_lock_holds_every_dependency_of_the_project() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    names = {re.split(r"[^A-Za-z0-9._-]", entry)[0].lower().replace("_", "-") for entry in asked}
+    lock = (CHECKOUT / "requirements.txt").read_text(encoding="utf-8")
+    pinned = {name.lower() for name in re.findall(r"^([A-Za-z0-9._-]+)(?:\[\S+\])?==", lock, re.MULTILINE)}
+    assert names - pinned == set()
