@@ -80,6 +80,11 @@ def metadata(inputs: Properties, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def namespace(body: Properties, default: str) -> str:
+    """Where a namespaced object goes."""
+    return metadata(body, "namespace") or default
+
+
 def normal(inputs: Properties) -> Json:
     """Inputs in the form the API keeps: no nulls, a Secret's stringData as data."""
     clean = _without_nulls(inputs)

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 import yaml
 
-from sandbox.providers.differences import Path, below, differences, parse, text
+from sandbox.providers.differences import differences, parse, text
 from sandbox.providers.interface import (
     Checked,
     Created,
     Diff,
-    DiffKind,
     Found,
     PartialFailure,
     Properties,
@@ -19,14 +18,14 @@ from sandbox.providers.interface import (
     ProviderError,
     Resource,
 )
-from sandbox.providers.kubernetes import checking, objects, previewing, replacement, settings
+from sandbox.providers.kubernetes import checking, deletion, objects, previewing, replacement, settings
 from sandbox.providers.kubernetes.cluster import Cluster, cluster
 from sandbox.providers.kubernetes.connection import ApiError, Json, Unreachable
 from sandbox.providers.kubernetes.discovery import Endpoint, NoSuchKind
+from sandbox.providers.kubernetes.rehearsal import Rehearsal
 from sandbox.providers.kubernetes.waiting import NotReady, Waiter
-from sandbox.providers.kubernetes.writing import Exists, Writer, new_manager
+from sandbox.providers.kubernetes.writing import Writer, new_manager
 from sandbox.providers.registry import sdk_version
-from sandbox.providers.values import has_unknown
 
 _PATIENCE = 30.0
 """Seconds that a real operation allows an API server to come back; a preview allows none."""
@@ -94,7 +93,7 @@ class KubernetesProvider(Provider):
     def diff(
         self, resource: Resource, id: str, old_inputs: Properties, old_outputs: Properties, inputs: Properties
     ) -> Diff:
-        old, new = self._canonical(old_inputs), self._canonical(inputs)
+        old, new = objects.normal(old_inputs), objects.normal(inputs)
         changes = dict(differences(old, new))
         if not changes:
             return Diff()
@@ -103,19 +102,20 @@ class KubernetesProvider(Provider):
             mutable_config_maps=self._configured.mutable_config_maps,
             mutable_secrets=self._configured.mutable_secrets,
         )
-        found = _replacing(changes, replaced)
+        found = replacement.replacing(changes, replaced)
         if not any(kind.replaces for kind in found.values()):
-            found = _replacing(found, self._refused(old_outputs, new))
+            known = str(old_outputs.get(objects.MANAGER_OUTPUT) or new_manager())
+            found = replacement.replacing(found, self._rehearsal.refused(new, known))
         same = all(objects.metadata(old, key) == objects.metadata(new, key) for key in ("name", "namespace"))
         first = same and not objects.flag(new, objects.AUTONAMED)
         replaces = any(kind.replaces for kind in found.values())
         return Diff({text(path): kind for path, kind in found.items()}, delete_before_replace=first and replaces)
 
     def create(self, resource: Resource, inputs: Properties, *, preview: bool, timeout: float) -> Created:
-        body = self._canonical(inputs)
+        body = objects.normal(inputs)
         manager = objects.annotation(inputs, objects.FIELD_MANAGER) or new_manager()
         if preview:
-            return Created("", previewing.created(body, self._rehearse_create(body, manager)))
+            return Created("", previewing.created(body, self._rehearsal.create(body, manager)))
         at = self._endpoint(body, wait=_DEFINED, patience=_PATIENCE)
         namespace = self._namespace(at, body)
         live = self._write.create(
@@ -141,7 +141,7 @@ class KubernetesProvider(Provider):
         seen = objects.outputs_of(live, known)
         if not inputs:
             return Found(objects.id_of(live), objects.adopted_inputs(live), seen)
-        as_written = objects.drifted_inputs(self._canonical(inputs), self._canonical(outputs), live)
+        as_written = objects.drifted_inputs(objects.normal(inputs), objects.normal(outputs), live)
         state = self._wait.state(live, inputs)
         if not state.ready:
             raise PartialFailure(id, as_written, seen, [f"{wanted.kind} {wanted.name} is not ready: {state.reason}"])
@@ -158,11 +158,11 @@ class KubernetesProvider(Provider):
         preview: bool,
         timeout: float,
     ) -> Properties:
-        old, body = self._canonical(old_inputs), self._canonical(inputs)
+        old, body = objects.normal(old_inputs), objects.normal(inputs)
         manager = str(objects.annotation(inputs, objects.FIELD_MANAGER) or old_outputs.get(objects.MANAGER_OUTPUT, ""))
         manager = manager or new_manager()
         if preview:
-            dry = self._rehearse_update(old, body, manager, self._forced(inputs))
+            dry = self._rehearsal.update(old, body, manager, force=self._forced(inputs))
             return previewing.updated(dict(old_outputs), body, dry)
         at = self._endpoint(body, wait=_DEFINED, patience=_PATIENCE)
         namespace = self._namespace(at, body)
@@ -173,7 +173,7 @@ class KubernetesProvider(Provider):
 
     def delete(self, resource: Resource, id: str, inputs: Properties, outputs: Properties, *, timeout: float) -> None:
         wanted = objects.identity(resource, id, inputs)
-        policy = (objects.annotation(inputs, objects.DELETION_POLICY) or _policy(wanted.kind)).capitalize()
+        policy = deletion.policy(wanted.kind, inputs)
         uid = objects.metadata(outputs, "uid")
         try:
             at = self._endpoint_of(wanted)
@@ -225,6 +225,10 @@ class KubernetesProvider(Provider):
         return self._writer
 
     @property
+    def _rehearsal(self) -> Rehearsal:
+        return Rehearsal(self._cluster, self._writer, self._default_namespace)
+
+    @property
     def _wait(self) -> Waiter:
         if self._waiter is None:
             raise Unreachable(self._configured.unusable)
@@ -249,11 +253,7 @@ class KubernetesProvider(Provider):
         return self._endpoint({"apiVersion": wanted.api_version, "kind": wanted.kind}, patience=self._allowance)
 
     def _namespace(self, at: Endpoint, body: Json) -> str:
-        return objects.metadata(body, "namespace") or self._default_namespace if at.namespaced else ""
-
-    def _canonical(self, inputs: Properties) -> Json:
-        """The object as it is sent and compared: normal, and without the namespace that it gets anyway."""
-        return objects.normal(inputs)
+        return objects.namespace(body, self._default_namespace) if at.namespaced else ""
 
     def _in_namespace(self, checked: Json) -> Json:
         """The provider's own namespace, where the program names none and the kind has one."""
@@ -278,51 +278,6 @@ class KubernetesProvider(Provider):
             except Unreachable:
                 self._answers = False
         return self._answers
-
-    def _rehearse_create(self, body: Json, manager: str) -> Json | None:
-        """The dry run of a create; None where there can be none: the object goes by its inputs then."""
-        if has_unknown(body):
-            return None
-        try:
-            at = self._endpoint(body, patience=0.0)
-            namespace = self._namespace(at, body)
-            return self._write.create(at, namespace, body, manager, force=False, dry_run=True, patience=0.0)
-        except (NoSuchKind, Unreachable, Exists):
-            # Its definition or its cluster may be made in this very update; what exists may be replaced in it.
-            return None
-        except ApiError as error:
-            if error.code in (403, 404, 409):
-                return None
-            raise
-
-    def _rehearse_update(self, old: Json, body: Json, manager: str, force: bool) -> Json | None:
-        if has_unknown(body):
-            return None
-        try:
-            at = self._endpoint(body, patience=0.0)
-            namespace = self._namespace(at, body)
-            return self._write.update(at, namespace, old, body, manager, force=force, dry_run=True, patience=0.0)
-        except (NoSuchKind, Unreachable):
-            return None
-        except ApiError as error:
-            if error.code in (403, 404):
-                return None
-            raise
-
-    def _refused(self, outputs: Properties, body: Json) -> list[Path]:
-        """Fields that the API server says are immutable, asked by a dry run."""
-        if has_unknown(body):
-            return []
-        manager = str(outputs.get(objects.MANAGER_OUTPUT) or new_manager())
-        try:
-            at = self._endpoint(body, patience=0.0)
-            namespace = self._namespace(at, body)
-            self._write.update(at, namespace, {}, body, manager, force=True, dry_run=True, patience=0.0)
-        except ApiError as error:
-            return list(replacement.refused_fields(error))
-        except (NoSuchKind, Unreachable):
-            return []
-        return []
 
     def _settled(
         self, resource: Resource, at: Endpoint, live: Json, inputs: Properties, manager: str, timeout: float
@@ -355,38 +310,3 @@ class KubernetesProvider(Provider):
             )
             return Found(id, inputs, outputs)
         raise ProviderError(f"{error}; if the cluster is gone, set PULUMI_K8S_DELETE_UNREACHABLE=true")
-
-
-def _replacing(changes: Mapping[Path, DiffKind], replaced: list[Path]) -> dict[Path, DiffKind]:
-    def touched(path: Path) -> bool:
-        # A whole map that came or went takes the fields inside it along.
-        return any(below(path, prefix) or below(prefix, path) for prefix in replaced)
-
-    return {path: kind.replacing() if touched(path) else kind for path, kind in changes.items()}
-
-
-# Kinds that own nothing go at once; the others go after what they own, as with `kubectl delete --cascade=foreground`.
-_OWNERLESS = frozenset(
-    {
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "ConfigMap",
-        "HorizontalPodAutoscaler",
-        "Ingress",
-        "LimitRange",
-        "Namespace",
-        "NetworkPolicy",
-        "Pod",
-        "PodDisruptionBudget",
-        "ResourceQuota",
-        "Role",
-        "RoleBinding",
-        "Secret",
-        "Service",
-        "ServiceAccount",
-    }
-)
-
-
-def _policy(kind: str) -> str:
-    return "background" if kind in _OWNERLESS else "foreground"

@@ -7,9 +7,10 @@ says of ConfigMap and Secret: https://www.pulumi.com/registry/packages/kubernete
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sandbox.providers.differences import Path, parse
+from sandbox.providers.differences import Path, below, parse
+from sandbox.providers.interface import DiffKind
 from sandbox.providers.kubernetes.connection import ApiError, Json
 
 _IDENTITY = ("metadata.name", "metadata.namespace")
@@ -82,6 +83,16 @@ _CONTAINER_FIELDS = (
     "volumeMounts",
     "workingDir",
 )
+
+
+def replacing(changes: Mapping[Path, DiffKind], replaced: Sequence[Path]) -> dict[Path, DiffKind]:
+    """The changes, those of a replaced path as replacements. A whole map that came or went takes its fields along."""
+
+    def touched(path: Path) -> bool:
+        return any(below(path, prefix) or below(prefix, path) for prefix in replaced)
+
+    return {path: kind.replacing() if touched(path) else kind for path, kind in changes.items()}
+
 
 _REFUSALS = ("immutable", "may not be changed", "may not change", "may not be updated", "updates to ", "cannot change")
 
