@@ -101,8 +101,9 @@ def validated(record: Mapping[str, Any]) -> dict[str, Any]:
     return PlatformContract.model_validate(record).model_dump(mode="json")
 
 
-def read(stack: str, exported: Mapping[str, Any] | None) -> PlatformContract:
-    """The contract that `stack` exported. Raises FreeholdError where it is missing or of another version."""
+def read(stack: str, exported: Mapping[str, Any] | None, *, product: str | None = None) -> PlatformContract:
+    """The contract that `stack` exported. Raises FreeholdError where it is missing, of another version, or of
+    another product than `product`."""
     if exported is None:
         raise FreeholdError(f"exports no {OUTPUT}", where=f"stack {stack}", mend=f"run `pulumi up -s {stack}` first")
     if exported.get("version") != VERSION:
@@ -112,10 +113,17 @@ def read(stack: str, exported: Mapping[str, Any] | None) -> PlatformContract:
             mend="update the platform and the tenants with the same release",
         )
     try:
-        return PlatformContract.model_validate(exported)
+        known = PlatformContract.model_validate(exported)
     except ValidationError as error:
         bad = ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors())
         raise FreeholdError(f"its contract is malformed at {bad}", where=f"stack {stack}") from error
+    if product is not None and known.product != product:
+        raise FreeholdError(
+            f"runs {known.product}, the tenant is one of {product}",
+            where=f"stack {stack}",
+            mend="correct freehold:blueprint or the tenant's cell",
+        )
+    return known
 
 
 def reference(stack: str, *, product: str) -> pulumi.Output[PlatformContract]:
@@ -126,14 +134,7 @@ def reference(stack: str, *, product: str) -> pulumi.Output[PlatformContract]:
 
     def parse(value: Mapping[str, Any] | None) -> PlatformContract:
         try:
-            known = read(stack, value)
-            if known.product != product:
-                raise FreeholdError(
-                    f"runs {known.product}, the tenant is one of {product}",
-                    where=f"stack {stack}",
-                    mend="correct freehold:blueprint or the tenant's cell",
-                )
-            return known
+            return read(stack, value, product=product)
         except FreeholdError as error:
             raise pulumi.RunError(error.line()) from error
 

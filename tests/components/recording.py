@@ -163,7 +163,7 @@ class _Answers(mocks.Mocks):
         if args.token not in self.answers:
             raise AssertionError(f"no answer is set for {args.token} {args.args}")
         answer = self.answers[args.token]
-        return (answer(args.args) if callable(answer) else answer), None
+        return (answer(args.args) if callable(answer) else answer), []
 
 
 def _computed(type: str, name: str) -> dict[str, Any]:

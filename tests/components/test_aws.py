@@ -1,0 +1,289 @@
+"""What the AWS components ask for: the properties that security, data and alerts rest on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.aws.bucket import Bucket
+from components.aws.budget_alerts import BudgetAlerts
+from components.aws.cluster import Cluster
+from components.aws.network import Network
+from components.aws.object_access import ObjectAccess
+from components.aws.postgres import Postgres
+from components.aws.redis import Redis
+from components.aws.subnets import cut
+from tests.components import samples
+from tests.components.recording import ACCOUNT, Declared, Recording, Secret, declare
+
+
+def _inputs(recording: Recording, type: str) -> Any:
+    return recording.one(type).plain()
+
+
+def _policy(resource: Declared, key: str = "policy") -> Any:
+    return json.loads(resource.plain()[key])
+
+
+class TestNetwork:
+    @pytest.mark.parametrize("cidr", ["10.10.0.0/16", "10.0.16.0/20", "192.168.0.0/18"])
+    def test_subnets_lie_within_the_network_and_apart(self, cidr: str) -> None:
+        subnets = [IPv4Network(text) for zone in cut(cidr) for text in (zone.public, zone.private, zone.data)]
+        assert len(subnets) == 9
+        for index, subnet in enumerate(subnets):
+            assert subnet.subnet_of(IPv4Network(cidr))
+            assert not any(subnet.overlaps(other) for other in subnets[index + 1 :])
+
+    @pytest.mark.parametrize(("nat_per_zone", "nats"), [(False, 1), (True, 3)])
+    def test_ways_out(self, nat_per_zone: bool, nats: int) -> None:
+        recording = declare(lambda: Network("network", samples.network(nat_per_zone=nat_per_zone)))
+        assert len(recording.of("aws:ec2/natGateway:NatGateway")) == nats
+        routes = {route.name: route.plain() for route in recording.of("aws:ec2/route:Route")}
+        assert sorted(routes) == [
+            "network-way-out-private-a",
+            "network-way-out-private-b",
+            "network-way-out-private-c",
+            "network-way-out-public",
+        ]
+        used = {routes[f"network-way-out-private-{zone}"]["natGatewayId"] for zone in "abc"}
+        assert len(used) == nats
+        assert "gatewayId" in routes["network-way-out-public"]
+
+    def test_data_subnets_have_no_way_out(self) -> None:
+        recording = declare(lambda: Network("network", samples.network()))
+        routed = {route.plain()["routeTableId"] for route in recording.of("aws:ec2/route:Route")}
+        data = {
+            link.plain()["routeTableId"]
+            for link in recording.of("aws:ec2/routeTableAssociation:RouteTableAssociation")
+            if "-data-" in link.name
+        }
+        assert data and not data & routed
+
+    def test_nobody_gets_in_by_default(self) -> None:
+        recording = declare(lambda: Network("network", samples.network()))
+        default = _inputs(recording, "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
+        assert default["ingress"] == [] and default["egress"] == []
+        assert all(not subnet.plain()["mapPublicIpOnLaunch"] for subnet in recording.of("aws:ec2/subnet:Subnet"))
+
+    def test_all_traffic_is_logged_for_a_limited_time(self) -> None:
+        recording = declare(lambda: Network("network", samples.network()))
+        assert _inputs(recording, "aws:ec2/flowLog:FlowLog")["trafficType"] == "ALL"
+        assert _inputs(recording, "aws:cloudwatch/logGroup:LogGroup")["retentionInDays"] == 7
+
+
+class TestCluster:
+    def test_control_plane(self) -> None:
+        recording = declare(lambda: Cluster("cluster", samples.cluster()))
+        cluster = _inputs(recording, "aws:eks/cluster:Cluster")
+        assert cluster["accessConfig"] == {
+            "authenticationMode": "API",
+            "bootstrapClusterCreatorAdminPermissions": False,
+        }
+        assert cluster["encryptionConfig"]["resources"] == ["secrets"]
+        assert len(cluster["enabledClusterLogTypes"]) == 5
+        assert cluster["vpcConfig"]["endpointPrivateAccess"] is True
+        assert cluster["vpcConfig"]["endpointPublicAccess"] is False
+
+    def test_public_endpoint_only_for_named_networks(self) -> None:
+        recording = declare(lambda: Cluster("cluster", samples.cluster(public_cidrs=("203.0.113.0/24",))))
+        config = _inputs(recording, "aws:eks/cluster:Cluster")["vpcConfig"]
+        assert config["endpointPublicAccess"] is True
+        assert config["publicAccessCidrs"] == ["203.0.113.0/24"]
+
+    def test_admins_by_access_entries(self) -> None:
+        recording = declare(lambda: Cluster("cluster", samples.cluster()))
+        entries = recording.of("aws:eks/accessEntry:AccessEntry")
+        links = recording.of("aws:eks/accessPolicyAssociation:AccessPolicyAssociation")
+        expected = {f"arn:aws:iam::{ACCOUNT}:role/ci", f"arn:aws:iam::{ACCOUNT}:user/ada"}
+        assert {entry.plain()["principalArn"] for entry in entries} == expected
+        assert {link.plain()["principalArn"] for link in links} == expected
+        assert {link.plain()["policyArn"] for link in links} == {
+            "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+        }
+
+    def test_nodes(self) -> None:
+        recording = declare(lambda: Cluster("cluster", samples.cluster()))
+        template = _inputs(recording, "aws:ec2/launchTemplate:LaunchTemplate")
+        assert template["metadataOptions"] == {
+            "httpEndpoint": "enabled",
+            "httpTokens": "required",
+            "httpPutResponseHopLimit": 1,
+        }
+        assert template["blockDeviceMappings"][0]["ebs"]["encrypted"] == "true"
+        group = recording.one("aws:eks/nodeGroup:NodeGroup")
+        assert group.plain()["scalingConfig"] == {"minSize": 1, "maxSize": 3, "desiredSize": 1}
+        assert group.ignore_changes == ("scalingConfig.desiredSize",)
+
+    def test_addons_that_enforce_policies_and_measure(self) -> None:
+        recording = declare(lambda: Cluster("cluster", samples.cluster()))
+        addons = {addon.plain()["addonName"]: addon for addon in recording.of("aws:eks/addon:Addon")}
+        assert set(addons) == {"vpc-cni", "kube-proxy", "coredns", "metrics-server", "aws-ebs-csi-driver"}
+        assert json.loads(addons["vpc-cni"].plain()["configurationValues"])["enableNetworkPolicy"] == "true"
+        # Children wait for what their component waits for.
+        nodes = recording.one("aws:eks/nodeGroup:NodeGroup")
+        assert addons["vpc-cni"].urn in recording.named("cluster-nodes").dependencies
+        assert nodes.urn in recording.named("cluster-addons").dependencies
+
+    def test_service_account_roles_pin_subject_and_audience(self) -> None:
+        recording = declare(lambda: Cluster("cluster", samples.cluster()))
+        federated = [
+            _policy(role, "assumeRolePolicy")["Statement"][0]
+            for role in recording.of("aws:iam/role:Role")
+            if "Federated" in role.plain()["assumeRolePolicy"]
+        ]
+        assert len(federated) == 2
+        for statement in federated:
+            condition = statement["Condition"]["StringEquals"]
+            assert condition["oidc.eks.us-east-1.amazonaws.com/id/0A1B:aud"] == "sts.amazonaws.com"
+            (subject,) = condition["oidc.eks.us-east-1.amazonaws.com/id/0A1B:sub"]
+            assert subject.startswith("system:serviceaccount:kube-system:") and "*" not in subject
+
+    def test_kubeconfig_holds_a_command_and_no_credential(self) -> None:
+        def program() -> None:
+            pulumi.export("kubeconfig", Cluster("cluster", samples.cluster()).kubeconfig)
+
+        kubeconfig = json.loads(declare(program).exports["kubeconfig"])
+        (user,) = kubeconfig["users"]
+        assert list(user["user"]) == ["exec"]
+        assert user["user"]["exec"]["command"] == "aws"
+        assert user["user"]["exec"]["args"][:2] == ["eks", "get-token"]
+        assert kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"] == "Q0E="
+
+
+class TestPostgres:
+    def test_encrypted_private_and_backed_up(self) -> None:
+        recording = declare(lambda: Postgres("postgres", samples.postgres()))
+        instance = _inputs(recording, "aws:rds/instance:Instance")
+        assert instance["storageEncrypted"] is True and instance["kmsKeyId"]
+        assert instance["publiclyAccessible"] is False
+        assert instance["backupRetentionPeriod"] == 7
+        assert instance["skipFinalSnapshot"] is False
+        assert instance["finalSnapshotIdentifier"] == "chronos-cloud-sandbox-postgres-final-0a1b2c3d"
+        parameters = _inputs(recording, "aws:rds/parameterGroup:ParameterGroup")
+        assert {"name": "rds.force_ssl", "value": "1"} in parameters["parameters"]
+        rule = _inputs(recording, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+        assert rule["referencedSecurityGroupId"] == "sg-nodes" and rule["fromPort"] == rule["toPort"] == 5432
+        assert not recording.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+
+    @pytest.mark.parametrize("protect", [False, True])
+    def test_protection_by_the_engine_and_by_the_cloud(self, protect: bool) -> None:
+        recording = declare(lambda: Postgres("postgres", samples.postgres(protect=protect)))
+        instance = recording.one("aws:rds/instance:Instance")
+        assert instance.protect is protect
+        assert instance.plain()["deletionProtection"] is protect
+        assert _inputs(recording, "aws:secretsmanager/secret:Secret")["recoveryWindowInDays"] == (30 if protect else 0)
+
+    def test_password_is_secret_everywhere(self) -> None:
+        recording = declare(lambda: Postgres("postgres", samples.postgres()))
+        password = recording.one("aws:rds/instance:Instance").inputs["password"]
+        assert isinstance(password, Secret)
+        stored = recording.one("aws:secretsmanager/secretVersion:SecretVersion").inputs["secretString"]
+        assert isinstance(stored, Secret)
+        assert json.loads(stored.value)["password"] == password.value
+
+
+class TestRedis:
+    def test_encrypted_with_users_and_without_a_token(self) -> None:
+        recording = declare(lambda: Redis("redis", samples.redis()))
+        group = _inputs(recording, "aws:elasticache/replicationGroup:ReplicationGroup")
+        assert group["transitEncryptionEnabled"] is True and group["transitEncryptionMode"] == "required"
+        assert group["atRestEncryptionEnabled"] is True and group["kmsKeyId"]
+        assert group["userGroupIds"] and "authToken" not in group
+        users = {user.plain()["userName"]: user.plain() for user in recording.of("aws:elasticache/user:User")}
+        assert users["default"]["accessString"] == "off -@all"
+        members = recording.one("aws:elasticache/userGroup:UserGroup")
+        assert members.plain()["userIds"] == [users["default"]["userId"], users["freehold"]["userId"]]
+        # Tenants join by associations: the group must not take them out again.
+        assert members.ignore_changes == ("userIds",)
+
+    @pytest.mark.parametrize("replicas", [0, 2])
+    def test_replicas_fail_over(self, replicas: int) -> None:
+        recording = declare(lambda: Redis("redis", samples.redis(replicas=replicas, protect=True)))
+        group = recording.one("aws:elasticache/replicationGroup:ReplicationGroup")
+        assert group.plain()["numCacheClusters"] == replicas + 1
+        assert group.plain()["automaticFailoverEnabled"] is group.plain()["multiAzEnabled"] is (replicas > 0)
+        assert group.protect is True
+
+
+class TestBucket:
+    @pytest.mark.parametrize("protect", [False, True])
+    def test_private_encrypted_versioned(self, protect: bool) -> None:
+        recording = declare(lambda: Bucket("objects", samples.bucket(protect=protect)))
+        closed = _inputs(recording, "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
+        assert {key: closed[key] for key in closed if key != "bucket"} == dict.fromkeys(
+            ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"), True
+        )
+        encryption = _inputs(
+            recording, "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+        )["rules"][0]
+        assert encryption["applyServerSideEncryptionByDefault"]["sseAlgorithm"] == "aws:kms"
+        versioning = _inputs(recording, "aws:s3/bucketVersioning:BucketVersioning")
+        assert versioning["versioningConfiguration"]["status"] == "Enabled"
+        rules = _inputs(recording, "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")["rules"]
+        assert rules[0]["noncurrentVersionExpiration"]["noncurrentDays"] == 30
+        bucket = recording.one("aws:s3/bucket:Bucket")
+        assert bucket.protect is protect
+        assert bucket.plain()["forceDestroy"] is not protect
+
+    def test_tls_only(self) -> None:
+        recording = declare(lambda: Bucket("objects", samples.bucket()))
+        (statement,) = _policy(recording.one("aws:s3/bucketPolicy:BucketPolicy"))["Statement"]
+        assert statement["Effect"] == "Deny" and statement["Principal"] == "*"
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert len(statement["Resource"]) == 2
+
+
+class TestBudgetAlerts:
+    def test_thresholds(self) -> None:
+        recording = declare(lambda: BudgetAlerts("budget", samples.budget()))
+        budget = _inputs(recording, "aws:budgets/budget:Budget")
+        assert budget["limitAmount"] == "290"
+        topic = recording.one("aws:sns/topic:Topic")
+        found = {(n["notificationType"], n["threshold"]) for n in budget["notifications"]}
+        assert found == {("ACTUAL", 80), ("ACTUAL", 95), ("ACTUAL", 100), ("FORECASTED", 100)}
+        assert all(len(n["subscriberSnsTopicArns"]) == 1 for n in budget["notifications"])
+        assert topic.plain()["kmsMasterKeyId"]
+
+    def test_only_budgets_of_this_account_publish(self) -> None:
+        recording = declare(lambda: BudgetAlerts("budget", samples.budget()))
+        (publish,) = _policy(recording.one("aws:sns/topicPolicy:TopicPolicy"))["Statement"]
+        assert publish["Principal"] == {"Service": "budgets.amazonaws.com"}
+        assert publish["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+        grants = _policy(recording.one("aws:kms/key:Key"))["Statement"]
+        assert grants[1]["Principal"] == publish["Principal"] and grants[1]["Condition"] == publish["Condition"]
+
+    def test_subscribers_keep_their_names_when_others_come_and_go(self) -> None:
+        def names(*emails: str) -> set[str]:
+            recording = declare(lambda: BudgetAlerts("budget", samples.budget(emails)))
+            return {r.name for r in recording.of("aws:sns/topicSubscription:TopicSubscription")}
+
+        both = names("a@example.com", "b@example.com")
+        assert len(both) == 2
+        assert names("b@example.com", "a@example.com") == both
+        assert names("b@example.com") < both
+
+
+class TestObjectAccess:
+    def test_one_prefix_for_named_service_accounts(self) -> None:
+        recording = declare(lambda: ObjectAccess("objects", samples.objects("acme", ("t-acme--a", "t-acme--b"))))
+        role = recording.one("aws:iam/role:Role")
+        condition = _policy(role, "assumeRolePolicy")["Statement"][0]["Condition"]
+        assert list(condition) == ["StringEquals"]
+        assert condition["StringEquals"]["oidc.eks.us-east-1.amazonaws.com/id/0A1B:sub"] == [
+            "system:serviceaccount:t-acme--a:workload",
+            "system:serviceaccount:t-acme--b:workload",
+        ]
+        statements = {s["Sid"]: s for s in _policy(recording.one("aws:iam/rolePolicy:RolePolicy"))["Statement"]}
+        assert statements["Objects"]["Resource"] == "arn:aws:s3:::objects/tenants/acme/*"
+        assert statements["List"]["Condition"] == {"StringLike": {"s3:prefix": ["tenants/acme/*"]}}
+        assert all("*" not in str(s["Action"]) for s in statements.values())
+
+    def test_a_prefix_without_its_slash_is_refused(self) -> None:
+        args = replace(samples.objects("acme", ()), prefix="tenants/acme")
+        with pytest.raises(ValueError, match="closing slash"):
+            declare(lambda: ObjectAccess("objects", args))

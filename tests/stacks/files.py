@@ -1,0 +1,37 @@
+"""The committed stack files, read as the engine hands them to the program."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stacks import configuration
+from stacks.settings import PlatformSettings, TenantSettings
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
+
+def stack_file(stack: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((CHECKOUT / f"Pulumi.{stack}.yaml").read_text())
+    return document
+
+
+def _engine_text(value: Any) -> str:
+    """A value as the engine writes it into PULUMI_CONFIG."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def engine_environment(config: dict[str, Any]) -> dict[str, str]:
+    """The engine's environment for a stack file's `config`, the project's defaults included."""
+    schema = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
+    values = {key: entry["default"] for key, entry in schema.items()} | config
+    return {"PULUMI_CONFIG": json.dumps({key: _engine_text(value) for key, value in values.items()})}
+
+
+def load(config: dict[str, Any], stack: str) -> PlatformSettings | TenantSettings:
+    return configuration.load(configuration.from_engine(engine_environment(config)), stack)

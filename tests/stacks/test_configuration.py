@@ -1,0 +1,191 @@
+"""A configuration that is wrong is refused in one line, before anything is declared."""
+
+from __future__ import annotations
+
+import runpy
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from errors import UsageError
+from stacks import configuration
+from stacks.settings import PlatformSettings, TenantSettings
+from tests.components.recording import declare
+from tests.stacks.files import CHECKOUT, engine_environment, load, stack_file
+
+ENVIRONMENTS = ("sandbox", "dev", "staging", "prod")
+
+
+def _tenant(**record: Any) -> dict[str, Any]:
+    return {
+        "freehold:program": "tenant",
+        "freehold:tenant": {"id": "acme", "plan": "starter", "cell": "sandbox", **record},
+    }
+
+
+def _changed(path: str, value: Any) -> dict[str, Any]:
+    """The sandbox's configuration with one key set, or removed where `value` is None."""
+    config: dict[str, Any] = stack_file("sandbox")["config"]
+    key, *rest = path.split(".")
+    target: dict[str, Any] = config
+    for step in [f"freehold:{key}", *rest][:-1]:
+        target = target[step]
+    last = rest[-1] if rest else f"freehold:{key}"
+    if value is None:
+        del target[last]
+    else:
+        target[last] = value
+    return config
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_committed_environment_is_valid(environment: str) -> None:
+    settings = load(stack_file(environment)["config"], environment)
+    assert isinstance(settings, PlatformSettings)
+    assert settings.protect is (environment in ("staging", "prod"))
+
+
+def test_environments_can_be_connected() -> None:
+    networks = [stack_file(environment)["config"]["freehold:network"]["cidr"] for environment in ENVIRONMENTS]
+    assert len(set(networks)) == len(networks)
+
+
+def test_sizes_of_the_node_groups() -> None:
+    nodes = {name: stack_file(name)["config"]["freehold:cluster"]["nodes"] for name in ("sandbox", "dev", "prod")}
+    assert (nodes["dev"]["minimum"], nodes["dev"]["maximum"]) == (1, 3)
+    assert (nodes["prod"]["minimum"], nodes["prod"]["maximum"]) == (3, 100)
+
+
+def test_only_the_sandbox_has_a_passphrase() -> None:
+    assert stack_file("sandbox")["encryptionsalt"]
+    assert not [name for name in ENVIRONMENTS[1:] if "encryptionsalt" in stack_file(name)]
+
+
+def test_the_schema_names_every_key_and_requires_none() -> None:
+    project = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())
+    keys = {
+        f"freehold:{field.alias or name}"
+        for model in (PlatformSettings, TenantSettings)
+        for name, field in model.model_fields.items()
+    }
+    assert set(project["config"]) == keys
+    assert all("default" in entry and "type" in entry for entry in project["config"].values())
+    assert "plugins" not in project
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("colour", "red", "freehold:colour: unknown key"),
+        ("network.colour", "red", "freehold:network.colour: unknown key"),
+        ("region", None, "freehold:region: missing"),
+        ("budget.monthlyUsd", None, "freehold:budget.monthlyUsd: missing"),
+        ("protect", "maybe", "freehold:protect: Input should be a valid boolean, not 'maybe'"),
+        ("redis.replicas", "three", "freehold:redis.replicas: Input should be a valid integer, not 'three'"),
+        ("network", "10.0.0.0/16", "freehold:network: Input should be an object, not '10.0.0.0/16'"),
+        ("cluster.nodes.maximum", 5000, "freehold:cluster.nodes.maximum: Input should be less than or equal to 450"),
+        ("postgres.backupRetentionDays", 3, "freehold:postgres.backupRetentionDays: Input should be greater than"),
+        ("cluster.nodes.minimum", 4, "freehold:cluster.nodes: minimum 4 exceeds maximum 3"),
+        ("network.cidr", "10.0.0.1/16", "freehold:network.cidr: '10.0.0.1/16' is not an IPv4 network"),
+        ("network.cidr", "8.8.0.0/16", "freehold:network.cidr: 8.8.0.0/16 is not private"),
+        ("network.cidr", "10.0.0.0/8", "freehold:network.cidr: 10.0.0.0/8 is out of range"),
+        ("network.cidr", "172.20.0.0/16", "network.cidr 172.20.0.0/16 overlaps cluster.serviceCidr 172.20.0.0/16"),
+        ("network.peers", ["10.10.128.0/17"], "network.cidr 10.10.0.0/16 overlaps network.peers[0] 10.10.128.0/17"),
+        ("cluster.publicCidrs", ["0.0.0.0/0"], "freehold:cluster.publicCidrs: 0.0.0.0/0 would open the API server"),
+        ("budget.emails", [], "freehold:budget: nobody would be told"),
+        ("budget.emails", ["nobody"], "freehold:budget.emails[0]: String should match pattern"),
+        ("blueprint", "nope", "freehold:blueprint: there is no blueprint 'nope'; there are chronos-cloud"),
+        ("cloud", "moon", "freehold:cloud: Input should be 'aws', not 'moon'"),
+        ("program", "nope", "freehold:program is 'nope'; choose one of platform, tenant"),
+        ("tenant", {"id": "acme"}, "freehold:tenant: unknown key"),
+    ],
+)
+def test_one_line_for_each_mistake(path: str, value: Any, line: str) -> None:
+    with pytest.raises(UsageError) as error:
+        load(_changed(path, value), "sandbox")
+    assert error.value.line().startswith(f"Pulumi.sandbox.yaml: {line}")
+    assert "\n" not in error.value.line()
+
+
+def test_several_mistakes_are_told_at_once() -> None:
+    config = _changed("region", None)
+    config["freehold:colour"] = "red"
+    with pytest.raises(UsageError) as error:
+        load(config, "sandbox")
+    assert "freehold:region: missing" in error.value.line() and "freehold:colour: unknown key" in error.value.line()
+
+
+def test_an_empty_file_says_where_to_begin() -> None:
+    with pytest.raises(UsageError, match=r"copy Pulumi\.dev\.yaml"):
+        configuration.load({}, "dev")
+
+
+@pytest.mark.parametrize(
+    ("record", "line"),
+    [
+        ({"id": "acme--eu"}, "freehold:tenant.id: tenant id 'acme--eu' holds `--`"),
+        ({"id": "a" * 41}, "freehold:tenant.id: tenant id"),
+        ({"id": "Acme"}, "freehold:tenant.id: tenant id 'Acme' is not a DNS label"),
+        ({"plan": "gold"}, "chronos-cloud has no plan 'gold'; its plans are free, starter, pro, enterprise"),
+        ({"plan": "free"}, "plan free is of the pool tier"),
+        ({"plan": "enterprise"}, "plan enterprise is of the silo tier"),
+        ({"workspaces": ["a", "b", "c", "d"]}, "4 workspaces exceed the 3 of plan starter"),
+        ({"workspaces": ["a", "a"]}, "freehold:tenant.workspaces: a workspace is named twice"),
+        ({"workspaces": []}, "freehold:tenant.workspaces: "),
+        ({"colour": "red"}, "freehold:tenant.colour: unknown key"),
+    ],
+)
+def test_one_line_for_each_mistake_in_a_tenant(record: dict[str, Any], line: str) -> None:
+    with pytest.raises(UsageError) as error:
+        load(_tenant(**record), "tenant.sandbox.acme")
+    assert error.value.line().startswith(f"Pulumi.tenant.sandbox.acme.yaml: {line}")
+
+
+def test_a_tenants_stack_carries_its_name() -> None:
+    with pytest.raises(UsageError, match=r"is called tenant\.sandbox\.acme"):
+        load(_tenant(), "tenant.sandbox.other")
+
+
+def test_a_tenants_images() -> None:
+    config = _tenant() | {"freehold:workloads": {"scheduler": {"image": "ghcr.io/acme/scheduler:1.2"}}}
+    settings = load(config, "tenant.sandbox.acme")
+    assert isinstance(settings, TenantSettings)
+    assert settings.workloads["scheduler"].image == "ghcr.io/acme/scheduler:1.2"
+    for image, why in (("scheduler", "pattern"), ("scheduler:latest", "changes under its name")):
+        with pytest.raises(UsageError, match=why):
+            load(_tenant() | {"freehold:workloads": {"scheduler": {"image": image}}}, "tenant.sandbox.acme")
+    with pytest.raises(UsageError, match="no workload 'nope'; it has scheduler"):
+        load(_tenant() | {"freehold:workloads": {"nope": {"image": "a:1"}}}, "tenant.sandbox.acme")
+
+
+@pytest.mark.parametrize(
+    ("cell", "environment"), [("prod", "prod"), ("prod-eu1", "prod"), ("sandbox-gcp", "sandbox"), ("dev", "dev")]
+)
+def test_a_cell_belongs_to_anengine_environment(cell: str, environment: str) -> None:
+    assert configuration.environment_of(cell) == environment
+
+
+@pytest.mark.parametrize("cell", ["production", "eu1-prod", ""])
+def test_an_unknown_environment_is_refused(cell: str) -> None:
+    with pytest.raises(UsageError, match="belongs to no environment"):
+        configuration.environment_of(cell)
+
+
+def test_the_program_ends_in_one_line_and_declares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = engine_environment(_changed("network.cidr", "172.20.0.0/16"))
+    monkeypatch.setenv("PULUMI_CONFIG", config["PULUMI_CONFIG"])
+    monkeypatch.chdir(CHECKOUT)
+    declared: list[str] = []
+
+    def program() -> None:
+        try:
+            runpy.run_path(str(CHECKOUT / "__main__.py"), run_name="__main__")
+        except pulumi.RunError as error:
+            declared.append(str(error))
+
+    recording = declare(program)
+    (line,) = declared
+    assert line.startswith("Pulumi.sandbox.yaml: ") and "overlaps" in line and "\n" not in line
+    assert recording.resources == []

@@ -1,0 +1,177 @@
+"""The two programs as a whole, against Pulumi's mocks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+
+from errors import FreeholdError
+from stacks import contract, platform, tenant
+from stacks.settings import PlatformSettings, TenantSettings
+from tests.components.recording import ACCOUNT, CANARY, Recording, Secret, declare, outside_secrets
+from tests.stacks.files import load, stack_file
+
+CALLER = f"arn:aws:iam::{ACCOUNT}:user/freehold-operator"
+ANSWERS = {
+    "aws:index/getCallerIdentity:getCallerIdentity": {
+        "accountId": ACCOUNT,
+        "arn": CALLER,
+        "userId": "AID",
+        "id": ACCOUNT,
+    },
+    "aws:index/getAvailabilityZones:getAvailabilityZones": {
+        "names": ["us-east-1d", "us-east-1b", "us-east-1c", "us-east-1a"],
+        "region": "us-east-1",
+        "zoneIds": [],
+        "groupNames": [],
+        "id": "us-east-1",
+    },
+    "aws:secretsmanager/getSecretVersion:getSecretVersion": {
+        "secretString": json.dumps({"username": "freehold", "password": CANARY}),
+        "arn": "arn",
+        "id": "id",
+    },
+}
+
+
+def _settings(environment: str) -> PlatformSettings:
+    settings = load(stack_file(environment)["config"], environment)
+    assert isinstance(settings, PlatformSettings)
+    return settings
+
+
+@cache
+def _platform(environment: str = "sandbox", preview: bool = False) -> Recording:
+    return declare(
+        lambda: platform.run(_settings(environment), environment), stack=environment, preview=preview, answers=ANSWERS
+    )
+
+
+def _tenant(id: str = "acme") -> Recording:
+    settings = TenantSettings.model_validate(
+        {
+            "program": "tenant",
+            "protect": False,
+            "tenant": {"id": id, "plan": "starter", "cell": "sandbox"},
+        }
+    )
+    answers = ANSWERS | {"organization/freehold/sandbox": {"contract": _platform().exports["contract"]}}
+    return declare(lambda: tenant.run(settings), stack=f"tenant.sandbox.{id}", answers=answers)
+
+
+PROGRAMS: dict[str, Callable[[], Recording]] = {"platform": _platform, "tenant": _tenant}
+
+
+def test_platform_exports_one_typed_contract() -> None:
+    exports = _platform().exports
+    assert list(exports) == ["contract"]
+    assert not isinstance(exports["contract"], Secret)
+    read = contract.read("sandbox", exports["contract"])
+    assert (read.product, read.environment, read.cell) == ("chronos-cloud", "sandbox", "sandbox")
+    assert read.account == ACCOUNT and read.budget.limit == 290
+    assert read.database.control is not None
+    assert read.database.control.identifier != read.database.tenants.identifier
+    assert len(read.network.data_cidrs) == 3
+    assert contract.validated(read.model_dump()) == exports["contract"]
+
+
+def test_the_contract_holds_no_secret() -> None:
+    assert CANARY not in json.dumps(_platform().exports["contract"])
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_password_is_shown_anywhere(program: str) -> None:
+    recording = PROGRAMS[program]()
+    for resource in recording.resources:
+        assert not [text for text in outside_secrets(resource.inputs) if CANARY in text], resource.name
+    assert not [text for text in outside_secrets(recording.exports) if CANARY in text]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_provider_is_explicit(program: str) -> None:
+    recording = PROGRAMS[program]()
+    for resource in recording.resources:
+        if resource.custom and not resource.type.startswith(("pulumi:", "random:")):
+            assert resource.provider, f"{resource.type} {resource.name} uses a default provider"
+
+
+def test_preview_of_a_new_platform_shows_every_resource() -> None:
+    known = {(resource.type, resource.name) for resource in _platform().resources}
+    assert {(resource.type, resource.name) for resource in _platform(preview=True).resources} == known
+
+
+def test_two_databases_apart() -> None:
+    instances = {i.plain()["dbName"]: i.plain() for i in _platform().of("aws:rds/instance:Instance")}
+    assert set(instances) == {"tenants", "control"}
+    assert instances["tenants"]["kmsKeyId"] != instances["control"]["kmsKeyId"]
+
+
+def test_zones_are_the_first_by_name() -> None:
+    zones = {subnet.plain()["availabilityZone"] for subnet in _platform().of("aws:ec2/subnet:Subnet")}
+    assert zones == {"us-east-1a", "us-east-1b", "us-east-1c"}
+
+
+def test_whoever_runs_the_program_administers_the_cluster_by_default() -> None:
+    assert _platform().one("aws:eks/accessEntry:AccessEntry").plain()["principalArn"] == CALLER
+
+
+@pytest.mark.parametrize(("environment", "protect", "nats"), [("dev", False, 1), ("prod", True, 3)])
+def test_environments_differ_in_size_and_protection(environment: str, protect: bool, nats: int) -> None:
+    recording = _platform(environment)
+    assert len(recording.of("aws:ec2/natGateway:NatGateway")) == nats
+    guarded = ("aws:rds/instance:Instance", "aws:s3/bucket:Bucket", "aws:elasticache/replicationGroup:ReplicationGroup")
+    assert {resource.protect for type in guarded for resource in recording.of(type)} == {protect}
+    assert {i.plain()["multiAz"] for i in recording.of("aws:rds/instance:Instance")} == {environment == "prod"}
+
+
+def test_what_public_may_do_in_the_shared_database_is_taken_away() -> None:
+    grants = [grant.plain() for grant in _platform().of("postgresql:index/grant:Grant")]
+    assert {(g["database"], g["objectType"]) for g in grants} == {
+        (database, kind) for database in ("tenants", "control") for kind in ("database", "schema")
+    }
+    assert all(g["role"] == "public" and g["privileges"] == [] for g in grants)
+
+
+def test_tenant_reads_the_contract_and_the_secret_behind_it() -> None:
+    recording = _tenant()
+    provider = recording.one("pulumi:providers:postgresql")
+    assert isinstance(provider.inputs["password"], Secret)
+    assert provider.plain()["superuser"] == "false" and provider.plain()["sslmode"] == "require"
+    cluster = recording.one("pulumi:providers:kubernetes")
+    assert cluster.plain()["kubeconfig"] == _platform().exports["contract"]["cluster"]["kubeconfig"]
+
+
+def test_tenant_exports_where_its_things_are() -> None:
+    exported = _tenant().exports["tenant"]
+    assert exported["namespaces"] == {"default": "t-acme--default"}
+    assert (exported["postgres"], exported["redis_user"]) == ("t_acme", "t-acme")
+    assert exported["object_prefix"] == "tenants/acme/"
+
+
+@pytest.mark.parametrize(
+    ("exported", "line"),
+    [
+        (None, "exports no contract; run `pulumi up -s sandbox` first"),
+        ({"version": 2}, "its contract has version 2, this program reads version 1"),
+        ({"version": 1}, "its contract is malformed at product"),
+    ],
+)
+def test_a_contract_that_cannot_be_read_is_one_line(exported: Any, line: str) -> None:
+    with pytest.raises(FreeholdError, match=r"^stack sandbox: ") as error:
+        contract.read("sandbox", exported)
+    assert line in error.value.line() and "\n" not in error.value.line()
+
+
+def test_a_cell_of_another_product_is_refused() -> None:
+    other = {**_platform().exports["contract"], "product": "spoke"}
+    with pytest.raises(FreeholdError, match="runs spoke, the tenant is one of chronos-cloud"):
+        contract.read("sandbox", other, product="chronos-cloud")
+
+
+def test_unknown_fields_of_a_newer_contract_are_passed_over() -> None:
+    newer = {**_platform().exports["contract"], "colour": "red"}
+    assert contract.read("sandbox", newer).cell == "sandbox"
