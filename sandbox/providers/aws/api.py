@@ -124,6 +124,10 @@ class Api:
                 _return_memory()
             return self._clients[service]
 
+    def endpoint_of(self, service: str) -> str:
+        """The URL that a service's requests go to."""
+        return str(self.client(service).meta.endpoint_url)
+
     def operation(self, service: str, name: str) -> OperationModel:
         """The service model of an operation by its snake-case name; learns an operation that no table named."""
         with self._lock:

@@ -88,31 +88,26 @@ def read(context: Context) -> dict[str, Any] | None:
                 if error.code in description.absent:
                     continue
                 raise
-            record = jmespath.search(description.select, answer)
+            record = jmespath.search(description.select.replace("{id}", context.id), answer)
             if index == 0:
                 if not record:
                     return None
                 context.answer = record
             found.update(wire_values(context, description.fields, record))
-    for name, template in entry.computed_outputs.items():
-        found.setdefault(name, _fill_observed(context, template, found))
-    if entry.tags:
-        found["tags"] = found["tagsAll"] = tagging.observed(context, context.answer)
-    if entry.observe:
-        entry.observe(context, found)
-    if entry.import_form or entry.id_of:  # an import gave another form of the id
-        kept, context.outputs = context.outputs, {**context.outputs, **found}
-        context.id = _own_id(context)
-        context.outputs = kept
-    return found
-
-
-def _fill_observed(context: Context, template: Any, found: Mapping[str, Any]) -> Any:
-    kept, context.outputs = context.outputs, {**context.outputs, **found}
+    kept, context.outputs = context.outputs, {**context.outputs, **found}  # templates see what was just found
     try:
-        return context.fill(template)
+        for name, template in entry.computed_outputs.items():
+            found.setdefault(name, context.fill(template))
+        context.outputs = {**context.outputs, **found}
+        if entry.tags and "tags" not in found:
+            found["tags"] = found["tagsAll"] = tagging.observed(context, context.answer)
+        if entry.observe:
+            entry.observe(context, found)
+        if entry.import_form or entry.id_of:  # an import gave another form of the id
+            context.id = _own_id(context)
     finally:
         context.outputs = kept
+    return found
 
 
 def outputs(context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,7 +171,8 @@ def changed_properties(context: Context) -> frozenset[str]:
         for name in names
         if merged(context, name, context.inputs.get(name), context.old.get(name)) != context.inputs.get(name)
         or (
-            context.inputs.get(name) is not None
+            name not in context.entry.placed
+            and context.inputs.get(name) is not None
             and merged(context, name, context.inputs[name], context.outputs.get(name)) != context.inputs[name]
         )
     )

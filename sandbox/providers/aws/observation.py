@@ -89,7 +89,8 @@ def found_inputs(context: Context, given: Mapping[str, Any], found: Mapping[str,
     known = context.sdk.inputs(context.entry.token)
     own: dict[str, Any] = {n: v for n, v in context.entry.defaults.items() if not given}
     for name, value in given.items():
-        own[name] = merged(context, name, value, found[name]) if found.get(name) is not None else value
+        seen = None if name in context.entry.placed else found.get(name)
+        own[name] = value if seen is None else merged(context, name, value, seen)
     for name, value in found.items():
         if name in known and name not in given and _tells(context, name, value, imported=not given):
             own[name] = _telling(value)
@@ -98,7 +99,7 @@ def found_inputs(context: Context, given: Mapping[str, Any], found: Mapping[str,
 
 def _tells(context: Context, name: str, value: Any, *, imported: bool) -> bool:
     entry = context.entry
-    if entry.served is not None and name not in entry.served:
+    if name in entry.placed or (entry.served is not None and name not in entry.served):
         return False
     if not imported and name in entry.computed:
         return False

@@ -49,7 +49,7 @@ class Modify(Call):
 
 @dataclass(frozen=True)
 class Read:
-    """One describing operation; `select` (JMESPath) is the resource's record in its answer."""
+    """One describing operation; `select` (JMESPath, `{id}` is the id) is the resource's record in its answer."""
 
     operation: str
     fixed: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +81,8 @@ class Tags:
     read: str = "Tags"
     """JMESPath in the first record, or in the answer of `read_operation`."""
     read_operation: str = ""
+    untagged: tuple[str, ...] = ()
+    """Error codes of `read_operation` that mean that there are no tags."""
 
 
 def ec2_tags(resource_type: str) -> Tags:
@@ -119,6 +121,8 @@ class AwsType(ResourceType):
     """Nested property path -> member of the API's structure, where only the names differ."""
     probe: bool = False
     """The API would silently take a same-named thing over: look first, and refuse."""
+    placed: frozenset[str] = frozenset()
+    """Inputs that the sandbox cannot follow (the port of a server): the outputs tell what is, and that is no drift."""
     settings: frozenset[str] = frozenset()
     """Inputs that only steer the provider (forceDestroy): kept, never sent."""
     volatile: frozenset[str] = frozenset()

@@ -4,10 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sandbox.providers.aws import ec2_network, invokes
+from sandbox.providers.aws import (
+    budgets,
+    cache_users,
+    ec2_launch_templates,
+    ec2_network,
+    ec2_routes,
+    ec2_security,
+    ec2_vpc_features,
+    eks,
+    eks_node_groups,
+    elasticache,
+    iam,
+    invokes,
+    kms,
+    logs,
+    rds,
+    rds_instances,
+    s3,
+    secretsmanager,
+    sns,
+)
 from sandbox.providers.aws.table import AwsType
 
-TABLE: tuple[AwsType, ...] = (*ec2_network.TYPES,)
+TABLE: tuple[AwsType, ...] = (
+    *ec2_network.TYPES,
+    *ec2_routes.TYPES,
+    *ec2_security.TYPES,
+    *ec2_vpc_features.TYPES,
+    *ec2_launch_templates.TYPES,
+    *iam.TYPES,
+    *kms.TYPES,
+    *logs.TYPES,
+    *s3.TYPES,
+    *secretsmanager.TYPES,
+    *sns.TYPES,
+    *budgets.TYPES,
+    *eks.TYPES,
+    *eks_node_groups.TYPES,
+    *rds.TYPES,
+    *rds_instances.TYPES,
+    *elasticache.TYPES,
+    *cache_users.TYPES,
+)
 
 
 def _operations() -> Mapping[str, frozenset[str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import jmespath
 
+from sandbox.providers.aws.api import ApiError
 from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.table import Tags
 from sandbox.providers.interface import Unknown
@@ -59,7 +60,14 @@ def observed(context: Context, record: Mapping[str, Any]) -> dict[str, str]:
     """The tags that the resource has, without AWS's own."""
     tags = context.entry.tags
     assert tags is not None
-    source: Any = context.call(tags.read_operation, **context.fill(tags.target)) if tags.read_operation else record
+    source: Any = record
+    if tags.read_operation:
+        try:
+            source = context.call(tags.read_operation, **context.fill(tags.target))
+        except ApiError as error:
+            if error.code not in tags.untagged:
+                raise
+            source = {}
     found = jmespath.search(tags.read, source) or {}
     plain = found if isinstance(found, Mapping) else {tag[tags.key_name]: tag.get(tags.value_name, "") for tag in found}
     return {str(key): str(value) for key, value in plain.items() if not str(key).startswith("aws:")}

@@ -209,6 +209,7 @@ EXAMPLES = (
         change_made=_another_table,
         replace={"subnetId": "subnet-1"},
         seen=_association_seen,
+        stable_id=False,
         gone=_association_gone,
         import_id=lambda id, state: f"{state['subnetId']}/{state['routeTableId']}",
     ),

@@ -80,6 +80,10 @@ class Example:
     import_id: Callable[[str, Mapping[str, Any]], str] = lambda id, outputs: id
     hidden: frozenset[str] = frozenset()
     """Inputs that no API tells (passwords) or that only steer the provider: an import cannot know them."""
+    stable_id: bool = True
+    """The service keeps the id through an update."""
+    lingers: bool = False
+    """The service keeps it, or something in its place, after the delete."""
     duplicate: bool = True
     """A second creation with the same inputs must be refused."""
 
@@ -117,7 +121,7 @@ def live_through(world: World, example: Example) -> None:
         _imports(world, example, resource, created.id, inputs, state)
     finally:
         provider.delete(resource, created.id, inputs, state, timeout=0)
-    assert provider.read(resource, created.id, inputs, state) is None
+    assert example.lingers or provider.read(resource, created.id, inputs, state) is None
     provider.delete(resource, created.id, inputs, state, timeout=0)
     if example.gone:
         example.gone(world, created.id, state)
@@ -136,9 +140,13 @@ def _unchanged(world: World, resource: Resource, id: str, inputs: Properties, st
     found = world.provider.read(resource, id, inputs, state)
     assert found is not None
     assert found.id == id
-    assert found.inputs == inputs
-    assert found.outputs == state
+    assert not _differing(found.inputs, inputs), _differing(found.inputs, inputs)
+    assert not _differing(found.outputs, state), _differing(found.outputs, state)
     assert not world.provider.diff(resource, id, found.inputs, found.outputs, inputs).changes
+
+
+def _differing(one: Properties, other: Properties) -> dict[str, Any]:
+    return {n: (one.get(n), other.get(n)) for n in {*one, *other} if one.get(n) != other.get(n)}
 
 
 def _refuses_a_second(world: World, token: str, inputs: Properties) -> None:
@@ -161,7 +169,7 @@ def _imports(
     """An import finds the inputs: the program that made the resource differs only in what no API tells."""
     found = world.provider.read(resource, example.import_id(id, state), {}, {})
     assert found is not None
-    assert found.id == id
+    assert found.id == id or not example.stable_id
     diff = world.provider.diff(resource, id, found.inputs, found.outputs, world.checked(resource, inputs, found.inputs))
     tops = {path.split(".")[0].split("[")[0] for path in diff.changes}
     assert tops <= example.hidden, f"{diff.changes} {found.inputs}"

@@ -7,10 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.providers.aws.tables import TABLE
-from tests.conformance.aws import ec2_network_examples
+from tests.conformance.aws import ec2_examples, ec2_network_examples, iam_examples, storage_examples
 from tests.conformance.aws.lifecycle import Example, World, live_through
 
-EXAMPLES: tuple[Example, ...] = (*ec2_network_examples.EXAMPLES,)
+EXAMPLES: tuple[Example, ...] = (
+    *ec2_network_examples.EXAMPLES,
+    *ec2_examples.EXAMPLES,
+    *iam_examples.EXAMPLES,
+    *storage_examples.EXAMPLES,
+)
 
 pytestmark = pytest.mark.sandbox
 
