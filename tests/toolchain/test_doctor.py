@@ -10,6 +10,8 @@ from pathlib import Path
 
 from cli.doctor import State, examine
 from sandbox.home import CHECKOUT
+from sandbox.providers.aws.tables import TABLE
+from sandbox.providers.typed import Kind
 from sandbox.toolchain.find import Found, Origin
 from sandbox.toolchain.install import MEND
 from sandbox.toolchain.tools import TOOLS, GoBinary, Tool, WheelBinary
@@ -63,6 +65,11 @@ def test_a_tool_that_does_not_run_is_broken(tmp_path: Path) -> None:
 def test_what_is_made_on_request_only_is_not_missing() -> None:
     tool = Tool("rare", GoBinary("rare", "freehold.dev/rare"), "1.0", on_request=True)
     assert examine(tool, None).state is State.ON_REQUEST
+
+
+def test_it_lists_what_is_only_recorded() -> None:
+    listed = json.loads(doctor("--json").stdout)["recorded"]
+    assert listed == sorted(entry.token for entry in TABLE if entry.kind is Kind.RECORDED)
 
 
 def test_it_runs_from_any_folder_and_knows_the_checkout() -> None:
