@@ -9,13 +9,16 @@ from typing import Any
 def client(service: str, region: str, environment: Mapping[str, str]) -> Any:
     """A boto3 client with the credentials and the endpoint of `environment`, not of this process."""
     import boto3
+    import botocore.session
     from botocore.config import Config
 
+    profile = None if "AWS_ACCESS_KEY_ID" in environment else environment.get("AWS_PROFILE")
     session = boto3.session.Session(
+        # Without this it would take AWS_PROFILE of this process.
+        botocore_session=botocore.session.Session(session_vars={"profile": (None, None, profile, None)}),
         aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
         aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY"),
         aws_session_token=environment.get("AWS_SESSION_TOKEN"),
-        profile_name=None if "AWS_ACCESS_KEY_ID" in environment else environment.get("AWS_PROFILE"),
         region_name=region,
     )
     config = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 3, "mode": "standard"})

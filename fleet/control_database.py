@@ -17,21 +17,21 @@ _RDS_AUTHORITY = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.
 _CONNECT_SECONDS = 10
 
 
-def open_registry(contract: PlatformContract, environment: Mapping[str, str]) -> tuple[Registry, bool]:
-    """The registry, its schema brought up to date, and whether that changed it.
+def open_registry(contract: PlatformContract, environment: Mapping[str, str]) -> Registry:
+    """The registry, its schema brought up to date.
 
     `environment` is the engine's: it holds the credentials of the cloud, and PGSSLROOTCERT.
     """
     engine = sa.create_engine(_url(contract, environment), pool_pre_ping=True)
     try:
         with engine.begin() as connection:
-            changed = migrations.upgrade(connection)
+            migrations.upgrade(connection)
     except sa.exc.OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
         raise FreeholdError(
             f"cannot connect: {reason}", where=f"control database of {contract.cell}", mend="./freehold sandbox status"
         ) from None
-    return Registry(engine), changed
+    return Registry(engine)
 
 
 def _url(contract: PlatformContract, environment: Mapping[str, str]) -> sa.URL:

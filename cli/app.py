@@ -1,0 +1,49 @@
+"""The `freehold` command: its sub-commands, and what it does with errors.
+
+Command modules import what is heavy only when they run, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cli import platform, sandbox, tenant
+from cli.doctor import doctor
+from cli.status import status
+from cli.test import EXTRA_ARGUMENTS, test
+from cli.up import up
+from errors import ExitCode, FreeholdError
+
+app = typer.Typer(
+    name="freehold",
+    help="Infrastructure of a company that sells software: environments, tenants, policies; rehearsed on one machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(up)
+app.command()(platform.preview)
+app.command()(platform.refresh)
+app.command()(platform.destroy)
+app.command()(status)
+app.add_typer(tenant.app)
+app.add_typer(sandbox.app)
+app.command()(doctor)
+app.command(context_settings=EXTRA_ARGUMENTS)(test)
+
+
+def main() -> None:
+    """Run the command. What a person is meant to read is one line; what is a defect of ours is a traceback."""
+    try:
+        app(prog_name="freehold")
+    except FreeholdError as error:
+        print(f"freehold: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("freehold: interrupted; run it again: it goes on from there", file=sys.stderr)
+        sys.exit(ExitCode.FAILED)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone
+        sys.exit(ExitCode.FAILED)

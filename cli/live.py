@@ -1,0 +1,196 @@
+"""What really is there now, asked of the services themselves: Kubernetes, AWS, Redis."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleet.cloud import client
+from stacks.contract import PlatformContract
+
+Json = Any
+
+TENANT_LABEL = "freehold.dev/tenant"
+_KUBECTL_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Line:
+    """One fact, and the ordinary command that shows the same."""
+
+    what: str
+    value: str
+    command: str
+    ok: bool = True
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A tenant's namespace with what its quota allows and what is used of it."""
+
+    name: str
+    hard: Mapping[str, str]
+    used: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Live:
+    """`lines` are of the platform; `namespaces` by tenant."""
+
+    lines: Sequence[Line] = ()
+    namespaces: Mapping[str, Sequence[Namespace]] = field(default_factory=dict)
+
+
+def look(contract: PlatformContract, environment: Mapping[str, str]) -> Live:
+    """Ask every service at once. What cannot be reached is a line that says so."""
+    region = contract.region
+
+    def aws(service: str) -> Any:
+        return client(service, region, environment)
+
+    questions: list[Callable[[], Sequence[Line]]] = [
+        lambda: [_cluster(contract, aws)],
+        lambda: [_database(contract.database.tenants.identifier, aws)],
+        lambda: [_database(control.identifier, aws)] if (control := contract.database.control) else [],
+        lambda: [_cache(contract, aws)],
+        lambda: [_bucket(contract, aws)],
+        lambda: [_budget(contract, aws)],
+        lambda: _redis(environment),
+    ]
+    # The SDK is imported before threads race for it.
+    aws("sts")
+    with ThreadPoolExecutor(len(questions) + 1) as pool:
+        inside = pool.submit(_inside, contract, environment)
+        answers = [pool.submit(_asked, question) for question in questions]
+        nodes, namespaces = inside.result()
+        lines = [line for answer in answers for line in answer.result()]
+    return Live([lines[0], nodes, *lines[1:]], namespaces)
+
+
+def _asked(question: Callable[[], Sequence[Line]]) -> Sequence[Line]:
+    """The answer, or a line that says why there is none."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from redis.exceptions import RedisError
+
+    try:
+        return question()
+    except (BotoCoreError, ClientError, RedisError) as error:
+        return [Line("unreachable", str(error).splitlines()[0], "./freehold sandbox status", ok=False)]
+
+
+def _cluster(contract: PlatformContract, aws: Callable[[str], Any]) -> Line:
+    name = contract.cluster.name
+    found = aws("eks").describe_cluster(name=name)["cluster"]
+    return Line(
+        "cluster",
+        f"{name}, Kubernetes {found['version']}, {found['status']}",
+        f"aws eks describe-cluster --name {name}",
+        ok=found["status"] == "ACTIVE",
+    )
+
+
+def _database(identifier: str, aws: Callable[[str], Any]) -> Line:
+    found = aws("rds").describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
+    encrypted = "encrypted" if found["StorageEncrypted"] else "not encrypted"
+    private = "public" if found["PubliclyAccessible"] else "private"
+    return Line(
+        "database",
+        f"{identifier}, {found['Engine']} {found['EngineVersion']}, {encrypted}, {private}, "
+        f"{found['DBInstanceStatus']}",
+        f"aws rds describe-db-instances --db-instance-identifier {identifier}",
+        ok=found["DBInstanceStatus"] == "available",
+    )
+
+
+def _cache(contract: PlatformContract, aws: Callable[[str], Any]) -> Line:
+    name = contract.cache.replication_group
+    found = aws("elasticache").describe_replication_groups(ReplicationGroupId=name)["ReplicationGroups"][0]
+    tls = "TLS" if found.get("TransitEncryptionEnabled") else "no TLS"
+    return Line(
+        "cache",
+        f"{name}, {tls}, {found['Status']}",
+        f"aws elasticache describe-replication-groups --replication-group-id {name}",
+        ok=found["Status"] == "available",
+    )
+
+
+def _bucket(contract: PlatformContract, aws: Callable[[str], Any]) -> Line:
+    name, store = contract.bucket.name, aws("s3")
+    versioned = store.get_bucket_versioning(Bucket=name).get("Status", "off")
+    blocked = store.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
+    access = "private" if all(blocked.values()) else "not closed to the public"
+    return Line(
+        "bucket", f"{name}, {access}, versioning {versioned}", f"aws s3api get-public-access-block --bucket {name}"
+    )
+
+
+def _budget(contract: PlatformContract, aws: Callable[[str], Any]) -> Line:
+    budgets, of = aws("budgets"), {"AccountId": contract.account, "BudgetName": contract.budget.name}
+    limit = budgets.describe_budget(**of)["Budget"]["BudgetLimit"]
+    alerts = budgets.describe_notifications_for_budget(**of)["Notifications"]
+    at = ", ".join(f"{alert['Threshold']:g}% {alert['NotificationType'].lower()}" for alert in alerts)
+    return Line(
+        "budget",
+        f"{contract.budget.name}, {limit['Amount']} {limit['Unit']} a month, alerts at {at or 'nothing'}",
+        f"aws budgets describe-budget --account-id {contract.account} --budget-name {contract.budget.name}",
+        ok=bool(alerts),
+    )
+
+
+def _redis(environment: Mapping[str, str]) -> Sequence[Line]:
+    """Only the sandbox has a way in that sees the users; nobody has one in ElastiCache."""
+    if (url := environment.get("REDIS_URL")) is None:
+        return []
+    import redis
+
+    with redis.Redis.from_url(url, decode_responses=True, socket_timeout=10) as connection:
+        users = [str(user) for user in connection.acl_users()]
+    shown = ", ".join(sorted(user for user in users if user.startswith("t-"))) or "none"
+    return [Line("cache users", f"{len(users)}; tenants: {shown}", 'redis-cli -u "$REDIS_URL" acl users')]
+
+
+def _inside(contract: PlatformContract, environment: Mapping[str, str]) -> tuple[Line, dict[str, list[Namespace]]]:
+    """The cluster's nodes, and the tenants' namespaces with their quotas, by the login that everybody uses."""
+    command = ["kubectl", "--context", contract.cluster.name, "get", "nodes,namespaces,resourcequotas", "-A"]
+    shown = f"kubectl --context {contract.cluster.name} get nodes"
+    run = subprocess.run(
+        [*command, "-o", "json"],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=_KUBECTL_SECONDS,
+        stdin=subprocess.DEVNULL,
+    )
+    if run.returncode != 0:
+        reason = (run.stderr.strip().splitlines() or ["no answer"])[-1]
+        return Line("nodes", reason, shown, ok=False), {}
+    items = json.loads(run.stdout)["items"]
+    nodes = [item for item in items if item["kind"] == "Node"]
+    ready = sum(_ready(node) for node in nodes)
+    versions = sorted({node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes})
+    line = Line("nodes", f"{ready} of {len(nodes)} ready ({', '.join(versions)})", shown, ok=ready == len(nodes) > 0)
+    return line, _namespaces(items)
+
+
+def _ready(node: Json) -> bool:
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"].get("conditions", ()))
+
+
+def _namespaces(items: Sequence[Json]) -> dict[str, list[Namespace]]:
+    quotas: dict[str, list[Json]] = {}
+    for item in items:
+        if item["kind"] == "ResourceQuota":
+            quotas.setdefault(item["metadata"]["namespace"], []).append(item.get("status") or {})
+    found: dict[str, list[Namespace]] = {}
+    for item in items:
+        tenant = item["metadata"].get("labels", {}).get(TENANT_LABEL)
+        if item["kind"] == "Namespace" and tenant:
+            name = item["metadata"]["name"]
+            hard = {key: value for one in quotas.get(name, ()) for key, value in (one.get("hard") or {}).items()}
+            used = {key: value for one in quotas.get(name, ()) for key, value in (one.get("used") or {}).items()}
+            found.setdefault(tenant, []).append(Namespace(name, hard, used))
+    return found

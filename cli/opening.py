@@ -1,0 +1,100 @@
+"""Getting at an environment: the sandbox is started if need be, real credentials are shown and checked."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cli.output import Screen
+from errors import FreeholdError
+from fleet.engine import Engine, Observer, Stack
+from fleet.environments import Environment, real, require_known_account, sandboxed
+from fleet.interrupts import Interrupts
+from fleet.state import StackState, read_state
+from fleet.targets import Target
+from sandbox.home import CHECKOUT, Home
+
+POLICIES = CHECKOUT / "policies"
+
+
+def open_environment(cell: str, target: Target, screen: Screen, *, start: bool) -> Environment:
+    """The environment, ready for its engine. With `start` a sandbox that does not run is started."""
+    from sandbox.toolchain import ensure
+
+    home = Home.from_environment()
+    if target is Target.CLOUD:
+        ensure(("pulumi", "pulumi-language-python"))
+        environment = real(cell, home)
+        environment.file  # noqa: B018 - a malformed one is told before anything else happens
+        return environment
+    from sandbox.supervisor.client import Supervisor
+
+    if start:
+        ensure()
+        _start(home, screen)
+    else:
+        Supervisor.connect(home)
+    return sandboxed(cell, home)
+
+
+def _start(home: Home, screen: Screen) -> None:
+    from sandbox.supervisor.client import NotRunning, Supervisor
+    from sandbox.supervisor.launch import start
+
+    try:
+        if Supervisor.connect(home).status().state == "ready":
+            return
+    except NotRunning:
+        pass
+    with screen.step("sandbox") as step:
+        _, started = start(
+            home,
+            progress=lambda status: step.doing(", ".join(one.name for one in status.processes if one.state != "ready")),
+        )
+        step.result = "started" if started else "ready"
+
+
+def platform_state(environment: Environment) -> StackState | None:
+    """The state of the environment's platform stack."""
+    stack = environment.stack
+    return read_state(stack.project, stack.name, stack.environment, stack.workdir)
+
+
+def check_account(environment: Environment, state: StackState | None, screen: Screen) -> None:
+    """In the cloud: say which account and region, and refuse an account that the state does not know."""
+    if environment.target is not Target.CLOUD:
+        return
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from fleet.cloud import client
+
+    region = str(environment.config("region"))
+    try:
+        identity = client("sts", region, environment.engine).get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        mend = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        raise FreeholdError(
+            f"no usable credentials: {error}", where=f"environment {environment.cell}", mend=mend
+        ) from None
+    screen.tell(f"account {identity['Account']}, region {region}, as {identity['Arn']}")
+    require_known_account(environment, state, str(identity["Account"]))
+
+
+class EngineMaker(Protocol):
+    def __call__(self, stack: Stack, observe: Observer | None = None) -> Engine: ...
+
+
+def engine_maker(environment: Environment, screen: Screen, interrupts: Interrupts, wait: float) -> EngineMaker:
+    """Makes engines that run under the policies, and tell and show on `screen`."""
+
+    def make(stack: Stack, observe: Observer | None = None) -> Engine:
+        return Engine(
+            environment.home,
+            stack,
+            tell=screen.tell,
+            observe=observe,
+            interrupts=interrupts,
+            policies=POLICIES,
+            wait=wait,
+        )
+
+    return make

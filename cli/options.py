@@ -1,0 +1,53 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.output import no_color
+from fleet.locks import WAIT_SECONDS
+from fleet.targets import Cloud, Target
+
+EnvironmentArgument = Annotated[
+    str | None, typer.Argument(metavar="[ENV]", help="Environment or cell: a Pulumi.<ENV>.yaml. Default: sandbox.")
+]
+RequiredEnvironment = Annotated[
+    str, typer.Argument(metavar="ENV", help="Environment or cell: a Pulumi.<ENV>.yaml, such as sandbox.")
+]
+EnvironmentOption = Annotated[
+    str | None, typer.Option("--env", metavar="ENV", help="Environment that the tenant lives in. Default: sandbox.")
+]
+TargetOption = Annotated[
+    Target | None,
+    typer.Option(
+        help="Where: `sandbox` rehearses it on this machine, `cloud` uses real credentials. "
+        "Must be said for any ENV but sandbox."
+    ),
+]
+CloudOption = Annotated[Cloud, typer.Option(help="Which cloud the environment is on.")]
+WaitOption = Annotated[
+    float,
+    typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for another run on the same stack."),
+]
+WAIT = WAIT_SECONDS
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for a script.")]
+NoColorOption = Annotated[
+    bool, typer.Option("--no-color", callback=no_color, help="No colours (as with NO_COLOR set).")
+]
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on only if --yes was given or a person agrees. Raises UsageError where nobody can be asked."""
+    import sys
+
+    from errors import UsageError
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is there to agree", mend="pass --yes")
+    if not typer.confirm(question):
+        raise typer.Exit(1)

@@ -1,0 +1,126 @@
+"""What a person sees: lines and progress bars on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from fleet.events import Progress as EngineProgress
+
+Json = Any
+Observer = Callable[[EngineProgress], None]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that obeys NO_COLOR (https://no-color.org) and --no-color, which sets it."""
+    return Console(stderr=stderr, no_color="NO_COLOR" in os.environ, highlight=False, soft_wrap=True)
+
+
+def no_color(wanted: bool) -> None:
+    """For this process and all that it starts."""
+    if wanted:
+        os.environ["NO_COLOR"] = "1"
+
+
+def show_json(content: Json) -> None:
+    """One JSON document on standard output."""
+    json.dump(content, sys.stdout, indent=2, default=str)
+    sys.stdout.write("\n")
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
+    """A table on standard output; cells are plain text."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console().print(table)
+
+
+def spell(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 5 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+class Screen:
+    """Progress of several things at once: bars on a terminal, a line when each ends elsewhere. Safe from threads."""
+
+    def __init__(self) -> None:
+        self._console = console(stderr=True)
+        self._live = self._console.is_terminal
+        self._lock = threading.Lock()
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[doing]}"),
+            console=self._console,
+            transient=True,
+            disable=not self._live,
+        )
+        self.durations: dict[str, float] = {}
+        """How long each step took, in seconds, by its name."""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def tell(self, line: str) -> None:
+        """One line for the person, above the bars."""
+        with self._lock:
+            self._progress.console.print(f"freehold: {escape(line)}")
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """A part of the work, timed. Its line comes when it has ended well."""
+        task = self._progress.add_task(escape(name), total=None, doing="")
+        step = Step(self._progress, task)
+        began = time.monotonic()
+        try:
+            yield step
+        finally:
+            self._progress.remove_task(task)
+        seconds = time.monotonic() - began
+        self.durations[name] = seconds
+        result = f": {step.result}" if step.result else ""
+        self.tell(f"{name}{result} ({spell(seconds)})")
+
+
+class Step:
+    """One bar. `result` is said when it ends."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+        self.result = ""
+
+    def doing(self, text: str) -> None:
+        """What is being done now, behind the bar."""
+        self._progress.update(self._task, doing=escape(text))
+
+    def observe(self, engine: EngineProgress) -> None:
+        """Take the bar from the engine's progress: its total is known once the preview is over."""
+        phase = "previewing" if engine.previewing and not engine.planned else engine.current
+        total = engine.planned or None
+        self._progress.update(self._task, completed=engine.done, total=total, doing=escape(phase))

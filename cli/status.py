@@ -1,0 +1,35 @@
+"""`freehold status`: what there is, from the state, the registry and the running services."""
+
+from __future__ import annotations
+
+from cli.options import CloudOption, EnvironmentArgument, JsonOption, NoColorOption, TargetOption
+from cli.output import Screen, show_json
+from errors import FreeholdError
+from fleet.targets import Cloud
+
+
+def status(
+    env: EnvironmentArgument = None,
+    target: TargetOption = None,
+    cloud: CloudOption = Cloud.AWS,
+    as_json: JsonOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """Show ENV's platform and tenants as they are now. Exits 1 where something does not answer as it should."""
+    from cli.opening import check_account, open_environment, platform_state
+    from cli.summary import collect, show
+    from fleet.control_database import open_registry
+    from fleet.environments import choose
+
+    cell, chosen = choose(env, target, cloud)
+    with Screen() as screen:
+        environment = open_environment(cell, chosen, screen, start=False)
+        state = platform_state(environment)
+        contract = environment.contract(state)
+        check_account(environment, state, screen)
+        assert state is not None  # or it would export no contract
+        summary = collect(environment, state, contract, open_registry(contract, environment.engine))
+    show_json(summary.as_json()) if as_json else show(summary)
+    if not summary.ok:
+        what = "not everything answered as it should"
+        raise FreeholdError(what, where=f"environment {cell}", mend="see the lines marked with ! above")

@@ -1,0 +1,143 @@
+"""An environment's platform stack: which file, which credentials, which engine environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from errors import FreeholdError, UsageError
+from fleet.engine import Stack
+from fleet.stack_files import read_stack_file
+from fleet.state import StackState
+from fleet.targets import Cloud, Target
+from sandbox.home import CHECKOUT, Home
+from sandbox.toolchain import bin_directory
+from stacks.contract import OUTPUT, PlatformContract, read
+
+Json = Any
+
+DEFAULT = "sandbox"
+
+# What would send a real environment's engine to the sandbox.
+_SANDBOX_ONLY = ("AWS_ENDPOINT_URL",)
+_ARN_ACCOUNT = re.compile(r"^arn:aws[a-z-]*:[a-z0-9-]*:[a-z0-9-]*:([0-9]{12}):")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A platform stack (a cell) at one target. `engine` is the environment that its engine gets."""
+
+    cell: str
+    target: Target
+    home: Home
+    engine: Mapping[str, str] = field(repr=False)
+
+    @property
+    def file(self) -> Mapping[str, Json]:
+        """Pulumi.<cell>.yaml."""
+        return read_stack_file(stack_file(self.cell))
+
+    def config(self, key: str) -> Json:
+        """One `freehold:` key of the stack's file, None where it is not set there."""
+        return (self.file.get("config") or {}).get(f"freehold:{key}")
+
+    @property
+    def stack(self) -> Stack:
+        return Stack(project(), self.cell, CHECKOUT, self.engine, journaled=self.target is Target.SANDBOX)
+
+    def contract(self, state: StackState | None) -> PlatformContract:
+        """What the platform exports. Raises FreeholdError where it has not been built."""
+        if state is None:
+            raise FreeholdError("it has not been built", where=f"environment {self.cell}", mend=f"{self.command('up')}")
+        return read(self.cell, state.outputs.get(OUTPUT))
+
+    def command(self, name: str) -> str:
+        """`./freehold <name>` for this environment, as a person would type it."""
+        words = ["./freehold", name]
+        if self.cell != DEFAULT:
+            words += [self.cell, "--target", self.target]
+        return " ".join(words)
+
+
+def known() -> tuple[str, ...]:
+    """The cells that the checkout has a stack file of."""
+    names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in CHECKOUT.glob("Pulumi.*.yaml"))
+    return tuple(sorted(name for name in names if name))
+
+
+def stack_file(cell: str) -> Path:
+    return CHECKOUT / f"Pulumi.{cell}.yaml"
+
+
+def project() -> str:
+    """The project's name, from Pulumi.yaml."""
+    return str(read_stack_file(CHECKOUT / "Pulumi.yaml")["name"])
+
+
+def choose(name: str | None, target: Target | None, cloud: Cloud = Cloud.AWS) -> tuple[str, Target]:
+    """The cell and target that a person asked for. Raises UsageError for an unknown one, or where the target of an
+    environment other than the sandbox is left unsaid."""
+    cell = name or DEFAULT
+    if cloud is not Cloud.AWS and not cell.endswith(f"-{cloud}"):
+        cell = f"{cell}-{cloud}"
+    if cell not in known():
+        raise UsageError(f"there is no environment {cell!r}", mend=f"choose one of {', '.join(known())}")
+    if target is None and cell != DEFAULT:
+        what = f"say where to build {cell}"
+        raise UsageError(what, mend="--target sandbox rehearses it here, --target cloud uses real credentials")
+    if target is Target.CLOUD and cell.split("-")[0] == DEFAULT:
+        raise UsageError(f"{cell} is only ever rehearsed", mend="choose dev, staging or prod for --target cloud")
+    return cell, target or Target.SANDBOX
+
+
+def sandboxed(cell: str, home: Home) -> Environment:
+    """The environment rehearsed in the sandbox at `home`, which runs."""
+    from sandbox.environment import environment
+
+    inherited = {name: os.environ[name] for name in ("HOME", "LANG", "TERM", "TMPDIR", "USER") if name in os.environ}
+    engine = {**inherited, **environment(home)}
+    # The person's own passphrase wins, so that a wrong one is told and not papered over.
+    if passphrase := os.environ.get("PULUMI_CONFIG_PASSPHRASE"):
+        engine["PULUMI_CONFIG_PASSPHRASE"] = passphrase
+    return Environment(cell, Target.SANDBOX, home, engine)
+
+
+def real(cell: str, home: Home) -> Environment:
+    """The environment in the cloud, with the credentials of this process.
+
+    Raises UsageError where this shell is set up for the sandbox: neither its endpoint nor its stand-ins may be met.
+    """
+    for name in _SANDBOX_ONLY:
+        if name in os.environ:
+            raise UsageError(f"{name} is set: this shell is the sandbox's", mend="use a shell without `sandbox env`")
+    if os.environ.get("PULUMI_HOME") == str(home.pulumi_home):
+        raise UsageError("PULUMI_HOME is the sandbox's", mend="use a shell without `sandbox env`")
+    path = f"{bin_directory()}:{CHECKOUT / '.venv' / 'bin'}:{os.environ.get('PATH', '')}"
+    return Environment(cell, Target.CLOUD, home, {**os.environ, "PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true"})
+
+
+def known_accounts(environment: Environment, state: StackState | None) -> frozenset[str]:
+    """The accounts that the state (ARNs of what was built) and the stack's file (aws:allowedAccountIds) know."""
+    named = (environment.file.get("config") or {}).get("aws:allowedAccountIds") or ()
+    accounts = {str(account) for account in named}
+    for resource in state.managed if state is not None else ():
+        match = _ARN_ACCOUNT.match(str((resource.get("outputs") or {}).get("arn", "")))
+        if match:
+            accounts.add(match[1])
+    return frozenset(accounts)
+
+
+def require_known_account(environment: Environment, state: StackState | None, account: str) -> None:
+    """Raises FreeholdError where the credentials are of an account that neither the state nor the file names."""
+    accounts = known_accounts(environment, state)
+    if account not in accounts:
+        expected = f"it knows {', '.join(sorted(accounts))}" if accounts else "it knows none yet"
+        raise FreeholdError(
+            f"the credentials are of account {account}, which the state does not know ({expected})",
+            where=f"environment {environment.cell}",
+            mend=f"use other credentials, or name it in aws:allowedAccountIds in Pulumi.{environment.cell}.yaml",
+        )
