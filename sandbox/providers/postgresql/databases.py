@@ -1,0 +1,144 @@
+"""`postgresql.Database`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from psycopg import sql
+
+from sandbox.providers.interface import Properties, ProviderError, Value
+from sandbox.providers.postgresql.kinds import Attributes, integer, name, optional_name
+from sandbox.providers.postgresql.membership import acting_as, current_user, join, leave
+from sandbox.providers.postgresql.server import Connection, Server
+
+
+class Databases:
+    """https://www.pulumi.com/registry/packages/postgresql/api-docs/database/"""
+
+    computed = frozenset({"owner", "template", "encoding", "lcCollate", "lcCtype", "tablespaceName", "isTemplate"})
+    unreadable = frozenset({"template", "alterObjectOwnership"})
+    defaults: Mapping[str, Value] = {
+        "allowConnections": True,
+        "connectionLimit": -1,
+        "alterObjectOwnership": False,
+    }
+
+    def create(self, server: Server, inputs: Properties) -> str:
+        database, owner = name(inputs, "name"), optional_name(inputs, "owner")
+        if server.read(lambda connection: database_exists(connection, database)):
+            raise ProviderError(f"a database named {database!r} exists already; import it, or choose another name")
+        options: list[sql.Composable] = [
+            sql.SQL("TEMPLATE {}").format(sql.Identifier(optional_name(inputs, "template") or "template0")),
+            sql.SQL("ENCODING {}").format(sql.Literal(optional_name(inputs, "encoding") or "UTF8")),
+        ]
+        for key, option in (("lcCollate", "LC_COLLATE"), ("lcCtype", "LC_CTYPE")):
+            if value := optional_name(inputs, key):
+                options.append(sql.SQL(option + " {}").format(sql.Literal(value)))
+        if tablespace := optional_name(inputs, "tablespaceName"):
+            options.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(tablespace)))
+        wanted = {**self.defaults, **inputs}
+        options.append(sql.SQL("ALLOW_CONNECTIONS {}").format(sql.Literal(bool(wanted["allowConnections"]))))
+        options.append(sql.SQL("CONNECTION LIMIT {}").format(sql.Literal(integer(wanted["connectionLimit"]))))
+        options.append(sql.SQL("IS_TEMPLATE {}").format(sql.Literal(bool(inputs.get("isTemplate")))))
+        owned = sql.SQL("OWNER {}").format(sql.Identifier(owner)) if owner else sql.SQL("OWNER CURRENT_USER")
+        statement = sql.SQL("CREATE DATABASE {} {} {}").format(
+            sql.Identifier(database), owned, sql.SQL(" ").join(options)
+        )
+        _alone_as(server, owner, statement)
+        return database
+
+    def id(self, attributes: Properties) -> str:
+        return name(attributes, "name")
+
+    def locate(self, server: Server, id: str) -> Attributes | None:
+        return {"name": id}
+
+    def read(self, server: Server, known: Properties) -> Attributes | None:
+        def work(connection: Connection) -> Attributes | None:
+            row = connection.execute(
+                "SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype, spcname,"
+                " datallowconn, datistemplate, datconnlimit"
+                " FROM pg_database JOIN pg_tablespace ON pg_tablespace.oid = dattablespace WHERE datname = %s",
+                [name(known, "name")],
+            ).fetchone()
+            if row is None:
+                return None
+            keys = ("owner", "encoding", "lcCollate", "lcCtype", "tablespaceName")
+            switches = ("allowConnections", "isTemplate", "connectionLimit")
+            attributes: Attributes = {"name": name(known, "name"), **dict(zip((*keys, *switches), row, strict=True))}
+            # "DEFAULT" is what the program may say; the server tells what it chose.
+            attributes |= {key: known[key] for key in keys if str(known.get(key)).upper() == "DEFAULT"}
+            return {"template": "template0", **attributes}
+
+        return server.read(work)
+
+    def update(self, server: Server, old: Properties, new: Properties) -> None:
+        before, wanted = {**self.defaults, **old}, {**self.defaults, **new}
+        database, renamed = name(old, "name"), name(new, "name")
+        owner, new_owner = optional_name(old, "owner"), optional_name(new, "owner")
+        if renamed != database:
+            server.forget(database)
+        if new_owner and owner and new_owner != owner and wanted["alterObjectOwnership"]:
+            server.change(lambda connection: _reassign(connection, owner, new_owner), database)
+
+        def work(connection: Connection) -> None:
+            identifier = sql.Identifier(renamed)
+            with acting_as(connection, [role for role in (owner, new_owner) if role]):
+                if renamed != database:
+                    connection.execute(
+                        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(database), identifier)
+                    )
+                for key, option in (
+                    ("connectionLimit", "CONNECTION LIMIT"),
+                    ("allowConnections", "ALLOW_CONNECTIONS"),
+                    ("isTemplate", "IS_TEMPLATE"),
+                ):
+                    if key in wanted and wanted[key] != before.get(key):
+                        value = integer(wanted[key]) if key == "connectionLimit" else bool(wanted[key])
+                        statement = sql.SQL("ALTER DATABASE {} WITH " + option + " {}")
+                        connection.execute(statement.format(identifier, sql.Literal(value)))
+                if new_owner and new_owner != owner:
+                    connection.execute(
+                        sql.SQL("ALTER DATABASE {} OWNER TO {}").format(identifier, sql.Identifier(new_owner))
+                    )
+
+        server.change(work)
+        tablespace = optional_name(new, "tablespaceName")
+        if tablespace and tablespace != optional_name(old, "tablespaceName"):
+            statement = sql.SQL("ALTER DATABASE {} SET TABLESPACE {}")
+            server.alone(statement.format(sql.Identifier(renamed), sql.Identifier(tablespace)))
+
+    def delete(self, server: Server, attributes: Properties) -> None:
+        database = name(attributes, "name")
+        server.forget(database)
+        if not server.read(lambda connection: database_exists(connection, database)):
+            return
+        identifier = sql.Identifier(database)
+        statements = [sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier)]
+        if attributes.get("isTemplate"):
+            statements.insert(0, sql.SQL("ALTER DATABASE {} WITH IS_TEMPLATE false").format(identifier))
+        _alone_as(server, optional_name(attributes, "owner"), *statements)
+
+
+def database_exists(connection: Connection, database: str) -> bool:
+    return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone() is not None
+
+
+def _alone_as(server: Server, owner: str | None, *statements: sql.Composed) -> None:
+    """Run statements outside a transaction as a member of `owner`; the membership is taken back whatever happens."""
+    joined = owner is not None and server.change(lambda connection: join(connection, owner))
+    try:
+        server.alone(*statements)
+    finally:
+        if joined and owner is not None:
+            server.change(lambda connection: leave(connection, owner))
+
+
+def _reassign(connection: Connection, owner: str, new_owner: str) -> None:
+    # Reassigning what the administrator itself owns would move every database's objects along.
+    if owner == current_user(connection):
+        raise ProviderError(f"alterObjectOwnership cannot take objects from {owner}, who is logged in")
+    with acting_as(connection, [owner, new_owner]):
+        connection.execute(
+            sql.SQL("REASSIGN OWNED BY {} TO {}").format(sql.Identifier(owner), sql.Identifier(new_owner))
+        )
