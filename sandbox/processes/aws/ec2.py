@@ -1,0 +1,33 @@
+"""What moto's EC2 forgets: the routes of a gateway endpoint whose route tables change.
+
+https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html
+"""
+
+from __future__ import annotations
+
+import moto.ec2.urls as urls
+from moto.core.responses import ActionResult
+from moto.ec2.responses import EC2Response
+
+
+class Ec2Operations(EC2Response):
+    """moto's operations; adding a route table to an endpoint makes the route, taking it away removes it."""
+
+    def modify_vpc_endpoint(self) -> ActionResult:
+        backend = self.ec2_backend
+        (endpoint,) = backend.describe_vpc_endpoints([self._get_param("VpcEndpointId")])
+        before = set(endpoint.route_table_ids or [])
+        answer = super().modify_vpc_endpoint()
+        after = set(endpoint.route_table_ids or [])
+        if (endpoint.vpc_endpoint_type or "").lower() == "gateway":
+            destination = endpoint.destination_prefix_list_id
+            for table in sorted(after - before):
+                backend.create_route(table, None, gateway_id=endpoint.id, destination_prefix_list_id=destination)
+            for table in sorted(before - after):
+                backend.delete_route(table, destination)
+        return answer
+
+
+def install() -> None:
+    """Before the service's first request: moto reads its routes then."""
+    urls.url_paths["{0}/"] = Ec2Operations.dispatch
