@@ -1,13 +1,19 @@
-"""What moto's RDS lacks: giving parameters their defaults back.
+"""What moto's RDS lacks: giving parameters their defaults back, and a resource id for each instance.
 
 https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ResetDBParameterGroup.html
 """
 
 from __future__ import annotations
 
+import functools
+import string
+from typing import Any
+
 import moto.rds.urls as urls
 from moto.core.responses import ActionResult
+from moto.moto_api._internal import mock_random
 from moto.rds.exceptions import DBParameterGroupNotFoundError
+from moto.rds.models import DBInstance
 from moto.rds.responses import RDSResponse
 
 
@@ -29,3 +35,16 @@ class RdsOperations(RDSResponse):
 def install() -> None:
     """Before the service's first request: moto reads its routes then."""
     urls.url_paths["{0}/$"] = RdsOperations.dispatch
+    _give_each_instance_an_id()
+
+
+def _give_each_instance_an_id() -> None:
+    """moto gives all instances the same resource id, by which two of them would be taken for one."""
+    make = DBInstance.__init__
+
+    @functools.wraps(make)
+    def make_with_id(self: DBInstance, *args: Any, **options: Any) -> None:
+        make(self, *args, **options)
+        self.dbi_resource_id = "db-" + "".join(mock_random.choices(string.ascii_uppercase + string.digits, k=26))
+
+    DBInstance.__init__ = make_with_id  # type: ignore[method-assign]
