@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,13 +17,11 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from errors import ExitCode, UsageError
-from sandbox.environment import environment
 from sandbox.files import unwritable
 from sandbox.home import Home
-from sandbox.supervisor.client import NotRunning, Supervisor
-from sandbox.supervisor.launch import start as launch
-from sandbox.supervisor.messages import Status
-from sandbox.toolchain import ensure
+
+if TYPE_CHECKING:
+    from sandbox.supervisor.messages import Status
 
 app = typer.Typer(name="sandbox", no_args_is_help=True, help=__doc__)
 
@@ -37,6 +35,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 @app.command()
 def start(as_json: AsJson = False) -> None:
     """Start the sandbox and wait until it is ready; a second start says that it runs."""
+    from sandbox.supervisor.launch import start as launch
+    from sandbox.toolchain import ensure
+
     ensure()
     home = Home.from_environment()
     began = time.monotonic()
@@ -62,7 +63,10 @@ def start(as_json: AsJson = False) -> None:
 @app.command()
 def stop() -> None:
     """Stop every process of the sandbox; its data stays."""
+    from sandbox.supervisor.client import NotRunning, Supervisor
+
     home = Home.from_environment()
+    _end_engines(home)
     try:
         Supervisor.connect(home).stop()
     except NotRunning:
@@ -74,6 +78,8 @@ def stop() -> None:
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show every process. Exits 1 where the sandbox does not run or something in it failed."""
+    from sandbox.supervisor.client import Supervisor
+
     found = Supervisor.connect(Home.from_environment()).status()
     _print_status(found, as_json=as_json)
     if found.state != "ready":
@@ -83,6 +89,8 @@ def status(as_json: AsJson = False) -> None:
 @app.command()
 def env() -> None:
     """Print `export NAME=value` lines: eval "$(./freehold sandbox env)"."""
+    from sandbox.environment import environment
+
     for name, value in environment(Home.from_environment()).items():
         assert _NAME.fullmatch(name)
         typer.echo(f"export {name}={shlex.quote(value)}")
@@ -91,6 +99,8 @@ def env() -> None:
 @app.command()
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Stop the sandbox and delete all that it keeps, the state of its stacks included."""
+    from sandbox.supervisor.client import NotRunning, Supervisor
+
     home = Home.from_environment()
     there = [path for path in (home.root / name for name in _MADE) if path.exists()]
     if not there:
@@ -103,6 +113,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
         if not sys.stdin.isatty():
             raise UsageError("reset needs a confirmation", mend="add --yes")
         typer.confirm("Delete all of it?", abort=True)
+    _end_engines(home)
     try:
         Supervisor.connect(home).stop()
     except NotRunning:
@@ -117,6 +128,14 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     if home.root.is_dir() and not any(home.root.iterdir()):
         home.root.rmdir()
     typer.echo("sandbox is reset")
+
+
+def _end_engines(home: Home) -> None:
+    """Of a command that was killed. One whose command lives is left to it: stopping under it is refused."""
+    from fleet.engine_runs import end_orphans, require_idle
+
+    require_idle(home)
+    end_orphans(home, typer.echo)
 
 
 def _end_leftovers(home: Home) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from errors import FreeholdError
 from fleet.processes import Process, end_run
 from sandbox.files import write_atomically
 from sandbox.home import Home
@@ -41,6 +42,18 @@ def recorded(home: Home, run: EngineRun) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def require_idle(home: Home) -> None:
+    """Raises FreeholdError where an engine runs whose command lives."""
+    for path in sorted(_folder(home).glob("*.json")):
+        run = _read(path)
+        if run is not None and run.owner.alive:
+            raise FreeholdError(
+                f"process {run.owner.pid} runs `pulumi {run.command}` on it",
+                where=f"stack {run.stack}",
+                mend="let it finish, or stop it with Ctrl-C, then try again",
+            )
 
 
 def end_orphans(home: Home, tell: Callable[[str], None]) -> None:
