@@ -7,7 +7,7 @@ from typing import Protocol
 from cli.output import Screen
 from errors import FreeholdError
 from fleet.engine import Engine, Observer, Stack
-from fleet.environments import Environment, real, require_known_account, sandboxed
+from fleet.environments import Environment, real, require_known_account, require_real_shell, sandboxed
 from fleet.interrupts import Interrupts
 from fleet.state import StackState, read_state
 from fleet.targets import Target
@@ -22,6 +22,7 @@ def open_environment(cell: str, target: Target, screen: Screen, *, start: bool) 
 
     home = Home.from_environment()
     if target is Target.CLOUD:
+        require_real_shell(home)
         ensure(("pulumi", "pulumi-language-python"))
         environment = real(cell, home)
         environment.file  # noqa: B018 - a malformed one is told before anything else happens

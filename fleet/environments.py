@@ -106,16 +106,18 @@ def sandboxed(cell: str, home: Home) -> Environment:
     return Environment(cell, Target.SANDBOX, home, engine)
 
 
-def real(cell: str, home: Home) -> Environment:
-    """The environment in the cloud, with the credentials of this process.
-
-    Raises UsageError where this shell is set up for the sandbox: neither its endpoint nor its stand-ins may be met.
-    """
+def require_real_shell(home: Home) -> None:
+    """Raises UsageError where this shell is set up for the sandbox: a real stack meets neither its endpoint nor its
+    stand-ins."""
     for name in _SANDBOX_ONLY:
         if name in os.environ:
             raise UsageError(f"{name} is set: this shell is the sandbox's", mend="use a shell without `sandbox env`")
     if os.environ.get("PULUMI_HOME") == str(home.pulumi_home):
         raise UsageError("PULUMI_HOME is the sandbox's", mend="use a shell without `sandbox env`")
+
+
+def real(cell: str, home: Home) -> Environment:
+    """The environment in the cloud, with the credentials of this process."""
     path = f"{bin_directory()}:{CHECKOUT / '.venv' / 'bin'}:{os.environ.get('PATH', '')}"
     return Environment(cell, Target.CLOUD, home, {**os.environ, "PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true"})
 

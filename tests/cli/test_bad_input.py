@@ -1,0 +1,90 @@
+"""What is asked wrongly is one line on standard error and exit code 2; nothing is started for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.home import CHECKOUT
+
+
+def freehold(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        cwd=CHECKOUT,
+        env={**inherited, "FREEHOLD_HOME": str(home), **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("up", "atlantis"), "freehold: there is no environment 'atlantis'; choose one of dev, prod, sandbox, staging"),
+        (("up", "../sandbox"), "freehold: there is no environment '../sandbox'; choose one of "),
+        (("up", "prod"), "freehold: say where to build prod; --target sandbox rehearses it here, --target cloud uses"),
+        (("up", "--target", "cloud"), "freehold: sandbox is only ever rehearsed; choose dev, staging or prod"),
+        (("up", "--cloud", "gcp"), "freehold: there is no environment 'sandbox-gcp'; choose one of "),
+        (("preview", "atlantis"), "freehold: there is no environment 'atlantis'; "),
+        (("status", "atlantis"), "freehold: there is no environment 'atlantis'; "),
+        (
+            ("destroy", "sandbox"),
+            "freehold: Delete the platform of sandbox (sandbox) with all its data? Nobody is there",
+        ),
+        (("tenant", "create", "Acme", "--plan", "pro"), "freehold: tenant id 'Acme' is not a DNS label"),
+        (("tenant", "create", "a--b", "--plan", "pro"), "freehold: tenant id 'a--b' holds `--`"),
+        (("tenant", "create", "a" * 41, "--plan", "pro"), "has 41 characters, at most 40 are allowed"),
+        (("tenant", "create", "-acme", "--plan", "pro"), ""),
+        (("tenant", "show", "a.b"), "freehold: tenant id 'a.b' is not a DNS label"),
+        (("tenant", "plan", "a_b", "pro"), "freehold: tenant id 'a_b' is not a DNS label"),
+        (
+            ("tenant", "delete", "acme", "--yes-delete-data", "acme-eu"),
+            "freehold: --yes-delete-data says 'acme-eu', not",
+        ),
+        (("tenant", "delete", "acme"), ""),
+        (("up", "--wait", "soon"), ""),
+        (("launch",), ""),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
+)
+def test_asked_wrongly(tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
+    run = freehold(tmp_path / "home", *arguments)
+    assert run.returncode == 2, run.stderr
+    assert expected in run.stderr
+    assert "Traceback" not in run.stderr
+    if expected:
+        assert run.stderr.count("\n") == 1
+    assert run.stdout == ""
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("tenant", "list"), ("tenant", "show", "acme"), ("sandbox", "env")])
+def test_what_needs_a_sandbox_says_so(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    run = freehold(tmp_path / "home", *arguments)
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"freehold: {tmp_path}/home: ")
+    assert run.stderr.endswith("; ./freehold sandbox start\n")
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "PULUMI_HOME"])
+def test_a_shell_of_the_sandbox_never_reaches_the_cloud(tmp_path: Path, variable: str) -> None:
+    value = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "PULUMI_HOME": str(tmp_path / "home/pulumi")}[variable]
+    # With the tools said to be there: looking for them is not what this is about.
+    run = freehold(tmp_path / "home", "preview", "prod", "--target", "cloud", **{variable: value})
+    assert run.returncode == 2, run.stderr
+    assert run.stderr.count("\n") == 1
+    assert variable in run.stderr
+
+
+def test_no_color(tmp_path: Path) -> None:
+    for arguments, environment in ((("--no-color",), {}), ((), {"NO_COLOR": "1"})):
+        run = freehold(tmp_path / "home", "up", "atlantis", *arguments, **environment, FORCE_COLOR="1")
+        assert "\x1b[" not in run.stderr
