@@ -129,13 +129,15 @@ def read(stack: str, exported: Mapping[str, Any] | None, *, product: str | None 
 def reference(stack: str, *, product: str) -> pulumi.Output[PlatformContract]:
     """The contract of the platform stack `stack` of this project. The program ends in one line where there is none
     that this program can read, or where it is another product's."""
-    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
-    exported = pulumi.StackReference(name).get_output(OUTPUT)
+    platform = pulumi.StackReference(f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}")
 
-    def parse(value: Mapping[str, Any] | None) -> PlatformContract:
+    async def parse() -> PlatformContract:
+        details = await platform.get_output_details(OUTPUT)
         try:
-            return read(stack, value, product=product)
+            return read(stack, details.value, product=product)
         except FreeholdError as error:
             raise pulumi.RunError(error.line()) from error
 
-    return exported.apply(parse)
+    # Read outside of any `apply`, so that the output does not depend on the reference as a resource: its id is
+    # unknown in a preview, and with it all that is looked up by what the contract says.
+    return pulumi.Output.from_input(parse())
