@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -32,6 +34,12 @@ class Sandbox:
         return Supervisor.connect(self.home)
 
 
+def without_chosen_ports() -> dict[str, str]:
+    """This process' environment without the ports that the user has chosen: they are for another sandbox."""
+    chosen = re.compile(r"FREEHOLD_\w+_PORT")
+    return {name: value for name, value in os.environ.items() if not chosen.fullmatch(name)}
+
+
 @contextmanager
 def temporary_home() -> Iterator[Home]:
     """A FREEHOLD_HOME where nothing has run; whatever is started in it is ended, then it is deleted."""
@@ -53,5 +61,5 @@ def temporary_home() -> Iterator[Home]:
 def temporary_sandbox() -> Iterator[Sandbox]:
     """A running sandbox, stopped and deleted at the end."""
     with temporary_home() as home:
-        start(home)
+        start(home, environment=without_chosen_ports())
         yield Sandbox(home)

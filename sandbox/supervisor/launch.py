@@ -22,9 +22,12 @@ _POLL_SECONDS = 0.05
 _READY_SECONDS = 180.0
 
 
-def start(home: Home, *, progress: Callable[[Status], None] | None = None) -> tuple[Supervisor, bool]:
+def start(
+    home: Home, *, progress: Callable[[Status], None] | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[Supervisor, bool]:
     """The running sandbox, and whether it had to be started. Raises a FreeholdError that names the process at fault.
 
+    `environment` (default: this process') holds PATH and the FREEHOLD_*_PORT variables for a sandbox that is started.
     Safe to call from several processes at once: one supervisor wins, all wait for it.
     """
     started = False
@@ -32,12 +35,12 @@ def start(home: Home, *, progress: Callable[[Status], None] | None = None) -> tu
         supervisor = Supervisor.connect(home)
     except NotRunning:
         install(home)
-        supervisor, started = _launch(home), True
+        supervisor, started = _launch(home, os.environ if environment is None else environment), True
     _wait_until_ready(supervisor, progress)
     return supervisor, started
 
 
-def _launch(home: Home) -> Supervisor:
+def _launch(home: Home, environment: Mapping[str, str]) -> Supervisor:
     """Start the process, and return once its socket answers."""
     log = home.logs / "supervisor.log"
     try:
@@ -49,7 +52,7 @@ def _launch(home: Home) -> Supervisor:
             process = subprocess.Popen(
                 [sys.executable, "-m", "sandbox.supervisor", "--home", str(home.root)],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
-                env=_environment())
+                env=_environment(environment))
     except OSError as error:
         raise unwritable(log, error) from None
     deadline = time.monotonic() + _READY_SECONDS
@@ -83,9 +86,9 @@ def _wait_until_ready(supervisor: Supervisor, progress: Callable[[Status], None]
         time.sleep(_POLL_SECONDS)
 
 
-def _environment() -> Mapping[str, str]:
+def _environment(given: Mapping[str, str]) -> Mapping[str, str]:
     """The caller's, without what belongs to its engine or its cloud: the supervisor outlives it and serves others."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OTHERS)}
+    kept = {name: value for name, value in given.items() if not name.startswith(_OTHERS)}
     return {**kept, "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
 
 

@@ -37,14 +37,14 @@ def main() -> int:
 
 def _serve(home: Home, port: int) -> None:
     # After `determinism.install`: moto binds the clock by name when it is imported.
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler
     from werkzeug.serving import make_server
 
-    from sandbox.processes.aws import budgets, decisions, elasticache
     from sandbox.processes.aws.application import JournaledApplication
     from sandbox.processes.aws.deliveries import Deliveries
     from sandbox.processes.aws.journal import Journal
     from sandbox.processes.aws.operator import ensure_operator
+    from sandbox.processes.aws.services import service_factory
 
     class Handler(MotoRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -53,12 +53,12 @@ def _serve(home: Home, port: int) -> None:
             """The journal is the log: a line here would only repeat presigned URLs."""
 
     data = home.data / "aws"
-    determinism.make_backends_deterministic(*_birth(data / "birth.json"))
-    for extension in (budgets, decisions, elasticache):
-        extension.install()
+    seed, moment = _birth(data / "birth.json")
+    determinism.make_backends_deterministic(seed, moment)
     deliveries = Deliveries()
     deliveries.install()
-    application = JournaledApplication(DomainDispatcherApplication(create_backend_app), Journal(data / "journal.jsonl"))
+    services = DomainDispatcherApplication(service_factory(seed, moment))
+    application = JournaledApplication(services, Journal(data / "journal.jsonl"))
     started = time.monotonic()
     count = application.replay()
     logging.info("replayed %d requests in %.2f s", count, time.monotonic() - started)
@@ -67,7 +67,7 @@ def _serve(home: Home, port: int) -> None:
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=Handler)
     # `shutdown` waits for the loop to notice, so it may not run in the loop's own thread.
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-    server.serve_forever()
+    server.serve_forever(poll_interval=0.1)
 
 
 def _birth(path: Path) -> tuple[str, float]:

@@ -10,6 +10,7 @@ operations tell the truth.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
@@ -85,6 +86,7 @@ def _eks(name: str, decision: _Eks) -> None:
 def _rds(name: str, decision: _Address) -> None:
     from moto.rds.models import rds_backends
 
+    _let_addresses_be_decided()
     instance = rds_backends[DEFAULT_ACCOUNT_ID][decision.region].databases.get(name)
     if instance is None:
         raise _Unknown
@@ -116,7 +118,8 @@ _APPLY: dict[str, tuple[type[Any], Callable[[str, Any], None]]] = {
 }
 
 
-def install() -> None:
+@functools.cache
+def _let_addresses_be_decided() -> None:
     """moto computes an instance's address from its name; let a decided one come first."""
     from moto.rds.models import DBInstance
 

@@ -11,6 +11,7 @@ import os
 import random
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -79,8 +80,9 @@ def deterministic(seed: str, moment: float) -> Iterator[None]:
 def make_backends_deterministic(seed: str, moment: float) -> None:
     """A service's backend comes into being with its first request, be it a read, and rolls dice (EC2's default VPC).
 
-    What it makes must not depend on which request that was.
+    What it makes may not depend on which request that was.
     """
+    from moto.core import base_backend
     from moto.core.base_backend import AccountSpecificBackend
 
     original = AccountSpecificBackend.__getitem__
@@ -92,3 +94,6 @@ def make_backends_deterministic(seed: str, moment: float) -> None:
             return original(self, region)
 
     AccountSpecificBackend.__getitem__ = getitem  # type: ignore[method-assign]
+    base_backend_dice = random.Random()
+    # Only tells one dictionary of backends from another within the process, and may not use up a request's dice.
+    vars(base_backend)["uuid4"] = lambda: uuid.UUID(int=base_backend_dice.getrandbits(128), version=4)

@@ -1,4 +1,4 @@
-"""What moto's EC2 forgets: the routes of a gateway endpoint whose route tables change.
+"""What moto's EC2 forgets: the routes of a gateway endpoint whose route tables change, and that a deletion ends.
 
 https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html
 """
@@ -25,6 +25,12 @@ class Ec2Operations(EC2Response):
                 backend.create_route(table, None, gateway_id=endpoint.id, destination_prefix_list_id=destination)
             for table in sorted(before - after):
                 backend.delete_route(table, destination)
+        return answer
+
+    def delete_vpc_endpoints(self) -> ActionResult:
+        answer = super().delete_vpc_endpoints()
+        for name in self._get_param("VpcEndpointIds", []):  # moto shows them as `deleted` for good
+            self.ec2_backend.vpc_end_points.pop(name, None)
         return answer
 
 

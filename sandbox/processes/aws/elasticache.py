@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_Operations
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from moto.elasticache.exceptions import (
     PasswordTooShort,
     UserNotFound,
 )
-from moto.elasticache.models import ElastiCacheBackend, User
+from moto.elasticache.models import ElastiCacheBackend, ReplicationGroup, User
 from moto.elasticache.responses import ElastiCacheResponse
 
 _PASSWORD_LENGTHS = range(16, 129)
@@ -227,6 +228,18 @@ class ElastiCacheOperations(ElastiCacheResponse):
         }
 
 
+def _all_members(make: Callable[..., None]) -> Callable[..., None]:
+    """moto makes one cluster where NumCacheClusters asks for more."""
+
+    def made(group: ReplicationGroup, *, num_cache_clusters: int, **rest: Any) -> None:
+        replicas = rest.pop("replicas_per_node_group") or num_cache_clusters - 1
+        make(group, num_cache_clusters=num_cache_clusters, replicas_per_node_group=replicas, **rest)
+
+    return made
+
+
 def install() -> None:
     """Before the service's first request: moto reads its routes then."""
+    name = "_set_node_members_clusters_disabled"
+    setattr(ReplicationGroup, name, _all_members(getattr(ReplicationGroup, name)))
     urls.url_paths["{0}/$"] = ElastiCacheOperations.dispatch

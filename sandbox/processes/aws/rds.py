@@ -12,13 +12,22 @@ from typing import Any
 import moto.rds.urls as urls
 from moto.core.responses import ActionResult
 from moto.moto_api._internal import mock_random
-from moto.rds.exceptions import DBParameterGroupNotFoundError
+from moto.rds.exceptions import DBParameterGroupNotFoundError, DBSubnetGroupNotFoundError
 from moto.rds.models import DBInstance
 from moto.rds.responses import RDSResponse
 
 
 class RdsOperations(RDSResponse):
-    """moto's operations and this."""
+    """moto's operations and these."""
+
+    def modify_db_subnet_group(self) -> ActionResult:
+        name = self.params["DBSubnetGroupName"]
+        group = self.backend.subnet_groups.get(name)
+        if group is None:
+            raise DBSubnetGroupNotFoundError(name)
+        answer = super().modify_db_subnet_group()
+        self.backend.subnet_groups[name] = group  # moto takes it out and does not put it back
+        return answer
 
     def reset_db_parameter_group(self) -> ActionResult:
         name = self.params["DBParameterGroupName"]

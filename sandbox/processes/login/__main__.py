@@ -133,7 +133,7 @@ def main() -> None:
     # The handshake is for the connection's own thread: in the one that accepts, a silent peer would stop all others.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-    server.serve_forever()
+    server.serve_forever(poll_interval=0.1)
 
 
 if __name__ == "__main__":
