@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from cli.live import Live, look
-from cli.output import console, show_table, spell
+from rich.console import Console
+
+from cli.live import Live, Namespace, look
+from cli.output import console, spell
 from fleet.engine import Result
 from fleet.environments import Environment
 from fleet.events import Violation
@@ -111,30 +113,41 @@ def collect(
 
 
 def show(summary: Summary) -> None:
-    """For a person. Each line carries the ordinary command that shows the same."""
+    """For a person. Each fact is followed by the ordinary command that shows the same."""
     out = console()
     cell = summary.environment
-    out.print(f"\nEnvironment {cell} ({summary.target}): account {summary.account}, region {summary.region}\n")
-    rows = [(name, str(count)) for name, count in summary.components.items()]
-    show_table(("component", "resources"), [*rows, ("all", str(summary.resources))], title=f"pulumi stack -s {cell}")
-    out.print()
-    show_table(
-        ("live", "", "the same by hand"),
-        [(line.what if line.ok else f"{line.what} !", line.value, line.command) for line in summary.live.lines],
+
+    def command(text: str) -> None:
+        out.print(f"      $ {text}", style="dim", markup=False)
+
+    out.print(
+        f"\nEnvironment {cell} ({summary.target}), account {summary.account}, region {summary.region}", style="bold"
     )
-    out.print()
-    title = "psql \"$DATABASE_URL\" -c 'select id, plan, status from tenants'"
-    show_table(
-        ("tenant", "plan", "tier", "status", "namespace", "quota: used of allowed", "the same by hand"),
-        [row for tenant in summary.tenants for row in _tenant_rows(tenant, summary.live)],
-        title=title,
-    )
+    out.print(f"\n  {summary.resources} resources: " + ", ".join(f"{n} {c}" for n, c in summary.components.items()))
+    command(f"pulumi stack -s {cell}")
+    for line in summary.live.lines:
+        out.print(f"  {line.what}: {line.value}", style=None if line.ok else "red", markup=False)
+        command(line.command)
+    out.print(f"\n  {len(summary.tenants)} tenants in the registry")
+    command("psql \"$DATABASE_URL\" -c 'select id, plan, status from tenants'")
+    for tenant in summary.tenants:
+        _show_tenant(tenant, summary.live, out, command)
     if summary.policies is not None:
-        out.print(f"\npolicies: {summary.policies}    pulumi preview -s {cell} --policy-pack policies", markup=False)
+        out.print(f"\n  policies: {summary.policies}", markup=False)
+        command(f"pulumi preview -s {cell} --policy-pack policies")
     if summary.seconds:
-        out.print("took: " + ", ".join(f"{name} {spell(value)}" for name, value in summary.seconds.items()))
+        out.print("\n  took: " + ", ".join(f"{name} {spell(value)}" for name, value in summary.seconds.items()))
     if summary.changes:
         _show_changes(summary)
+
+
+def _show_tenant(tenant: Tenant, live: Live, out: Console, command: Callable[[str], None]) -> None:
+    out.print(f"  {tenant.id}: plan {tenant.plan} ({tenant.tier}), {tenant.status}", markup=False)
+    if tenant.last_error:
+        out.print(f"    {tenant.last_error}", style="red", markup=False)
+    for namespace in live.namespaces.get(tenant.id, ()):
+        out.print(f"    namespace {namespace.name}: {_quota(namespace)}", markup=False)
+        command(f"kubectl -n {namespace.name} get resourcequota")
 
 
 def _show_changes(summary: Summary) -> None:
@@ -160,23 +173,11 @@ def show_next(environment: Environment) -> None:
     console().print("\nNext:\n  " + "\n  ".join(lines), markup=False)
 
 
-def _tenant_rows(tenant: Tenant, live: Live) -> list[tuple[str, ...]]:
-    status = tenant.status if not tenant.last_error else f"{tenant.status}: {tenant.last_error}"
-    head = (tenant.id, tenant.plan, str(tenant.tier), status)
-    namespaces = live.namespaces.get(tenant.id, ())
-    if not namespaces:
-        return [(*head, "none", "", f"kubectl get namespace -l freehold.dev/tenant={tenant.id}")]
-    return [
-        (
-            *(head if index == 0 else ("", "", "", "")),
-            one.name,
-            _quota(one.hard, one.used),
-            f"kubectl -n {one.name} get resourcequota",
-        )
-        for index, one in enumerate(namespaces)
+def _quota(namespace: Namespace) -> str:
+    """`cpu 100m of 2, memory 128Mi of 2Gi, pods 1 of 10`: used, and what the quota allows."""
+    parts = [
+        f"{name.removeprefix('limits.')} {namespace.used.get(name, '0')} of {namespace.hard[name]}"
+        for name in _QUOTA
+        if name in namespace.hard
     ]
-
-
-def _quota(hard: Mapping[str, str], used: Mapping[str, str]) -> str:
-    parts = [f"{name.removeprefix('limits.')} {used.get(name, '0')} of {hard[name]}" for name in _QUOTA if name in hard]
-    return ", ".join(parts) or "none"
+    return ", ".join(parts) or "no quota"

@@ -94,6 +94,7 @@ def _build(environment: Environment, screen: Screen, wait: float, *, yes: bool) 
         with screen.step(f"platform {environment.cell}") as step:
             platform = make(environment.stack, step.observe).up()
             step.result = tally(platform.progress.changes)
+        environment = environment.renewed()  # the databases that it makes are variables from now on
         contract = environment.contract(platform.state)
         registry = open_registry(contract, environment.engine)
         tenants = _tenants(environment, contract, registry, make, screen)

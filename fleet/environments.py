@@ -55,6 +55,10 @@ class Environment:
             raise FreeholdError("it has not been built", where=f"environment {self.cell}", mend=f"{self.command('up')}")
         return read(self.cell, state.outputs.get(OUTPUT))
 
+    def renewed(self) -> Environment:
+        """The same with the variables as they are now: a sandbox has more of them once its platform is built."""
+        return sandboxed(self.cell, self.home) if self.target is Target.SANDBOX else self
+
     def command(self, name: str) -> str:
         """`./freehold <name>` for this environment, as a person would type it."""
         words = ["./freehold", name]
