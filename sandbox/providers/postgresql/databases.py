@@ -40,9 +40,8 @@ class Databases:
         options.append(sql.SQL("ALLOW_CONNECTIONS {}").format(sql.Literal(bool(wanted["allowConnections"]))))
         options.append(sql.SQL("CONNECTION LIMIT {}").format(sql.Literal(integer(wanted["connectionLimit"]))))
         options.append(sql.SQL("IS_TEMPLATE {}").format(sql.Literal(bool(inputs.get("isTemplate")))))
-        owned = sql.SQL("OWNER {}").format(sql.Identifier(owner)) if owner else sql.SQL("OWNER CURRENT_USER")
-        statement = sql.SQL("CREATE DATABASE {} {} {}").format(
-            sql.Identifier(database), owned, sql.SQL(" ").join(options)
+        statement = sql.SQL("CREATE DATABASE {} OWNER {} {}").format(
+            sql.Identifier(database), sql.Identifier(owner or server.read(current_user)), sql.SQL(" ").join(options)
         )
         _alone_as(server, owner, statement)
         return database

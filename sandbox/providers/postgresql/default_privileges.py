@@ -78,7 +78,7 @@ class DefaultPrivileges:
                 "  WHERE defaclrole::bigint = %(owner)s AND defaclobjtype = %(code)s"
                 "  AND n.nspname IS NOT DISTINCT FROM %(schema)s),"
                 ' CASE WHEN %(schema)s::text IS NULL THEN acldefault(%(default_code)s::"char", %(owner)s::oid)'
-                "  ELSE '{}' END)) WHERE grantee::bigint = %(number)s",
+                " END)) WHERE grantee::bigint = %(number)s",
                 {"owner": owner, "code": code, "default_code": default_code, "schema": schema, "number": number},
             ).fetchall()
             wanted = names(known.get("privileges"))

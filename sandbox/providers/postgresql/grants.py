@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from psycopg import sql
 
-from sandbox.providers.interface import CheckFailure, Properties, Value
+from sandbox.providers.interface import CheckFailure, Properties, ProviderError, Value
 from sandbox.providers.postgresql import identity
 from sandbox.providers.postgresql.databases import database_exists
 from sandbox.providers.postgresql.kinds import Attributes, name, names, optional_name
@@ -88,7 +88,7 @@ class Grants:
 
     def _put(self, server: Server, inputs: Properties) -> None:
         def work(connection: Connection) -> None:
-            target, receiver = _target(inputs), grantee(name(inputs, "role"))
+            target, receiver = _target(connection, inputs), grantee(name(inputs, "role"))
             with acting_as(connection, _owners(connection, inputs)):
                 # Together in one transaction: nobody sees the role without what it keeps.
                 connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(target, receiver))
@@ -104,7 +104,7 @@ class Grants:
 _IDENTITY: Final = frozenset({"role", "database", "schema", "objectType"})
 
 
-def _target(inputs: Properties) -> sql.Composable:
+def _target(connection: Connection, inputs: Properties) -> sql.Composable:
     kind = name(inputs, "objectType")
     if kind == "database":
         return sql.SQL("DATABASE {}").format(sql.Identifier(name(inputs, "database")))
@@ -114,19 +114,23 @@ def _target(inputs: Properties) -> sql.Composable:
     word = {"table": sql.SQL("TABLE"), "sequence": sql.SQL("SEQUENCE"), "function": sql.SQL("FUNCTION"),
             "procedure": sql.SQL("PROCEDURE"), "routine": sql.SQL("ROUTINE")}[kind]  # fmt: skip
     if objects := names(inputs.get("objects")):
-        return word + sql.SQL(" ") + sql.SQL(", ").join(_object(schema, each) for each in objects)
+        return word + sql.SQL(" ") + sql.SQL(", ").join(_object(connection, schema, each) for each in objects)
     return sql.SQL("ALL {}S IN SCHEMA {}").format(word, sql.Identifier(schema))
 
 
-def _object(schema: str, text: str) -> sql.Composable:
-    """A relation, or a routine with its argument types: `total(integer, text)`."""
-    plain, bracket, arguments = text.partition("(")
-    named = sql.Identifier(schema, plain)
+def _object(connection: Connection, schema: str, text: str) -> sql.Composable:
+    """A relation, or a routine, which may have its argument types behind it: `total(integer, text)`."""
+    plain, bracket, _ = text.partition("(")
     if not bracket:
-        return named
-    types = [sql.SQL(".").join(sql.Identifier(part.strip('" ')) for part in each.split("."))
-             for each in arguments.rstrip(") ").split(",") if each.strip()]  # fmt: skip
-    return named + sql.SQL("(") + sql.SQL(", ").join(types) + sql.SQL(")")
+        return sql.Identifier(schema, plain)
+    # The server reads the types, and writes the whole as it wants to see it.
+    row = connection.execute(
+        "SELECT to_regprocedure(quote_ident(%s) || '.' || quote_ident(%s) || %s)::text",
+        [schema, plain, text[len(plain) :]],
+    ).fetchone()
+    if row is None or row[0] is None:
+        raise ProviderError(f"there is no routine {text!r} in the schema {schema!r}")
+    return sql.SQL(row[0])
 
 
 def _owners(connection: Connection, inputs: Properties) -> list[str]:
