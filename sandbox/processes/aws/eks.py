@@ -79,7 +79,7 @@ class EksOperations(EKSResponse):
     def delete_cluster(self) -> ActionResult:
         cluster = self._cluster()
         if getattr(cluster, "deletion_protection", False):
-            raise InvalidRequestException(message=f"Cluster {cluster.name} cannot be deleted: deletion protection is on")
+            raise InvalidRequestException(message=f"{cluster.name} cannot be deleted: deletion protection is on")
         answer = super().delete_cluster()
         if group := cluster.resources_vpc_config.get("clusterSecurityGroupId"):
             ec2_backends[self.current_account][self.region].delete_security_group(group_id=group)

@@ -155,8 +155,12 @@ class Api:
         except ParamValidationError as error:
             raise WrongParameter(" ".join(str(error.kwargs["report"]).split())) from error
         except BotoCoreError as error:
+            # An answer that could not be read comes here too.
             mend = "; is the sandbox running? ./freehold sandbox status" if self.endpoint else ""
             raise ProviderError(f"{service} {operation}: {' '.join(str(error).split())}{mend}") from error
+        for failed in answer.get("Unsuccessful") or []:  # EC2's batch operations answer 200 for what they refuse
+            detail = failed.get("Error", {})
+            raise ApiError(str(detail.get("Code")), " ".join(str(detail.get("Message")).split()))
         return answer
 
     def all(self, service: str, operation: str, select: str, **parameters: Any) -> list[Any]:

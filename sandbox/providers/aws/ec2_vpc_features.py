@@ -7,7 +7,6 @@ from typing import Any
 from sandbox.providers.aws import tagging
 from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.table import AwsType, Call, Read, ec2_tags, page, same
-from sandbox.providers.interface import ProviderError
 from sandbox.providers.typed import Kind, exactly_one_of, one_of
 
 _ARN = "arn:{partition}:ec2:{region}:{account}:"
@@ -33,9 +32,6 @@ def _create_flow_log(context: Context) -> str:
         **request,
         **tagging.create_parameters(context),
     )
-    for failed in answer.get("Unsuccessful") or []:
-        error = failed["Error"]
-        raise ProviderError(f"{error['Code']}: {error['Message']}")
     return str(answer["FlowLogIds"][0])
 
 

@@ -125,7 +125,8 @@ CLUSTER = AwsType(
     ),
     computed=frozenset(
         {"accessConfig", "kubernetesNetworkConfig", "version", "deletionProtection", "upgradePolicy",
-         "accessConfig.authenticationMode", "vpcConfig.publicAccessCidrs"}
+         "accessConfig.authenticationMode", "vpcConfig.publicAccessCidrs", "vpcConfig.clusterSecurityGroupId",
+         "vpcConfig.vpcId"}
     ),
     sets=frozenset(
         {"enabledClusterLogTypes", "vpcConfig.subnetIds", "vpcConfig.securityGroupIds", "vpcConfig.publicAccessCidrs",

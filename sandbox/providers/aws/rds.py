@@ -37,6 +37,7 @@ SUBNET_GROUP = AwsType(
         {"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription", **same("subnetIds")},
     ),
     id_form="{name}",
+    probe=True,
     replace_on=frozenset({"name", "namePrefix"}),
     sets=frozenset({"subnetIds"}),
     rules=(matches("name", r"(?!default$)[a-z0-9 ._-]{1,255}", "lower-case letters, digits, . _ - and spaces"),),

@@ -105,6 +105,11 @@ def _template_seen(world: World, id: str, state: Mapping[str, Any]) -> None:
     assert data["TagSpecifications"][0]["Tags"] == [{"Key": "product", "Value": "chronos"}]
 
 
+def _template_gone(world: World, id: str, state: Mapping[str, Any]) -> None:
+    left = world.client("ec2").describe_launch_templates()["LaunchTemplates"]
+    assert id not in {template["LaunchTemplateId"] for template in left}
+
+
 def _disk(size: int) -> list[dict[str, Any]]:
     return [{"deviceName": "/dev/xvda", "ebs": {"volumeSize": size, "volumeType": "gp3", "encrypted": "true"}}]
 
@@ -175,7 +180,8 @@ EXAMPLES = (
     Example(
         "aws:ec2/launchTemplate:LaunchTemplate",
         lambda world: {
-            "name": "nodes", "updateDefaultVersion": True, "instanceType": "m6i.large", "blockDeviceMappings": _disk(20),
+            "name": "nodes", "updateDefaultVersion": True, "instanceType": "m6i.large",
+            "blockDeviceMappings": _disk(20),
             "metadataOptions": {"httpTokens": "required", "httpPutResponseHopLimit": 2},
             "userData": base64.b64encode(json.dumps({"a": 1}).encode()).decode(),
             "tagSpecifications": [{"resourceType": "instance", "tags": {"product": "chronos"}}], "tags": TAGS,
@@ -183,9 +189,7 @@ EXAMPLES = (
         change={"blockDeviceMappings": _disk(40)},
         replace={"name": "other"},
         seen=_template_seen,
-        gone=lambda world, id, state: refused(
-            "NotFound", world.client("ec2").describe_launch_templates, LaunchTemplateIds=[id]
-        ),
+        gone=_template_gone,
         hidden=frozenset({"updateDefaultVersion"}),
     ),
 )  # fmt: skip

@@ -9,8 +9,10 @@ from typing import Any
 
 import boto3
 
+from sandbox.home import Home
 from sandbox.providers.aws.provider import AwsProvider
 from sandbox.providers.interface import DiffKind, Properties, Resource, Unknown
+from sandbox.supervisor.client import Supervisor
 
 _COUNT = itertools.count(1)
 
@@ -20,9 +22,14 @@ class World:
 
     def __init__(self, environment: Mapping[str, str], config: Properties | None = None) -> None:
         self.environment = environment
+        self.home = Home.from_environment(environment)
         self.provider = AwsProvider()
         self.provider.configure(config or {}, environment)
         self._made: list[tuple[Resource, str, Properties, Properties]] = []
+
+    @property
+    def supervisor(self) -> Supervisor:
+        return Supervisor.connect(self.home)
 
     def client(self, service: str) -> Any:
         return boto3.client(

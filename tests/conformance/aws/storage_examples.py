@@ -256,7 +256,7 @@ EXAMPLES = (
         replace={"keyUsage": "SIGN_VERIFY", "multiRegion": True},
         seen=_key_seen,
         gone=_key_gone,
-        hidden=frozenset({"deletionWindowInDays", "rotationPeriodInDays"}),
+        hidden=frozenset({"deletionWindowInDays"}),
         duplicate=False,
     ),
     Example(

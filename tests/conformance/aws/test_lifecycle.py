@@ -7,7 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.providers.aws.tables import TABLE
-from tests.conformance.aws import ec2_examples, ec2_network_examples, iam_examples, storage_examples
+from tests.conformance.aws import (
+    budget_examples,
+    cluster_examples,
+    data_examples,
+    ec2_examples,
+    ec2_network_examples,
+    iam_examples,
+    storage_examples,
+)
 from tests.conformance.aws.lifecycle import Example, World, live_through
 
 EXAMPLES: tuple[Example, ...] = (
@@ -15,6 +23,9 @@ EXAMPLES: tuple[Example, ...] = (
     *ec2_examples.EXAMPLES,
     *iam_examples.EXAMPLES,
     *storage_examples.EXAMPLES,
+    *budget_examples.EXAMPLES,
+    *cluster_examples.EXAMPLES,
+    *data_examples.EXAMPLES,
 )
 
 pytestmark = pytest.mark.sandbox
