@@ -19,6 +19,8 @@ from sandbox.supervisor.messages import Status
 
 _OTHERS = ("AWS_", "PULUMI_", "KUBE", "GOOGLE_", "PG", "DATABASE_URL", "REDIS_URL")
 _POLL_SECONDS = 0.05
+# Supervisors outlive whoever started them. Dropping the handle of one that runs is a ResourceWarning.
+_LAUNCHED: list[subprocess.Popen[bytes]] = []
 _READY_SECONDS = 180.0
 
 
@@ -53,6 +55,7 @@ def _launch(home: Home, environment: Mapping[str, str]) -> Supervisor:
                 [sys.executable, "-m", "sandbox.supervisor", "--home", str(home.root)],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
                 env=_environment(environment))
+            _LAUNCHED.append(process)
     except OSError as error:
         raise unwritable(log, error) from None
     deadline = time.monotonic() + _READY_SECONDS

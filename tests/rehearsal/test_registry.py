@@ -1,0 +1,149 @@
+"""The tenant registry against a real Postgres server, over verified TLS, as an administrator who is no superuser."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from catalog.plans import Tier
+from errors import FreeholdError, UsageError
+from fleet import migrations
+from fleet.registry import METADATA, TENANTS, Registry, Status, Wanted
+from tests.temporary_sandbox import Sandbox
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture
+def url(sandbox: Sandbox) -> Iterator[sa.URL]:
+    name = f"registry-{uuid.uuid4().hex[:8]}"
+    made = sandbox.supervisor.create_database(name, username="admin", password="right-and-long", database="control")
+    query = {"sslmode": "verify-full", "sslrootcert": str(made.certificate_authority_path)}
+    yield sa.URL.create(
+        "postgresql+psycopg", "admin", "right-and-long", made.host, made.port, made.database, query=query
+    )
+    sandbox.supervisor.delete_database(name)
+
+
+@pytest.fixture
+def engine(url: sa.URL) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def registry(engine: sa.Engine) -> Registry:
+    with engine.begin() as connection:
+        migrations.upgrade(connection)
+    return Registry(engine)
+
+
+def wanted(tenant: str, **changes: object) -> Wanted:
+    values = {
+        "id": tenant, "product": "chronos-cloud", "name": tenant, "subdomain": tenant, "admin_email": None,
+        "plan": "starter", "tier": Tier.BRIDGE, "cell": "sandbox", "region": "us-east-1",
+        "limits": {"workspaces": 3, "members": None}, "desired_hash": "one",
+    }  # fmt: skip
+    return Wanted.model_validate({**values, **changes})
+
+
+def test_migrations_run_once_side_by_side_and_make_what_the_program_reads(engine: sa.Engine) -> None:
+    def upgrade(_: int) -> bool:
+        with engine.begin() as connection:
+            return migrations.upgrade(connection)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(upgrade, range(4))) == [False, False, False, True]
+    inspector = sa.inspect(engine)
+    assert inspector.get_table_names() == ["alembic_version", "tenants"]
+    made = {column["name"]: (str(column["type"]), column["nullable"]) for column in inspector.get_columns("tenants")}
+    dialect = engine.dialect
+    assert made == {
+        column.name: (column.type.compile(dialect).replace(" WITH TIME ZONE", ""), column.nullable)
+        for column in METADATA.tables["tenants"].columns
+    }
+
+
+def test_head_is_the_newest_revision() -> None:
+    files = sorted(path.name for path in (Path(migrations.__file__).parent / "versions").glob("0*.py"))
+    assert files[-1].startswith(f"{migrations.HEAD}_")
+
+
+def test_life_of_a_tenant(registry: Registry) -> None:
+    made = registry.add(wanted("acme", admin_email="a@example.com"))
+    assert (made.status, made.applied_hash, made.settled) == (Status.PENDING, None, False)
+    assert made.limits == {"workspaces": 3, "members": None}
+    failed = registry.failed("acme", "stack tenant.sandbox.acme: no room")
+    assert (failed.status, failed.last_error) == (Status.FAILED, "stack tenant.sandbox.acme: no room")
+    active = registry.applied("acme", "one", "0.1.0")
+    assert active.settled
+    assert (active.last_error, active.program_version) == (None, "0.1.0")
+    assert active.applied_at is not None
+    assert active.applied_at.utcoffset() is not None
+    moved = registry.want(wanted("acme", plan="pro", desired_hash="two"))
+    assert (moved.plan, moved.status, moved.settled) == ("pro", Status.ACTIVE, False)
+    assert registry.deleting("acme").status is Status.DELETING
+    assert registry.deleting("acme", "no answer").last_error == "no answer"
+    gone = registry.deleted("acme")
+    assert (gone.status, gone.last_error) == (Status.DELETED, None)
+    assert gone.deleted_at is not None
+    assert registry.list() == []
+    assert [one.id for one in registry.list(deleted=True)] == ["acme"]
+    again = registry.add(wanted("acme"))
+    assert (again.status, again.applied_hash, again.deleted_at) == (Status.PENDING, None, None)
+    assert again.created_at > made.created_at
+
+
+def test_what_is_taken_is_refused(registry: Registry) -> None:
+    registry.add(wanted("acme"))
+    with pytest.raises(UsageError, match=r"^tenant acme: it exists already"):
+        registry.add(wanted("acme"))
+    with pytest.raises(UsageError, match=r"^tenant other: the subdomain acme is another tenant's; choose one by"):
+        registry.add(wanted("other", subdomain="acme"))
+    assert [one.id for one in registry.list()] == ["acme"]
+    registry.deleted("acme")
+    assert registry.add(wanted("other", subdomain="acme")).subdomain == "acme"
+
+
+def test_ten_at_once_make_one(registry: Registry) -> None:
+    def add(_: int) -> bool:
+        try:
+            registry.add(wanted("acme"))
+        except UsageError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(5) as pool:
+        assert sum(pool.map(add, range(10))) == 1
+
+
+def test_only_of_one_cell(registry: Registry) -> None:
+    registry.add(wanted("acme"))
+    registry.add(wanted("zeta", cell="sandbox-eu1"))
+    assert [one.id for one in registry.list(cell="sandbox-eu1")] == ["zeta"]
+    with pytest.raises(FreeholdError, match="gone from the registry"):
+        registry.applied("nobody", "one", "0.1.0")
+
+
+@pytest.mark.parametrize("tenant", ["Acme", "a--b", "-a", "a-", "", "a" * 41, "a_b"])
+def test_the_database_itself_refuses_a_bad_id(registry: Registry, engine: sa.Engine, tenant: str) -> None:
+    with pytest.raises(sa.exc.IntegrityError, match="tenants_id"):
+        registry.add(wanted(tenant))
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(TENANTS)) == 0
+
+
+def test_an_unverified_server_is_not_spoken_to(url: sa.URL, tmp_path: Path, sandbox: Sandbox) -> None:
+    """The positive control is the `engine` of every other test."""
+    other = sandbox.home.certificates
+    wrong = next(path for path in other.rglob("*.crt") if str(path) != url.query["sslrootcert"])
+    engine = sa.create_engine(url.update_query_dict({"sslrootcert": str(wrong)}))
+    with pytest.raises(sa.exc.OperationalError, match="certificate verify failed"), engine.connect():
+        pass
+    engine.dispose()
