@@ -8,6 +8,7 @@ import sysconfig
 from urllib.parse import quote
 
 from errors import FreeholdError
+from sandbox.aws_cli import ensure_aws_command
 from sandbox.home import Home
 from sandbox.processes.aws.spec import aws_endpoint
 from sandbox.processes.postgres import database_url
@@ -35,8 +36,11 @@ def environment(home: Home) -> dict[str, str]:
     site = Site(home, Ports(home.data / "ports.json", {}))
     key = _operator_key(home)
     endpoint = aws_endpoint(site)
+    scripts = sysconfig.get_path("scripts")
     variables = {
-        "PATH": os.pathsep.join(_path(str(bin_directory()), sysconfig.get_path("scripts"))),
+        "PATH": os.pathsep.join(
+            _path(str(ensure_aws_command(home)), str(bin_directory()), sysconfig.get_path("scripts"))
+        ),
         "FREEHOLD_HOME": str(home.root),
         "PULUMI_HOME": str(home.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{quote(str(home.backend))}",
