@@ -16,16 +16,27 @@ def physical_name(*parts: str, limit: int) -> str:
     parts as they were given, so that different parts never meet in one name by cutting or altering.
     This form is the strictest of the services we name: RDS, ElastiCache, S3, IAM and EKS all take it.
     """
+    legal = _legal(parts)
+    if legal == "-".join(parts) and len(legal) <= limit:
+        return legal
+    return distinct_name(*parts, limit=limit)
+
+
+def distinct_name(*parts: str, limit: int) -> str:
+    """Like `physical_name`, and always with the hash.
+
+    For names whose parts are chosen apart from each other: cell `prod-t` with tenant `acme` and cell `prod` with
+    tenant `t-acme` would otherwise meet.
+    """
     if limit < _HASH_LENGTH + 2:
         raise ValueError(f"a name of at most {limit} characters has no room for a letter, a hyphen and a hash")
-    given = "-".join(parts)
-    legal = _FORBIDDEN.sub("-", given.lower()).strip("-")
-    if not legal or not legal[0].isalpha():
-        legal = f"x-{legal}".rstrip("-")
-    if legal == given and len(legal) <= limit:
-        return legal
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_HASH_LENGTH]
-    return f"{legal[: limit - _HASH_LENGTH - 1].rstrip('-')}-{digest}"
+    return f"{_legal(parts)[: limit - _HASH_LENGTH - 1].rstrip('-')}-{digest}"
+
+
+def _legal(parts: tuple[str, ...]) -> str:
+    legal = _FORBIDDEN.sub("-", "-".join(parts).lower()).strip("-")
+    return legal if legal[:1].isalpha() and legal[:1].isascii() else f"x-{legal}".rstrip("-")
 
 
 def key(text: str) -> str:

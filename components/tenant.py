@@ -17,7 +17,7 @@ from components.contracts import (
 )
 from components.kubernetes.access import SERVICE_ACCOUNT
 from components.kubernetes.workspace import Workspace, WorkspaceArgs
-from components.naming import physical_name
+from components.naming import distinct_name
 from components.tags import Ownership
 from components.tenant_schema import TenantSchema, TenantSchemaArgs
 
@@ -99,7 +99,7 @@ class TenantWorkspace(pulumi.ComponentResource):
             f"{name}-cache",
             CacheUserArgs(
                 ownership=args.ownership,
-                user_id=physical_name(args.cell, identifiers.redis_user(tenant), limit=40),
+                user_id=distinct_name(args.cell, identifiers.redis_user(tenant), limit=40),
                 username=identifiers.redis_user(tenant),
                 prefix=identifiers.redis_prefix(tenant),
                 user_group=shared.cache_user_group,
@@ -110,7 +110,7 @@ class TenantWorkspace(pulumi.ComponentResource):
             f"{name}-objects",
             ObjectAccessArgs(
                 ownership=args.ownership,
-                role_name=physical_name(args.ownership.product, args.cell, "t", tenant, limit=64),
+                role_name=distinct_name(args.ownership.product, args.cell, "t", tenant, limit=64),
                 bucket=shared.bucket,
                 key=shared.bucket_key,
                 prefix=identifiers.object_prefix(tenant),

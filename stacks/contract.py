@@ -87,6 +87,8 @@ class PlatformContract(_Record):
     cloud: str
     account: str
     region: str
+    admits_tenants: bool
+    """False until a run from inside the network has closed the shared database and set the rules for tenants."""
     network: NetworkContract
     cluster: ClusterContract
     database: DatabasesContract
@@ -102,8 +104,8 @@ def validated(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read(stack: str, exported: Mapping[str, Any] | None, *, product: str | None = None) -> PlatformContract:
-    """The contract that `stack` exported. Raises FreeholdError where it is missing, of another version, or of
-    another product than `product`."""
+    """The contract that `stack` exported. Raises FreeholdError where it is missing or of another version; for a
+    tenant of `product` also where it is of another product or admits no tenants yet."""
     if exported is None:
         raise FreeholdError(f"exports no {OUTPUT}", where=f"stack {stack}", mend=f"run `pulumi up -s {stack}` first")
     if exported.get("version") != VERSION:
@@ -122,6 +124,12 @@ def read(stack: str, exported: Mapping[str, Any] | None, *, product: str | None 
             f"runs {known.product}, the tenant is one of {product}",
             where=f"stack {stack}",
             mend="correct freehold:blueprint or the tenant's cell",
+        )
+    if product is not None and not known.admits_tenants:
+        raise FreeholdError(
+            "its shared database is not closed yet",
+            where=f"stack {stack}",
+            mend=f"run `pulumi up -s {stack}` from inside its network, with freehold:insideNetwork true",
         )
     return known
 

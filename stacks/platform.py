@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
+from pulumi_kubernetes import Provider as KubernetesProvider
 
 from components.contracts import (
     BucketArgs,
@@ -13,11 +14,11 @@ from components.contracts import (
     NetworkArgs,
     NodePool,
     Place,
-    PlatformCloud,
     Postgres,
     PostgresArgs,
     RedisArgs,
 )
+from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.naming import physical_name
 from components.shared_database import SharedDatabase, SharedDatabaseArgs
 from components.tags import Ownership
@@ -93,9 +94,12 @@ def run(settings: PlatformSettings, cell: str) -> None:
         opts,
     )
 
+    if settings.inside_network:
+        kubernetes = KubernetesProvider("kubernetes", kubeconfig=cluster.kubeconfig, enable_server_side_apply=True)
+        TenantRules("tenant-rules", TenantRulesArgs(ownership), pulumi.ResourceOptions(provider=kubernetes))
+
     def postgres(name: str, database: str, chosen: PostgresSettings) -> Postgres:
-        return _postgres(
-            cloud,
+        server = cloud.postgres(
             name,
             PostgresArgs(
                 ownership=ownership,
@@ -115,6 +119,12 @@ def run(settings: PlatformSettings, cell: str) -> None:
             ),
             opts,
         )
+        if settings.inside_network:
+            SharedDatabase(
+                f"{name}-closed",
+                SharedDatabaseArgs(server.host, server.port, server.username, server.password, server.database),
+            )
+        return server
 
     tenants = postgres("postgres", TENANTS_DATABASE, settings.postgres)
     control = postgres("control", CONTROL_DATABASE, settings.control) if settings.control else None
@@ -156,6 +166,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
         "cloud": settings.cloud,
         "account": place.account,
         "region": place.region,
+        "admits_tenants": settings.inside_network,
         "network": {
             "cidr": settings.network.cidr,
             "data_cidrs": network.data_cidrs,
@@ -181,21 +192,6 @@ def run(settings: PlatformSettings, cell: str) -> None:
         "budget": {"name": budget.budget_name, "limit": settings.budget.monthly_usd},
     }
     pulumi.export(contract.OUTPUT, pulumi.Output.from_input(record).apply(contract.validated))
-
-
-def _postgres(cloud: PlatformCloud, name: str, args: PostgresArgs, opts: pulumi.ResourceOptions) -> Postgres:
-    server = cloud.postgres(name, args, opts)
-    SharedDatabase(
-        f"{name}-closed",
-        SharedDatabaseArgs(
-            host=server.host,
-            port=server.port,
-            username=server.username,
-            password=server.password,
-            database=server.database,
-        ),
-    )
-    return server
 
 
 def _database(server: Postgres) -> dict[str, Any]:

@@ -146,6 +146,9 @@ class PlatformSettings(Settings):
     blueprint: BlueprintName = "chronos-cloud"
     region: Region
     protect: bool = True
+    inside_network: bool = True
+    """Whether the program runs where the private network is reached: inside it, or through a VPN. False leaves out
+    what needs the databases and the API server; no tenant is admitted before a run with true."""
     cost_centre: Slug
     network: NetworkSettings
     cluster: ClusterSettings
@@ -195,6 +198,7 @@ class TenantSettings(Settings):
     cloud: Literal["aws"] = "aws"
     blueprint: BlueprintName = "chronos-cloud"
     protect: bool = True
+    inside_network: bool = True
     tenant: TenantRecord
     workloads: dict[str, WorkloadSettings] = {}
     """Images of the blueprint's workloads, where this tenant gets others than the blueprint names."""
@@ -205,6 +209,13 @@ class TenantSettings(Settings):
         if unknown := sorted(self.workloads.keys() - known):
             raise ValueError(f"{self.blueprint} has no workload {unknown[0]!r}; it has {', '.join(sorted(known))}")
         return self
+
+    @field_validator("inside_network")
+    @classmethod
+    def _inside(cls, inside: bool) -> bool:
+        if not inside:
+            raise ValueError("a tenant is all within the private network; run its program inside it")
+        return inside
 
     @model_validator(mode="after")
     def _plan_fits(self) -> TenantSettings:

@@ -40,6 +40,7 @@ from components.contracts import (
 from components.kubernetes.access import Access, AccessArgs
 from components.kubernetes.autoscaling import Autoscaling, AutoscalingArgs
 from components.kubernetes.quota import Quota, QuotaArgs
+from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.kubernetes.traffic import Traffic, TrafficArgs
 from components.kubernetes.workload import Workload, WorkloadArgs
 from components.kubernetes.workspace import Workspace, WorkspaceArgs
@@ -231,6 +232,7 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     ),
     TenantSchema: lambda name, opts: TenantSchema(name, TenantSchemaArgs("tenants", "t_acme", 10, False), opts),
     TenantWorkspace: lambda name, opts: TenantWorkspace(name, tenant("acme"), opts),
+    TenantRules: lambda name, opts: TenantRules(name, TenantRulesArgs(PLATFORM), opts),
     Traffic: lambda name, opts: Traffic(
         name, TrafficArgs(tenant_ownership("acme"), "t-acme--default", ["10.10.252.0/22"], [5432, 6379]), opts
     ),

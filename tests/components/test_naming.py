@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.naming import key, physical_name
+from components.naming import distinct_name, key, physical_name
 from components.tags import Dialect, Ownership, tags
 
 _LEGAL = re.compile(r"[a-z]([a-z0-9]|-(?!-))*(?<!-)")
@@ -28,6 +28,22 @@ def test_every_name_is_legal_and_within_its_limit(parts: list[str], limit: int) 
 def test_different_labels_never_meet(one: str, other: str, limit: int) -> None:
     if one != other:
         assert physical_name(one, limit=limit) != physical_name(other, limit=limit)
+
+
+_PARTS = st.lists(_LABELS, min_size=1, max_size=3)
+
+
+@given(_PARTS, _PARTS, st.integers(min_value=20, max_value=64))
+def test_names_of_parts_chosen_apart_never_meet(one: list[str], other: list[str], limit: int) -> None:
+    name = distinct_name(*one, limit=limit)
+    assert len(name) <= limit and _LEGAL.fullmatch(name)
+    if one != other:
+        assert name != distinct_name(*other, limit=limit)
+
+
+def test_where_one_part_ends_makes_a_difference() -> None:
+    assert physical_name("prod-t", "acme", limit=40) == physical_name("prod", "t-acme", limit=40)
+    assert distinct_name("prod-t", "acme", limit=40) != distinct_name("prod", "t-acme", limit=40)
 
 
 def test_a_name_that_fits_is_kept() -> None:

@@ -38,6 +38,7 @@ TOKENS = {
     "Redis": "freehold:aws:Redis",
     "SharedDatabase": "freehold:postgres:SharedDatabase",
     "StoredSecret": "freehold:aws:StoredSecret",
+    "TenantRules": "freehold:kubernetes:TenantRules",
     "TenantSchema": "freehold:postgres:TenantSchema",
     "TenantWorkspace": "freehold:tenant:TenantWorkspace",
     "Traffic": "freehold:kubernetes:Traffic",
@@ -143,7 +144,9 @@ def test_ownership_is_marked_on_everything_that_takes_marks(component: type[pulu
             assert resource.plain()["tags"]["managed-by"] == MANAGER
         elif resource.type.startswith("kubernetes:"):
             labels = resource.plain()["metadata"].get("labels", {})
-            domain = [f"freehold.dev/{key}" for key in ("product", "environment", "tenant", "cost-centre")]
+            domain = [f"freehold.dev/{key}" for key in ("product", "environment", "cost-centre")]
+            if "namespace" in resource.plain()["metadata"] or resource.type.endswith(":Namespace"):
+                domain.append("freehold.dev/tenant")
             _check(resource, labels, *domain, "app.kubernetes.io/managed-by")
 
 

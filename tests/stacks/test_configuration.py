@@ -143,6 +143,11 @@ def test_one_line_for_each_mistake_in_a_tenant(record: dict[str, Any], line: str
     assert error.value.line().startswith(f"Pulumi.tenant.sandbox.acme.yaml: {line}")
 
 
+def test_a_tenants_program_runs_inside_the_network() -> None:
+    with pytest.raises(UsageError, match="freehold:insideNetwork: a tenant is all within"):
+        load(_tenant() | {"freehold:insideNetwork": False}, "tenant.sandbox.acme")
+
+
 def test_a_tenants_stack_carries_its_name() -> None:
     with pytest.raises(UsageError, match=r"is called tenant\.sandbox\.acme"):
         load(_tenant(), "tenant.sandbox.other")

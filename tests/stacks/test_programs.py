@@ -172,6 +172,20 @@ def test_a_cell_of_another_product_is_refused() -> None:
         contract.read("sandbox", other, product="chronos-cloud")
 
 
+def test_no_tenant_before_the_shared_database_is_closed() -> None:
+    early = {**_platform().exports["contract"], "admits_tenants": False}
+    with pytest.raises(FreeholdError, match="shared database is not closed yet"):
+        contract.read("sandbox", early, product="chronos-cloud")
+    assert contract.read("sandbox", early).admits_tenants is False
+
+
+def test_from_outside_the_network_nothing_inside_it_is_touched() -> None:
+    settings = _settings("sandbox").model_copy(update={"inside_network": False})
+    recording = declare(lambda: platform.run(settings, "sandbox"), answers=ANSWERS)
+    assert not [r for r in recording.resources if r.type.startswith(("kubernetes:", "postgresql:"))]
+    assert recording.exports["contract"]["admits_tenants"] is False
+
+
 def test_unknown_fields_of_a_newer_contract_are_passed_over() -> None:
     newer = {**_platform().exports["contract"], "colour": "red"}
     assert contract.read("sandbox", newer).cell == "sandbox"
