@@ -150,7 +150,13 @@ def _redis(environment: Mapping[str, str]) -> Sequence[Line]:
     with redis.Redis.from_url(url, decode_responses=True, socket_timeout=10) as connection:
         users = [str(user) for user in connection.acl_users()]
     shown = ", ".join(sorted(user for user in users if user.startswith("t-"))) or "none"
-    return [Line("cache users", f"{len(users)}; tenants: {shown}", 'redis-cli -u "$REDIS_URL" acl users')]
+    return [
+        Line(
+            "cache users",
+            f"{len(users)}; tenants: {shown}",
+            'redis-cli --cacert "$PGSSLROOTCERT" -u "$REDIS_URL" acl users',
+        )
+    ]
 
 
 def _inside(contract: PlatformContract, environment: Mapping[str, str]) -> tuple[Line, dict[str, list[Namespace]]]:

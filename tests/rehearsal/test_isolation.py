@@ -1,0 +1,288 @@
+"""`acme` and `acme-eu` share nothing: each is refused what is the other's, for the right reason, and may do the same
+with its own. Names that are prefixes of each other are the case that goes wrong first."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+
+from catalog import identifiers
+from fleet.cloud import client
+from tests.rehearsal.freehold import Freehold
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1500)]
+
+Json = Any
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """One tenant, as itself: its own credentials and nothing else."""
+
+    id: str
+    built: Freehold
+    connections: dict[str, str]
+    kubeconfig: Path
+
+    @property
+    def namespace(self) -> str:
+        return identifiers.namespace(self.id, "default")
+
+    @property
+    def schema(self) -> str:
+        return identifiers.postgres_name(self.id)
+
+    @property
+    def key(self) -> str:
+        return f"{identifiers.redis_prefix(self.id)}probe"
+
+    @property
+    def objects(self) -> str:
+        return identifiers.object_prefix(self.id)
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        """As the tenant's own ServiceAccount."""
+        return subprocess.run(
+            ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments], env=self.built.variables, text=True,
+            input=given, capture_output=True, timeout=60)  # fmt: skip
+
+    def postgres(self) -> psycopg.Connection[tuple[Any, ...]]:
+        url = self.connections["DATABASE_URL"].replace("sslmode=require", "sslmode=verify-full")
+        return psycopg.connect(url, sslrootcert=self.built.variables["PGSSLROOTCERT"], autocommit=True)
+
+    def redis(self) -> redis.Redis:
+        authority = self.built.variables["PGSSLROOTCERT"]
+        return redis.Redis.from_url(self.connections["REDIS_URL"], ssl_ca_certs=authority, decode_responses=True)
+
+
+def _tenant(built: Freehold, tenant: str, folder: Path) -> Tenant:
+    variables = built.variables
+    output = built.state(f"tenant.sandbox.{tenant}").outputs["tenant"]
+    secret = client("secretsmanager", REGION, variables).get_secret_value(SecretId=output["connections"])
+    namespace = identifiers.namespace(tenant, "default")
+    token = built.by_hand(f"kubectl -n {namespace} create token workload").stdout.strip()
+    assert token
+    view = json.loads(built.by_hand("kubectl config view --minify --raw -o json").stdout)
+    view["users"] = [{"name": tenant, "user": {"token": token}}]
+    view["contexts"][0]["context"]["user"] = tenant
+    path = folder / f"{tenant}.kubeconfig"
+    path.write_text(json.dumps(view))
+    path.chmod(0o600)
+    return Tenant(tenant, built, json.loads(secret["SecretString"]), path)
+
+
+@pytest.fixture(scope="module")
+def tenants(built: Freehold, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tenant]:
+    folder = tmp_path_factory.mktemp("tenants")
+    return {name: _tenant(built, name, folder) for name in ("acme", "acme-eu")}
+
+
+@pytest.fixture(params=[("acme", "acme-eu"), ("acme-eu", "acme")], ids=" on ".join)
+def pair(request: pytest.FixtureRequest, tenants: dict[str, Tenant]) -> Iterator[tuple[Tenant, Tenant]]:
+    """One tenant and the other, both ways round."""
+    one, other = request.param
+    yield tenants[one], tenants[other]
+
+
+MANIFEST = '{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "probe", "namespace": "{}"}}}}'
+
+KUBERNETES = (
+    ("get", "secret", "connections"),
+    ("get", "secrets"),
+    ("get", "secrets", "--watch-only", "--request-timeout=1s"),
+    ("get", "pods"),
+    ("get", "resourcequota", "plan"),
+    ("auth", "can-i", "delete", "deployments.apps"),
+    ("delete", "configmap", "probe", "--ignore-not-found"),
+)
+
+
+@pytest.mark.parametrize("call", KUBERNETES, ids=" ".join)
+def test_kubernetes(pair: tuple[Tenant, Tenant], call: tuple[str, ...]) -> None:
+    one, other = pair
+    own = one.kubectl("-n", one.namespace, *call)
+    denied = one.kubectl("-n", other.namespace, *call)
+    if "--watch-only" in call:  # allowed, it ends by its timeout, without a complaint about rights
+        assert "forbidden" not in own.stderr.lower()
+    else:
+        assert own.returncode == 0, own.stderr
+    assert denied.returncode != 0
+    if call[0] == "auth":
+        assert denied.stdout.strip() == "no"
+    else:
+        assert "Error from server (Forbidden)" in denied.stderr
+        assert f'in the namespace "{other.namespace}"' in denied.stderr
+
+
+def test_kubernetes_create(pair: tuple[Tenant, Tenant]) -> None:
+    one, other = pair
+    own = one.kubectl("create", "-f", "-", given=MANIFEST.format(one.namespace))
+    try:
+        assert own.returncode == 0, own.stderr
+        denied = one.kubectl("create", "-f", "-", given=MANIFEST.format(other.namespace))
+        assert "Error from server (Forbidden)" in denied.stderr
+        assert (
+            f'cannot create resource "configmaps" in API group "" in the namespace "{other.namespace}"' in denied.stderr
+        )
+    finally:
+        one.kubectl("-n", one.namespace, "delete", "configmap", "probe", "--ignore-not-found")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("get", "namespaces"),
+        ("get", "nodes"),
+        ("get", "clusterroles"),
+        ("get", "secrets", "--all-namespaces"),
+        ("auth", "can-i", "impersonate", "serviceaccounts"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_of_the_cluster(tenants: dict[str, Tenant], call: tuple[str, ...]) -> None:
+    for tenant in tenants.values():
+        run = tenant.kubectl(*call)
+        assert run.returncode != 0
+        assert "Forbidden" in run.stderr or run.stdout.strip() == "no"
+
+
+def test_own_fences_stay_up(pair: tuple[Tenant, Tenant]) -> None:
+    one, _ = pair
+    for resource in ("resourcequota/plan", "limitrange/plan", "networkpolicy/default-deny", "rolebinding/operator"):
+        run = one.kubectl("-n", one.namespace, "delete", resource)
+        assert "Error from server (Forbidden)" in run.stderr, resource
+    relabel = one.kubectl("label", "namespace", one.namespace, "freehold.dev/tenant=other", "--overwrite")
+    assert "Error from server (Forbidden)" in relabel.stderr
+
+
+def test_postgres(pair: tuple[Tenant, Tenant]) -> None:
+    one, other = pair
+    table = sql.Identifier(one.schema, "probe")
+    with one.postgres() as mine, other.postgres() as theirs:
+        mine.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
+        mine.execute(sql.SQL("CREATE TABLE {} (word text)").format(table))
+        mine.execute(sql.SQL("INSERT INTO {} VALUES ('mine')").format(table))
+        assert mine.execute(sql.SQL("SELECT word FROM {}").format(table)).fetchall() == [("mine",)]
+        schema = rf"permission denied for schema {one.schema}$"
+        for statement in (
+            sql.SQL("SELECT word FROM {}").format(table),
+            sql.SQL("INSERT INTO {} VALUES ('theirs')").format(table),
+            sql.SQL("CREATE TABLE {} (word text)").format(sql.Identifier(one.schema, "intruder")),
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege) as denied:
+                theirs.execute(statement)
+            denied.match(schema.replace("$", ""))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match=f'permission denied to set role "{one.schema}"'):
+            theirs.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(one.schema)))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied for schema public"):
+            theirs.execute("CREATE TABLE public.probe (word text)")
+        flags = "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user"
+        assert theirs.execute(flags).fetchone() == (False, False, False, False)
+        mine.execute(sql.SQL("DROP TABLE {}").format(table))
+
+
+def test_redis(pair: tuple[Tenant, Tenant]) -> None:
+    one, other = pair
+    with one.redis() as mine, other.redis() as theirs:
+        mine.set(one.key, "mine")
+        assert mine.get(one.key) == "mine"
+        for command in (["GET", one.key], ["SET", one.key, "theirs"], ["DEL", one.key],
+                        ["EVAL", "return redis.call('GET', KEYS[1])", "1", one.key]):  # fmt: skip
+            with pytest.raises(redis.exceptions.NoPermissionError, match="key"):
+                theirs.execute_command(*command)
+        with pytest.raises(redis.exceptions.NoPermissionError, match="channel"):
+            theirs.publish(one.key, "hello")
+        for command in (["KEYS", "*"], ["SCAN", "0"], ["RANDOMKEY"], ["FLUSHALL"], ["FLUSHDB"], ["SWAPDB", "0", "1"],
+                        ["CONFIG", "GET", "*"], ["ACL", "LIST"], ["MONITOR"], ["DEBUG", "SLEEP", "0"]):  # fmt: skip
+            with pytest.raises(redis.exceptions.NoPermissionError, match="no permissions to run"):
+                theirs.execute_command(*command)
+        assert mine.get(one.key) == "mine"
+        mine.delete(one.key)
+
+
+def test_redis_lets_nobody_in_without_a_user(tenants: dict[str, Tenant]) -> None:
+    url = tenants["acme"].connections["REDIS_URL"]
+    address = url.rpartition("@")[2]
+    authority = tenants["acme"].built.variables["PGSSLROOTCERT"]
+    refused = pytest.raises(redis.exceptions.AuthenticationError, match="Authentication required")
+    with redis.Redis.from_url(f"rediss://{address}", ssl_ca_certs=authority) as anybody, refused:
+        anybody.ping()
+
+
+def test_objects(pair: tuple[Tenant, Tenant]) -> None:
+    """By the role's policies: moto enforces IAM without resources, so a call could not show it."""
+    one, other = pair
+    bucket = one.connections["OBJECTS_BUCKET"]
+    allowed = list(_allowed(one))
+    assert _may(allowed, "s3:GetObject", f"arn:aws:s3:::{bucket}/{one.objects}report.csv")
+    assert _may(allowed, "s3:PutObject", f"arn:aws:s3:::{bucket}/{one.objects}report.csv")
+    for name in (f"{other.objects}report.csv", "tenants/", "report.csv", f"{one.objects.rstrip('/')}x/report.csv"):
+        for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+            assert not _may(allowed, action, f"arn:aws:s3:::{bucket}/{name}"), (action, name)
+    for statement in allowed:
+        if _matches(statement["Action"], "s3:ListBucket"):
+            prefixes = [p for test in statement["Condition"].values() for p in _listed(test["s3:prefix"])]
+            assert prefixes
+            assert all(prefix.startswith(one.objects) for prefix in prefixes)
+
+
+def test_the_role_is_the_workload_s_alone(pair: tuple[Tenant, Tenant]) -> None:
+    one, other = pair
+    role = _iam(one).get_role(RoleName=_role(one))["Role"]
+    conditions = [statement["Condition"] for statement in _document(role["AssumeRolePolicyDocument"])["Statement"]]
+    subjects = [
+        value
+        for condition in conditions
+        for test in condition.values()
+        for key, values in test.items()
+        if key.endswith(":sub")
+        for value in _listed(values)
+    ]
+    assert subjects == [f"system:serviceaccount:{one.namespace}:workload"]
+    assert other.namespace not in json.dumps(conditions)
+
+
+def _iam(tenant: Tenant) -> Any:
+    return client("iam", REGION, tenant.built.variables)
+
+
+def _role(tenant: Tenant) -> str:
+    return str(tenant.built.state(f"tenant.sandbox.{tenant.id}").outputs["tenant"]["role"]).rsplit("/", 1)[-1]
+
+
+def _allowed(tenant: Tenant) -> Iterator[Json]:
+    """Every statement of every policy of the tenant's role; none but inline ones are expected."""
+    iam, role = _iam(tenant), _role(tenant)
+    assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = _document(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+        yield from (statement for statement in document["Statement"] if statement["Effect"] == "Allow")
+
+
+def _document(policy: Json) -> Json:
+    return json.loads(unquote(policy)) if isinstance(policy, str) else policy
+
+
+def _listed(value: Json) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _matches(patterns: Json, text: str) -> bool:
+    """IAM's wildcards are * and ?; brackets mean nothing there and are not in our names."""
+    return any(fnmatch.fnmatchcase(text, pattern) for pattern in _listed(patterns))
+
+
+def _may(statements: list[Json], action: str, resource: str) -> bool:
+    return any(_matches(one["Action"], action) and _matches(one["Resource"], resource) for one in statements)

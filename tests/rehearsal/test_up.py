@@ -1,0 +1,166 @@
+"""`freehold up` on the real engine: what it builds, what it says, and that it can be repeated and done by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+
+import pytest
+
+from tests.rehearsal.freehold import Freehold, stack_path, until
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1500)]
+
+TENANTS = ("acme", "acme-eu")
+
+
+def test_a_second_up_changes_nothing_and_says_so(built: Freehold) -> None:
+    run = built.ok("up")
+    assert "Nothing changed: everything was as the configuration says." in run.stdout
+    assert re.search(r"freehold: platform sandbox: \d+ same \(", run.stderr)
+    for tenant in TENANTS:
+        assert re.search(rf"freehold: tenant {tenant}: \d+ same \(", run.stderr)
+    assert "policies: 8 policies over" in run.stdout
+    assert ", 0 violations" in run.stdout
+
+
+def test_the_summary_is_what_is_there(built: Freehold) -> None:
+    shown = built.json("status")
+    assert shown["ok"]
+    assert {tenant["id"]: (tenant["plan"], tenant["status"]) for tenant in shown["tenants"]} == {
+        "acme": ("starter", "active"), "acme-eu": ("pro", "active")}  # fmt: skip
+    quotas = {tenant["id"]: tenant["namespaces"][0]["hard"] for tenant in shown["tenants"]}
+    assert quotas["acme"] != quotas["acme-eu"]
+    assert shown["resources"] == sum(shown["components"].values()) == len(built.state().managed)
+    # Taken away behind its back, it is missed.
+    built.by_hand("kubectl delete namespace t-acme--default --wait=false").check_returncode()
+    try:
+        until(lambda: built.json("status")["tenants"][0]["namespaces"] == [])
+    finally:
+        built.by_hand(
+            "cd $FREEHOLD_HOME/tenants/sandbox/acme && pulumi refresh -s tenant.sandbox.acme --yes --skip-preview"
+        )
+        built.ok("up")
+    assert built.json("status")["tenants"][0]["namespaces"][0]["name"] == "t-acme--default"
+
+
+def test_each_command_of_the_summary_works(built: Freehold) -> None:
+    shown = built.ok("status").stdout
+    commands = re.findall(r"^ +\$ (.+)$", shown, re.MULTILINE)
+    assert len(commands) >= 11
+    for command in commands:
+        run = built.by_hand(command)
+        assert run.returncode == 0, f"{command}: {run.stdout}{run.stderr}"
+        assert run.stdout.strip()
+
+
+def test_plain_pulumi_works_without_our_command(built: Freehold) -> None:
+    preview = built.by_hand("pulumi preview -s sandbox --policy-pack policies --expect-no-changes --non-interactive")
+    assert preview.returncode == 0, preview.stdout + preview.stderr
+    update = built.by_hand("pulumi up -s sandbox --yes --skip-preview --expect-no-changes --non-interactive")
+    assert update.returncode == 0, update.stdout + update.stderr
+    refresh = built.by_hand("pulumi refresh -s sandbox --yes --skip-preview --expect-no-changes --non-interactive")
+    assert refresh.returncode == 0, refresh.stdout + refresh.stderr
+
+
+def test_our_preview_and_refresh(built: Freehold) -> None:
+    assert built.ok("preview", "sandbox").stdout.startswith("would change nothing (")
+    assert built.ok("refresh", "sandbox").stdout.startswith("changed nothing (")
+
+
+def test_two_at_once(built: Freehold) -> None:
+    first, second = built.start("up"), built.start("up")
+    with first, second:
+        outputs = [process.communicate(timeout=900) for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], outputs
+    said = "".join(stderr for _, stderr in outputs)
+    assert re.search(r"freehold: stack sandbox: waiting for process \d+ \(`freehold up`, since [\d:]+\)", said)
+    for stdout, _ in outputs:
+        assert "Nothing changed" in stdout
+
+
+def test_a_bounded_wait(built: Freehold) -> None:
+    with built.start("up") as first:
+        until(lambda: bool(built.engines()))
+        run = built.run("up", "--wait", "0")
+        first.communicate(timeout=900)
+    assert run.returncode == 1
+    assert re.search(r"^freehold: stack sandbox: held by process \d+ \(`freehold up`", run.stderr, re.MULTILINE)
+    assert first.returncode == 0
+
+
+def test_a_wrong_passphrase(built: Freehold) -> None:
+    before = stack_path(built.home).read_bytes()
+    run = built.run("up", PULUMI_CONFIG_PASSPHRASE="not-it")
+    assert run.returncode == 1
+    assert "freehold: stack sandbox: wrong passphrase; set PULUMI_CONFIG_PASSPHRASE" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert stack_path(built.home).read_bytes() == before
+
+
+def test_ctrl_c(built: Freehold) -> None:
+    with built.start("up") as process:
+        until(lambda: bool(built.engines()))
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "freehold: stopping: the engine finishes what it is doing" in stderr
+    assert stderr.splitlines()[-1].endswith("interrupted; run it again: it goes on from there")
+    assert "Traceback" not in stderr
+    assert not built.engines()
+    assert "Nothing changed" in built.ok("up").stdout
+
+
+def test_a_tenant_from_its_creation_to_its_deletion(built: Freehold) -> None:
+    made = built.json("tenant", "create", "globex", "--plan", "starter", "--email", "ops@globex.example", "--yes")
+    assert (made["status"], made["plan"], made["admin_email"]) == ("active", "starter", "ops@globex.example")
+    assert made["desired_hash"] == made["applied_hash"]
+
+    def pods() -> str:
+        query = "kubectl -n t-globex--default get resourcequota -o json"
+        quotas = json.loads(built.by_hand(query).stdout)["items"]
+        return next(str(quota["status"]["hard"]["pods"]) for quota in quotas if "pods" in quota["status"]["hard"])
+
+    starter = pods()
+    again = built.run("tenant", "create", "globex", "--plan", "starter", "--yes")
+    assert again.returncode == 2
+    assert "freehold: tenant globex: it exists already" in again.stderr
+    assert built.json("tenant", "plan", "globex", "pro", "--yes")["plan"] == "pro"
+    assert int(pods()) > int(starter)
+    assert [row["id"] for row in built.json("tenant", "list")] == ["acme", "acme-eu", "globex"]
+    built.ok("tenant", "delete", "globex", "--yes-delete-data", "globex", "--yes")
+    assert built.by_hand("kubectl get namespace t-globex--default").returncode == 1
+    assert built.json("tenant", "show", "globex")["status"] == "deleted"
+    assert [row["id"] for row in built.json("tenant", "list")] == ["acme", "acme-eu"]
+    assert not (built.home.tenants / "sandbox" / "globex").exists()
+    assert not stack_path(built.home, "tenant.sandbox.globex").exists()
+
+
+def test_what_cannot_be_a_tenant(built: Freehold) -> None:
+    for arguments, expected in (
+        (("initech", "--plan", "platinum"), "has no plan 'platinum'; its plans are"),
+        (("initech", "--plan", "starter", "--region", "eu-west-1"), "cell sandbox is in us-east-1"),
+        (("initech", "--plan", "starter", "--subdomain", "acme"), "the subdomain acme is another tenant's"),
+        (("initech", "--plan", "starter", "--email", "nobody"), "--email: "),
+    ):
+        run = built.run("tenant", "create", *arguments, "--yes")
+        assert run.returncode == 2, run.stderr
+        assert expected in run.stderr
+        assert len(run.stderr.splitlines()) == 1
+    assert built.run("tenant", "show", "initech").returncode == 2
+
+
+def test_a_failed_tenant_keeps_its_error_and_is_tried_again(built: Freehold) -> None:
+    """Its namespace is there already: create never adopts."""
+    built.by_hand("kubectl create namespace t-hooli--default").check_returncode()
+    run = built.run("tenant", "create", "hooli", "--plan", "starter", "--yes")
+    assert run.returncode == 1
+    shown = built.json("tenant", "show", "hooli")
+    assert shown["status"] == "failed"
+    assert "exists" in shown["last_error"]
+    built.by_hand("kubectl delete namespace t-hooli--default").check_returncode()
+    built.ok("tenant", "create", "hooli", "--plan", "starter", "--yes")
+    shown = built.json("tenant", "show", "hooli")
+    assert (shown["status"], shown["last_error"]) == ("active", None)
+    built.ok("tenant", "delete", "hooli", "--yes-delete-data", "hooli", "--yes")
