@@ -28,7 +28,7 @@ app = typer.Typer(name="sandbox", no_args_is_help=True, help=__doc__)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 # What the sandbox makes below FREEHOLD_HOME; anything else that lies there is left alone by `reset`.
-_MADE = ("run", "logs", "data", "certificates", "credentials", "pulumi", "backend", "tenants", "kubeconfig")
+_MADE = ("run", "logs", "data", "certificates", "credentials", "bin", "pulumi", "backend", "tenants", "kubeconfig")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -42,7 +42,7 @@ def start(as_json: AsJson = False) -> None:
     home = Home.from_environment()
     began = time.monotonic()
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True,
-                  console=Console(stderr=True)) as bar:
+                  console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("starting the sandbox")
 
         def show(status: Status) -> None:

@@ -38,9 +38,7 @@ def environment(home: Home) -> dict[str, str]:
     endpoint = aws_endpoint(site)
     scripts = sysconfig.get_path("scripts")
     variables = {
-        "PATH": os.pathsep.join(
-            _path(str(ensure_aws_command(home)), str(bin_directory()), sysconfig.get_path("scripts"))
-        ),
+        "PATH": os.pathsep.join(_path(str(ensure_aws_command(home)), str(bin_directory()), scripts)),
         "FREEHOLD_HOME": str(home.root),
         "PULUMI_HOME": str(home.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{quote(str(home.backend))}",

@@ -129,7 +129,7 @@ class Supervisor:
         connection.settimeout(_ANSWER_SECONDS)
         try:
             connection.connect(str(path))
-        except (FileNotFoundError, ConnectionRefusedError):
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             connection.close()
             raise NotRunning(self.home) from None
         except OSError as error:

@@ -36,9 +36,15 @@ def start(
     try:
         supervisor = Supervisor.connect(home)
     except NotRunning:
-        install(home)
+        _prepare(home)
         supervisor, started = _launch(home, os.environ if environment is None else environment), True
-    _wait_until_ready(supervisor, progress)
+    try:
+        _wait_until_ready(supervisor, progress)
+    except FreeholdError:
+        if started:
+            # The next start shall begin anew, with another port or more room, and not find this one half running.
+            supervisor.stop()
+        raise
     return supervisor, started
 
 
@@ -46,9 +52,6 @@ def _launch(home: Home, environment: Mapping[str, str]) -> Supervisor:
     """Start the process, and return once its socket answers."""
     log = home.logs / "supervisor.log"
     try:
-        home.logs.mkdir(parents=True, exist_ok=True)
-        home.data.mkdir(parents=True, exist_ok=True)
-        _private(home.credentials)
         with open(log, "ab") as output:
             begin = output.tell()
             process = subprocess.Popen(
@@ -79,7 +82,8 @@ def _wait_until_ready(supervisor: Supervisor, progress: Callable[[Status], None]
             progress(status)
         failed = next((process for process in status.processes if process.state == "failed"), None)
         if failed is not None:
-            raise FreeholdError(failed.message, where=failed.name, mend=f"see {failed.log}")
+            mend = f"see {failed.log}; ./freehold sandbox stop, then start again"
+            raise FreeholdError(failed.message, where=failed.name, mend=mend)
         if status.state == "ready":
             return
         if time.monotonic() > deadline:
@@ -95,9 +99,15 @@ def _environment(given: Mapping[str, str]) -> Mapping[str, str]:
     return {**kept, "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
 
 
-def _private(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
+def _prepare(home: Home) -> None:
+    """The folders, and the stand-ins where the engine looks for plugins."""
+    try:
+        for folder in (home.logs, home.data, home.run, home.credentials):
+            folder.mkdir(parents=True, exist_ok=True)
+        home.credentials.chmod(0o700)
+        install(home)
+    except OSError as error:
+        raise unwritable(home.root, error) from None
 
 
 def _last_line(path: Path, begin: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,15 +15,21 @@ from sandbox.files import write_atomically
 
 # Below the kernel's ephemeral range (32768 and up): a client's own port must never take the place of a server's.
 _FIRST, _LAST = 20000, 32000
+_VARIABLE = re.compile(r"FREEHOLD_\w+_PORT")
 
 
 class Ports:
-    """The ports of one sandbox, by process name, kept in a file so that endpoints stay the same over restarts."""
+    """The ports of one sandbox, by process name, kept in a file so that endpoints stay the same over restarts.
+
+    Raises a FreeholdError where one of the environment's FREEHOLD_*_PORT variables is no port.
+    """
 
     def __init__(self, path: Path, environment: Mapping[str, str] | None = None) -> None:
         self._path = path
         self._environment = os.environ if environment is None else environment
         self._ports: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+        for variable in filter(_VARIABLE.fullmatch, self._environment):
+            self._set_by(variable)
 
     def get(self, name: str) -> int | None:
         return self._ports.get(name)

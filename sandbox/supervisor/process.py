@@ -110,7 +110,8 @@ class ManagedProcess:
             except NotReady as error:
                 self._message = str(error)
             except FreeholdError as error:
-                await self._give_up(error.line())
+                # Whoever reads the message is told the process' name beside it.
+                await self._give_up(error.line().removeprefix(f"{self.spec.name}: "))
                 return
             except OSError as error:
                 await self._give_up(f"cannot start: {error.strerror or error}")

@@ -68,6 +68,14 @@ class Server:
         server.close()
 
     async def _start(self) -> None:
+        try:
+            await self._start_all()
+        except Exception:
+            _log.exception("start failed")
+        if self._phase == "starting":
+            self._phase = "running"
+
+    async def _start_all(self) -> None:
         orphans = await self._table.end_orphans()
         if orphans:
             _log.warning("ended %d processes that a killed supervisor had left", orphans)
@@ -81,8 +89,6 @@ class Server:
                 _log.error("%s", outcome.line())
             elif isinstance(outcome, BaseException):
                 _log.error("start failed", exc_info=outcome)
-        if self._phase == "starting":
-            self._phase = "running"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

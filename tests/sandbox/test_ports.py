@@ -1,0 +1,56 @@
+"""Ports: picked, remembered, set, refused."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from errors import FreeholdError
+from sandbox.supervisor.ports import Ports, is_free
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which another program listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_port_is_remembered_and_no_two_processes_share_one(tmp_path: Path) -> None:
+    ports = Ports(tmp_path / "ports.json", {})
+    first, second = ports.assign("one"), ports.assign("two")
+    assert first != second
+    assert is_free(first)
+    assert Ports(tmp_path / "ports.json", {}).assign("one") == first
+
+
+def test_two_sandboxes_start_their_search_at_different_places(tmp_path: Path) -> None:
+    assert Ports(tmp_path / "a.json", {}).assign("one") != Ports(tmp_path / "b.json", {}).assign("one")
+
+
+def test_a_variable_sets_the_first_ones_port_and_later_ones_get_free_ports(tmp_path: Path) -> None:
+    ports = Ports(tmp_path / "ports.json", {"FREEHOLD_POSTGRES_PORT": "25432"})
+    assert ports.assign("postgres-a", "FREEHOLD_POSTGRES_PORT") == 25432
+    assert ports.assign("postgres-b", "FREEHOLD_POSTGRES_PORT") != 25432
+    assert ports.assign("postgres-a", "FREEHOLD_POSTGRES_PORT") == 25432
+
+
+def test_a_taken_port_is_one_line_with_the_mend(tmp_path: Path, taken: int) -> None:
+    ports = Ports(tmp_path / "ports.json", {"FREEHOLD_AWS_PORT": str(taken)})
+    ports.assign("moto", "FREEHOLD_AWS_PORT")
+    with pytest.raises(FreeholdError) as caught:
+        ports.require_free("moto", "FREEHOLD_AWS_PORT")
+    assert caught.value.line() == (
+        f"moto: port {taken} of 127.0.0.1 is taken; end the program that holds it, "
+        "or set FREEHOLD_AWS_PORT to a free port")
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "-1", "http", "80.0", "²"])
+def test_what_is_no_port_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(FreeholdError, match=r"^FREEHOLD_AWS_PORT: .* is no port; set a number from 1 to 65535"):
+        Ports(tmp_path / "ports.json", {"FREEHOLD_AWS_PORT": value}).assign("moto", "FREEHOLD_AWS_PORT")
