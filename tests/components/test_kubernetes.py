@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from catalog.blueprints import load
+from components import tags
 from components.kubernetes.access import RULES
 from components.kubernetes.autoscaling import Autoscaling, AutoscalingArgs
 from components.kubernetes.quota import hard_limits
+from components.kubernetes.tenant_rules import TenantRules
 from components.kubernetes.traffic import NOT_PUBLIC
 from components.kubernetes.workspace import Workspace
 from tests.components import samples
 from tests.components.recording import CANARY, Recording, Secret, declare, opened
-
-PREFIX = "kubernetes:"
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +129,18 @@ def test_workload_meets_the_restricted_standard(workspace: Recording) -> None:
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         assert container["resources"]["requests"] and container["resources"]["limits"]
+
+
+def test_services_of_tenants_may_not_draw_traffic_from_elsewhere() -> None:
+    recording = declare(lambda: samples.SAMPLES[TenantRules]("rules", None))
+    kind = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
+    policy, binding = _spec(recording, kind), _spec(recording, f"{kind}Binding")
+    assert policy["failurePolicy"] == "Fail" and binding["validationActions"] == ["Deny"]
+    assert len(policy["validations"]) == 2
+    selected = binding["matchResources"]["namespaceSelector"]["matchExpressions"]
+    assert selected == [{"key": "freehold.dev/tenant", "operator": "Exists"}]
+    # The label that the binding selects is the one that tenants' namespaces carry.
+    assert "freehold.dev/tenant" in tags.kubernetes(samples.tenant_ownership("acme"))
 
 
 def test_autoscaling_says_its_pace_in_both_directions() -> None:
