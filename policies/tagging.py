@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -45,14 +46,26 @@ def _label(tag: str) -> str:
 
 def _missing(path: str, sources: Sequence[Any], required: Sequence[str]) -> Iterator[Finding]:
     found = [pairs for source in sources if (pairs := _pairs(source)) is not None]
-    for tag in required:
-        values = [UNKNOWN if pairs is UNKNOWN else pairs.get(tag) for pairs in found]
-        if any(value is not UNKNOWN and value not in (None, "") for value in values):
-            continue
-        if UNKNOWN in values:
-            yield Finding(path, f"`{tag}` may be missing", certain=False)
-        else:
-            yield Finding(path, f"lacks `{tag}`" if all(v is None for v in values) else f"has an empty `{tag}`")
+    verdicts = {tag: _verdict([UNKNOWN if pairs is UNKNOWN else pairs.get(tag) for pairs in found]) for tag in required}
+    for verdict in dict.fromkeys(verdicts.values()):
+        if verdict is not None:
+            concerned = ", ".join(f"`{tag}`" for tag in required if verdicts[tag] is verdict)
+            yield Finding(path, f"{verdict.value} {concerned}", certain=verdict is not _Verdict.UNKNOWN)
+
+
+class _Verdict(Enum):
+    MISSING = "lacks"
+    EMPTY = "has no value for"
+    UNKNOWN = "may lack"
+
+
+def _verdict(values: Sequence[Any]) -> _Verdict | None:
+    """What is wrong with one tag, given its value in each place where it can be; None where all is well."""
+    if any(value is not UNKNOWN and value not in (None, "") for value in values):
+        return None
+    if UNKNOWN in values:
+        return _Verdict.UNKNOWN
+    return _Verdict.MISSING if all(value is None for value in values) else _Verdict.EMPTY
 
 
 def _pairs(tags: Any) -> Mapping[str, Any] | Unknown | None:
