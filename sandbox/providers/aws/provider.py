@@ -114,12 +114,13 @@ class AwsProvider(TypedProvider):
         entry = self.entry(resource.type)
         context = self._context(resource, entry, _own(inputs), id=id, outputs=outputs)
         with about(resource, context):
+            kept = {name: value for name, value in inputs.items() if name.startswith("__")}
             if entry.kind is Kind.RECORDED:
-                return recording.read(context)
+                record = recording.read(context)
+                return Found(record.id, {**record.inputs, **kept}, record.outputs) if record else None
             found = engine.read(context)
             if found is None:
                 return None
-            kept = {name: value for name, value in inputs.items() if name.startswith("__")}
             wanted = found_inputs(context, _own(inputs), found)
             context.inputs = wanted
             context.outputs = {n: v for n, v in outputs.items() if n in inputs}
