@@ -78,6 +78,7 @@ class PostgresServer:
             port_is_free()
             self._initialise()
             self.configure()
+            self.require_valid_parameters()
             # Nothing of ours runs on this folder now, and the pid in the file may be another program's by now.
             (self.data / "pg" / "postmaster.pid").unlink(missing_ok=True)
 

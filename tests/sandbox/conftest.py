@@ -1,0 +1,45 @@
+"""The instances that the tests of this folder share."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from sandbox.supervisor.client import Supervisor
+from sandbox.supervisor.messages import Cache, Cluster, Database, NodeGroup
+from tests.temporary_sandbox import Sandbox
+
+PASSWORD = "p4ssword-p4ssword"
+
+
+@pytest.fixture(scope="session")
+def cluster(sandbox: Sandbox) -> Cluster:
+    return sandbox.supervisor.create_cluster(
+        "processes", "1.35", node_groups=[NodeGroup(name="workers", size=2, labels={"tier": "silo"})])
+
+
+@pytest.fixture(scope="session")
+def database(sandbox: Sandbox) -> Database:
+    return sandbox.supervisor.create_database("processes", username="keeper", password=PASSWORD, database="tenants")
+
+
+@pytest.fixture(scope="session")
+def cache(sandbox: Sandbox) -> Cache:
+    return sandbox.supervisor.create_cache("processes")
+
+
+def kill_and_wait(supervisor: Supervisor, name: str) -> None:
+    """SIGKILL to a managed process; returns once it serves again."""
+    before = next(process for process in supervisor.status().processes if process.name == name)
+    assert before.pid is not None
+    os.kill(before.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 90
+    while True:
+        now = next(process for process in supervisor.status().processes if process.name == name)
+        if now.state == "ready" and now.restarts > before.restarts:
+            return
+        assert time.monotonic() < deadline, f"{name} did not come back: {now}"
+        time.sleep(0.1)
