@@ -74,7 +74,7 @@ class Roles:
         return name(attributes, "name")
 
     def locate(self, server: Server, id: str) -> Attributes | None:
-        return {"name": id}
+        return {"name": id, "roles": []}
 
     def read(self, server: Server, known: Properties) -> Attributes | None:
         def work(connection: Connection) -> Attributes | None:
@@ -106,7 +106,7 @@ class Roles:
                 if variable in settings:
                     attributes[attribute] = int(settings[variable])
             # Memberships are this resource's where it names them (or is imported), else GrantRole's.
-            if "roles" in known or known.keys() == {"name"}:
+            if "roles" in known:
                 attributes["roles"] = list(_member_of(connection, name(known, "name")))
             if "role" in settings:
                 attributes["assumeRole"] = settings["role"]

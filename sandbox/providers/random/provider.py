@@ -60,9 +60,17 @@ class RandomProvider(TypedProvider):
 
     def read(self, resource: Resource, id: str, inputs: Properties, outputs: Properties) -> Found | None:
         self.entry(resource.type)
-        if outputs:
+        if all(name in outputs for name in _COMPUTED[resource.type]):
             return Found(id, inputs, outputs)
-        return _imported(resource.type, id)
+        found = _imported(resource.type, id)
+        if found is None or not inputs:
+            return found
+        # A creation that a killed engine did not see the end of: what was drawn is in the id, the rest in the inputs.
+        prefix = str(inputs.get("prefix", ""))
+        computed = {name: found.outputs[name] for name in _COMPUTED[resource.type]}
+        if resource.type == ID:
+            computed = dict(draw.spellings(draw.from_base64_url(id), prefix))
+        return Found(id, inputs, {**_outputs(resource.type, inputs), **computed})
 
     def update(
         self,

@@ -147,6 +147,11 @@ def test_a_whole_life(bench: Bench, example: Example) -> None:
     for key, value in example.replace.items():
         assert any(kind.replaces for kind in bench.diff(made, **{key: value}).changes.values()), key
 
+    # A creation whose end a killed engine did not see: the state holds its inputs only.
+    pending = bench.provider.read(resource, made.id, made.inputs, made.inputs)
+    assert pending is not None
+    assert (pending.id, pending.inputs, pending.outputs) == (made.id, made.inputs, made.outputs)
+
     found = bench.provider.read(resource, made.id, {}, {})
     assert found is not None
     assert found.id == made.id

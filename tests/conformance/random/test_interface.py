@@ -112,6 +112,22 @@ def test_a_password_is_hashed_by_bcrypt(provider: RandomProvider) -> None:
         assert bcrypt.checkpw(outputs["result"].encode()[:72], outputs["bcryptHash"].encode())
 
 
+@pytest.mark.parametrize("token", sorted(set(EXAMPLES) - {PASSWORD}))
+def test_what_was_made_when_the_engine_was_killed_is_found_by_its_id(provider: RandomProvider, token: str) -> None:
+    inputs = checked(provider, token, EXAMPLES[token])
+    created = provider.create(resource(token), inputs, preview=False, timeout=0)
+    # All that the state of a pending creation holds are the inputs.
+    found = provider.read(resource(token), created.id, inputs, inputs)
+    assert found is not None
+    assert (found.id, found.inputs, found.outputs) == (created.id, inputs, created.outputs)
+
+
+def test_a_password_that_no_state_holds_is_made_anew(provider: RandomProvider) -> None:
+    inputs = checked(provider, PASSWORD, EXAMPLES[PASSWORD])
+    created = provider.create(resource(PASSWORD), inputs, preview=False, timeout=0)
+    assert provider.read(resource(PASSWORD), created.id, inputs, inputs) is None
+
+
 def test_a_lost_password_is_gone_and_not_the_word_none(provider: RandomProvider) -> None:
     assert provider.read(resource(PASSWORD), "none", {}, {}) is None
 
