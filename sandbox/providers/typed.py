@@ -80,6 +80,8 @@ class ResourceType:
     served: frozenset[str] | None = None
     """The inputs that have an effect; another is refused by name. None: all that the SDK has."""
     delete_before_replace: bool = False
+    note: str = ""
+    """Where this type differs from the official provider and its service; told in docs/fidelity.md."""
 
 
 def given(inputs: Properties, name: str) -> bool:
@@ -262,5 +264,6 @@ def _name(
     chosen = inputs[autoname.property]
     if isinstance(chosen, str) and len(chosen) > autoname.limit:
         yield CheckFailure(
-            autoname.property, f"{chosen!r} has {len(chosen)} characters; {resource.type} takes at most {autoname.limit}"
+            autoname.property,
+            f"{chosen!r} has {len(chosen)} characters; {resource.type} takes at most {autoname.limit}",
         )

@@ -181,6 +181,7 @@ BUDGET = AwsType(
     token="aws:budgets/budget:Budget",
     kind=Kind.LIVE,
     documentation=page("budgets/budget"),
+    note="Nothing is spent in the sandbox; tags are kept in the state alone",
     service="budgets",
     autoname=Autoname("name", 100, "namePrefix"),
     conflicts=(frozenset({"name", "namePrefix"}),),
@@ -199,6 +200,7 @@ BUDGET = AwsType(
         {*_SIMPLE, "accountId", "limitAmount", "limitUnit", "costFilters", "timePeriodStart", "timePeriodEnd"}
         | {"notifications", "tags"}
     ),
+    create=Call("create_budget", {wire: f"Budget.{api}" for wire, api in _SIMPLE.items()}),
     create_hook=_create,
     read_hook=_read,
     after_update=_update,

@@ -156,6 +156,7 @@ USER = AwsType(
     token=_USER,
     kind=Kind.LIVE,
     documentation=page("elasticache/user"),
+    note="The access list of the real servers follows at once",
     service="elasticache",
     replace_on=frozenset({"userId", "userName"}),
     secret_outputs=frozenset({"passwords"}),

@@ -213,6 +213,7 @@ NAT_GATEWAY = AwsType(
     token="aws:ec2/natGateway:NatGateway",
     kind=Kind.LIVE,
     documentation=page("ec2/natgateway"),
+    note="No traffic flows",
     service="ec2",
     create=Call(
         "create_nat_gateway", {**same("subnetId", "allocationId", "connectivityType"), "privateIp": "PrivateIpAddress"}

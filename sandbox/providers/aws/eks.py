@@ -113,6 +113,10 @@ CLUSTER = AwsType(
     token="aws:eks/cluster:Cluster",
     kind=Kind.LIVE,
     documentation=page("eks/cluster"),
+    note=(
+        "A real control plane of one version of Kubernetes, whatever version says; network access settings "
+        "are only told"
+    ),
     service="eks",
     autoname=Autoname("name", 100),
     defaults={"bootstrapSelfManagedAddons": True},

@@ -21,6 +21,7 @@ _ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 ADDON = AwsType(
     token="aws:eks/addon:Addon",
     kind=Kind.RECORDED,
+    note="Nothing is installed in the cluster",
     documentation=page("eks/addon"),
     id_form="{clusterName}:{addonName}",
     replace_on=frozenset({"addonName", "clusterName"}),
@@ -47,6 +48,7 @@ def _principal(inputs: Properties) -> Iterable[CheckFailure]:
 ACCESS_ENTRY = AwsType(
     token=_ENTRY,
     kind=Kind.RECORDED,
+    note="Decides who may log in to the sandbox's clusters; eks:DescribeAccessEntry does not know it",
     documentation=page("eks/accessentry"),
     id_form="{clusterName}:{principalArn}",
     defaults={"type": "STANDARD"},
@@ -73,6 +75,7 @@ def _policy(inputs: Properties) -> Iterable[CheckFailure]:
 ACCESS_POLICY_ASSOCIATION = AwsType(
     token=_ASSOCIATION,
     kind=Kind.RECORDED,
+    note="Decides the groups of who logs in; the scope namespace grants nothing here, rather than too much",
     documentation=page("eks/accesspolicyassociation"),
     id_form="{clusterName}#{principalArn}#{policyArn}",
     replace_on=frozenset({"accessScope", "clusterName", "principalArn", "policyArn"}),

@@ -129,6 +129,7 @@ NODE_GROUP = AwsType(
     token="aws:eks/nodeGroup:NodeGroup",
     kind=Kind.LIVE,
     documentation=page("eks/nodegroup"),
+    note="Simulated nodes (kwok): pods become ready and run nothing",
     service="eks",
     autoname=Autoname("nodeGroupName", 63, "nodeGroupNamePrefix"),
     conflicts=(

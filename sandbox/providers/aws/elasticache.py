@@ -67,6 +67,10 @@ SUBNET_GROUP = AwsType(
 PARAMETER_GROUP = AwsType(
     token="aws:elasticache/parameterGroup:ParameterGroup",
     kind=Kind.RECORDED,
+    note=(
+        "Its parameters are set on the real servers of the replication groups that name it; the ElastiCache "
+        "API does not know it"
+    ),
     documentation=page("elasticache/parametergroup"),
     autoname=Autoname("name", 255, lower=True),
     defaults={"description": "Managed by Pulumi"},
@@ -219,6 +223,10 @@ REPLICATION_GROUP = AwsType(
     token="aws:elasticache/replicationGroup:ReplicationGroup",
     kind=Kind.LIVE,
     documentation=page("elasticache/replicationgroup"),
+    note=(
+        "One real Redis server, TLS only, at a port of the sandbox's choosing, whatever the number of nodes; "
+        "an import knows neither engineVersion nor subnetGroupName"
+    ),
     service="elasticache",
     autoname=Autoname("replicationGroupId", 40, lower=True),
     defaults={"engine": "redis", "applyImmediately": False, "automaticFailoverEnabled": False, "multiAzEnabled": False},

@@ -30,6 +30,7 @@ KEY = AwsType(
     token="aws:kms/key:Key",
     kind=Kind.LIVE,
     documentation=page("kms/key"),
+    note="Key policies are kept and not enforced",
     service="kms",
     create=Call(
         "create_key",

@@ -182,6 +182,10 @@ INSTANCE = AwsType(
     token="aws:rds/instance:Instance",
     kind=Kind.LIVE,
     documentation=page("rds/instance"),
+    note=(
+        "A real Postgres server at a port of the sandbox's choosing, whatever engineVersion says; a final "
+        "snapshot is only a record; another identifier replaces, where the provider renames"
+    ),
     service="rds",
     autoname=Autoname("identifier", 63, "identifierPrefix", lower=True),
     conflicts=(frozenset({"identifier", "identifierPrefix"}),),

@@ -205,6 +205,7 @@ TOPIC_SUBSCRIPTION = AwsType(
     token="aws:sns/topicSubscription:TopicSubscription",
     kind=Kind.LIVE,
     documentation=page("sns/topicsubscription"),
+    note="Confirmed at once where AWS waits for the subscriber",
     service="sns",
     defaults={"confirmationTimeoutInMinutes": 1, "endpointAutoConfirms": False, "rawMessageDelivery": False},
     computed=frozenset({"filterPolicyScope"}),

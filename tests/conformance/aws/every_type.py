@@ -16,7 +16,8 @@ tags = {"product": "chronos", "environment": "test"}
 
 
 def trust(service: str) -> str:
-    statement = {"actions": ["sts:AssumeRole"], "principals": [{"type": "Service", "identifiers": [service]}]}
+    principal = aws.iam.GetPolicyDocumentStatementPrincipalArgs(type="Service", identifiers=[service])
+    statement = aws.iam.GetPolicyDocumentStatementArgs(actions=["sts:AssumeRole"], principals=[principal])
     return aws.iam.get_policy_document(statements=[statement]).json
 
 

@@ -1,0 +1,144 @@
+"""Functions, partial failure and repair, drift, and what is found again after the AWS endpoint was killed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.providers.interface import PartialFailure, ProviderError, Value
+from tests.conformance.aws.iam_examples import trust
+from tests.conformance.aws.lifecycle import World
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture
+def world(sandbox: Any) -> Iterator[World]:
+    made = World(sandbox.environment)
+    yield made
+    made.clean()
+
+
+def test_who_and_where(world: World) -> None:
+    who = world.provider.invoke("aws:index/getCallerIdentity:getCallerIdentity", {})
+    assert who["accountId"] == world.client("sts").get_caller_identity()["Account"]
+    assert str(who["arn"]).endswith(":user/freehold-operator")
+    assert world.provider.invoke("aws:index/getRegion:getRegion", {})["region"] == "us-east-1"
+    assert world.provider.invoke("aws:index/getPartition:getPartition", {})["dnsSuffix"] == "amazonaws.com"
+    zones = world.provider.invoke("aws:index/getAvailabilityZones:getAvailabilityZones", {"state": "available"})
+    names = zones["names"]
+    assert isinstance(names, list) and len(names) >= 3 and names == sorted(names)
+
+
+def test_a_secret_is_read_by_function(world: World) -> None:
+    secret = world.make("aws:secretsmanager/secret:Secret", {"recoveryWindowInDays": 0})["id"]
+    token = "aws:secretsmanager/getSecretVersion:getSecretVersion"
+    with pytest.raises(ProviderError, match="ResourceNotFoundException"):
+        world.provider.invoke(token, {"secretId": secret})
+    world.make("aws:secretsmanager/secretVersion:SecretVersion", {"secretId": secret, "secretString": "one"})
+    world.client("secretsmanager").put_secret_value(SecretId=secret, SecretString="two")
+    assert world.provider.invoke(token, {"secretId": secret})["secretString"] == "two"
+    assert world.provider.invoke(token, {"secretId": secret, "versionStage": "AWSPREVIOUS"})["secretString"] == "one"
+    assert world.provider.secret_outputs(token) == {"secretString", "secretBinary"}
+    with pytest.raises(ProviderError, match=r"secretId: missing required property"):
+        world.provider.invoke(token, {})
+
+
+def test_a_policy_document(world: World) -> None:
+    statement: dict[str, Value] = {
+        "sid": "Read",
+        "actions": ["s3:GetObject", "s3:ListBucket"],
+        "resources": ["arn:aws:s3:::a/&{aws:username}/*"],
+        "principals": [{"type": "Service", "identifiers": ["ec2.amazonaws.com"]}],
+        "conditions": [{"test": "StringLike", "variable": "s3:prefix", "values": ["home/"]}],
+    }
+    made = world.provider.invoke("aws:iam/getPolicyDocument:getPolicyDocument", {"statements": [statement]})
+    assert (
+        json.loads(str(made["json"]))
+        == json.loads(str(made["minifiedJson"]))
+        == {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "Read",
+                    "Effect": "Allow",
+                    "Action": ["s3:ListBucket", "s3:GetObject"],
+                    "Resource": "arn:aws:s3:::a/${aws:username}/*",
+                    "Principal": {"Service": "ec2.amazonaws.com"},
+                    "Condition": {"StringLike": {"s3:prefix": "home/"}},
+                }
+            ],
+        }
+    )
+
+
+def test_what_was_half_made_is_kept_and_repaired(world: World) -> None:
+    """The bucket exists when its tags are refused: it is reported as it is, and the next update tags it."""
+    resource = world.resource("aws:s3/bucket:Bucket")
+    inputs = world.checked(resource, {"forceDestroy": True, "tags": {"aws:reserved": "x", "product": "chronos"}})
+    with pytest.raises(PartialFailure) as failure:
+        world.provider.create(resource, inputs, preview=False, timeout=0)
+    half = failure.value
+    assert half.id in {bucket["Name"] for bucket in world.client("s3").list_buckets()["Buckets"]}
+    assert "aws:s3/bucket:Bucket" in half.reasons[0] and "\n" not in half.reasons[0]
+    assert half.outputs.get("tags") in ({}, None)
+    mended = world.checked(resource, {"forceDestroy": True, "tags": {"product": "chronos"}}, inputs)
+    # The engine keeps the inputs that it sent, whatever came of them.
+    state = world.provider.update(resource, half.id, mended, half.outputs, mended, preview=False, timeout=0)
+    assert state["tags"] == {"product": "chronos"}
+    found = world.client("s3").get_bucket_tagging(Bucket=half.id)["TagSet"]
+    assert found == [{"Key": "product", "Value": "chronos"}]
+    world.provider.delete(resource, half.id, mended, state, timeout=0)
+
+
+def test_drift_is_seen_and_put_right(world: World) -> None:
+    resource = world.resource("aws:iam/role:Role")
+    inputs = world.checked(resource, {"assumeRolePolicy": trust(), "description": "ours"})
+    created = world.provider.create(resource, inputs, preview=False, timeout=0)
+    world.client("iam").update_role(RoleName=created.id, Description="theirs")
+    found = world.provider.read(resource, created.id, inputs, created.outputs)
+    assert found is not None and found.inputs["description"] == found.outputs["description"] == "theirs"
+    assert set(world.provider.diff(resource, created.id, found.inputs, found.outputs, inputs).changes) == {
+        "description"
+    }
+    state = world.provider.update(resource, created.id, found.inputs, found.outputs, inputs, preview=False, timeout=0)
+    assert world.client("iam").get_role(RoleName=created.id)["Role"]["Description"] == "ours"
+    world.provider.delete(resource, created.id, inputs, state, timeout=0)
+
+
+def test_a_bucket_with_objects_is_not_destroyed_unless_told(world: World) -> None:
+    resource = world.resource("aws:s3/bucket:Bucket")
+    inputs = world.checked(resource, {})
+    created = world.provider.create(resource, inputs, preview=False, timeout=0)
+    s3 = world.client("s3")
+    s3.put_object(Bucket=created.id, Key="a", Body=b"1")
+    with pytest.raises(ProviderError, match="BucketNotEmpty"):
+        world.provider.delete(resource, created.id, inputs, created.outputs, timeout=0)
+    world.provider.delete(resource, created.id, {**inputs, "forceDestroy": True}, created.outputs, timeout=0)
+    assert created.id not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+
+
+def test_a_protected_database_is_not_deleted(world: World) -> None:
+    resource = world.resource("aws:rds/instance:Instance")
+    given: dict[str, Value] = {
+        "engine": "postgres", "instanceClass": "db.t4g.small", "allocatedStorage": 20, "username": "keeper",
+        "password": "a password 123", "deletionProtection": True, "skipFinalSnapshot": False,
+    }  # fmt: skip
+    inputs = world.checked(resource, given)
+    created = world.provider.create(resource, inputs, preview=False, timeout=0)
+    with pytest.raises(ProviderError, match="finalSnapshotIdentifier is required"):
+        world.provider.delete(resource, created.id, inputs, created.outputs, timeout=0)
+    final = {**inputs, "finalSnapshotIdentifier": "the-last"}
+    with pytest.raises(ProviderError, match="deletionProtection on"):
+        world.provider.delete(resource, created.id, final, created.outputs, timeout=0)
+    open_ = world.checked(
+        resource, {**given, "deletionProtection": False, "finalSnapshotIdentifier": "the-last"}, inputs
+    )
+    state = world.provider.update(resource, created.id, inputs, created.outputs, open_, preview=False, timeout=0)
+    world.provider.delete(resource, created.id, open_, state, timeout=0)
+    snapshots = world.client("rds").describe_db_snapshots(DBSnapshotIdentifier="the-last")["DBSnapshots"]
+    assert snapshots[0]["DBInstanceIdentifier"] == inputs["identifier"]
+    world.client("rds").delete_db_snapshot(DBSnapshotIdentifier="the-last")

@@ -1,0 +1,158 @@
+"""What the AWS stand-in refuses, and how it says so: one line that names the resource and the property."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from sandbox.providers.aws.provider import AwsProvider
+from sandbox.providers.interface import UNKNOWN, ProviderError, Resource
+
+ENVIRONMENT = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",  # the discard port: nothing here may need an answer
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "a",
+    "AWS_SECRET_ACCESS_KEY": "b",
+}
+
+
+@pytest.fixture(scope="module")
+def provider() -> AwsProvider:
+    made = AwsProvider()
+    made.configure({}, ENVIRONMENT)
+    return made
+
+
+def _resource(token: str) -> Resource:
+    return Resource(f"urn:pulumi:stack::project::{token}::thing", token, "thing")
+
+
+def _refused(provider: AwsProvider, token: str, inputs: Mapping[str, Any]) -> dict[str, str]:
+    failures = provider.check(_resource(token), inputs, None, b"seed").failures
+    assert all("\n" not in failure.reason for failure in failures)
+    return {failure.property: failure.reason for failure in failures}
+
+
+CACHE = {"description": "x", "transitEncryptionEnabled": True}
+INSTANCE = {
+    "engine": "postgres", "instanceClass": "db.t4g.small", "allocatedStorage": 20, "username": "a",
+    "password": "12345678",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "property", "reason"),
+    [
+        ("aws:ec2/vpc:Vpc", {"cidrBlok": "10.0.0.0/16"}, "cidrBlok", "did you mean `cidrBlock`?"),
+        ("aws:ec2/vpc:Vpc", {"enableDnsSupport": "yes"}, "enableDnsSupport", "expected a boolean"),
+        ("aws:ec2/vpc:Vpc", {"ipv4IpamPoolId": "pool"}, "ipv4IpamPoolId", "is not served"),
+        ("aws:ec2/vpc:Vpc", {"instanceTenancy": "mine"}, "instanceTenancy", "expected one of default, dedicated"),
+        ("aws:ec2/vpc:Vpc", {"region": "eu-west-1"}, "region", "the sandbox's region is us-east-1"),
+        ("aws:ec2/subnet:Subnet", {}, "vpcId", "missing required property"),
+        ("aws:s3/bucket:Bucket", {"bucket": "Capitals"}, "bucket", "lower-case"),
+        ("aws:s3/bucket:Bucket", {"bucket": "a-b", "bucketPrefix": "a"}, "bucket", "conflicts with `bucketPrefix`"),
+        ("aws:kms/key:Key", {"deletionWindowInDays": 3}, "deletionWindowInDays", "expected 7 to 30"),
+        ("aws:kms/alias:Alias", {"name": "mine", "targetKeyId": "k"}, "name", "begins with alias/"),
+        ("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 31}, "retentionInDays", "expected one of"),
+        ("aws:iam/role:Role", {"assumeRolePolicy": "{}", "maxSessionDuration": 60}, "maxSessionDuration", "3600"),
+        ("aws:secretsmanager/secret:Secret", {"recoveryWindowInDays": 3}, "recoveryWindowInDays", "7 to 30"),
+        ("aws:secretsmanager/secretVersion:SecretVersion", {"secretId": "s"}, "secretString", "exactly one of"),
+        ("aws:sns/topicSubscription:TopicSubscription", {"topic": "t", "protocol": "fax", "endpoint": "1"},
+         "protocol", "expected one of application"),
+        ("aws:elasticache/replicationGroup:ReplicationGroup",
+         {**CACHE, "authToken": "0123456789abcdef", "userGroupIds": ["a"]},
+         "authToken", "conflicts with `userGroupIds`"),
+        ("aws:elasticache/replicationGroup:ReplicationGroup",
+         {"description": "x", "transitEncryptionEnabled": False}, "transitEncryptionEnabled", "TLS only"),
+        ("aws:elasticache/replicationGroup:ReplicationGroup",
+         {**CACHE, "automaticFailoverEnabled": True, "numCacheClusters": 1}, "numCacheClusters", "at least 2"),
+        ("aws:elasticache/user:User",
+         {"userId": "u", "userName": "u", "engine": "redis", "accessString": "on", "passwords": ["short"]},
+         "passwords[0]", "16 to 128"),
+        ("aws:rds/instance:Instance", {**INSTANCE, "engine": "mysql"}, "engine", "real Postgres"),
+        ("aws:rds/instance:Instance", {**INSTANCE, "backupRetentionPeriod": 36}, "backupRetentionPeriod", "0 to 35"),
+        ("aws:rds/instance:Instance", {**INSTANCE, "password": "short"}, "password", "8 to 128"),
+        ("aws:eks/cluster:Cluster", {"roleArn": "r", "vpcConfig": {"subnetIds": ["subnet-1"]}},
+         "vpcConfig.subnetIds", "at least two"),
+        ("aws:eks/nodeGroup:NodeGroup",
+         {"clusterName": "c", "nodeRoleArn": "r", "subnetIds": ["s"],
+          "scalingConfig": {"minSize": 2, "desiredSize": 1, "maxSize": 3}}, "scalingConfig.desiredSize", "2 to 3"),
+        ("aws:eks/accessEntry:AccessEntry",
+         {"clusterName": "c", "principalArn": "arn:aws:iam::123456789012:role/r",
+          "kubernetesGroups": ["system:masters"]}, "kubernetesGroups[0]", "reserved prefix"),
+        ("aws:budgets/budget:Budget",
+         {"budgetType": "COST", "timeUnit": "MONTHLY", "notifications": [
+             {"comparisonOperator": "GREATER_THAN", "threshold": 80, "thresholdType": "PERCENTAGE",
+              "notificationType": "ACTUAL"}]}, "notifications[0]", "no subscriber"),
+        ("aws:budgets/budget:Budget", {"budgetType": "MOOD", "timeUnit": "MONTHLY"}, "budgetType", "expected one of"),
+        ("aws:ec2/route:Route", {"routeTableId": "r", "destinationCidrBlock": "0.0.0.0/0"},
+         "gatewayId", "none was given"),
+        ("aws:ec2/route:Route", {"routeTableId": "r", "destinationCidrBlock": "0.0.0.0/0", "gatewayId": "g",
+                                 "natGatewayId": "n"}, "natGatewayId", "exclude each other"),
+    ],
+)  # fmt: skip
+def test_an_input_is_refused_by_name(
+    provider: AwsProvider, token: str, inputs: Mapping[str, Any], property: str, reason: str
+) -> None:
+    found = _refused(provider, token, inputs)
+    assert reason in found.get(property, ""), found
+
+
+def test_no_secret_is_told(provider: AwsProvider) -> None:
+    for found in (
+        _refused(provider, "aws:rds/instance:Instance", {**INSTANCE, "password": "geheim"}),
+        _refused(provider, "aws:elasticache/replicationGroup:ReplicationGroup", {**CACHE, "authToken": "geheim"}),
+    ):
+        assert found and "geheim" not in str(found)
+
+
+def test_what_is_not_known_yet_is_not_refused(provider: AwsProvider) -> None:
+    inputs = {"name": UNKNOWN, "targetKeyId": UNKNOWN}
+    assert _refused(provider, "aws:kms/alias:Alias", inputs) == {}
+    assert _refused(provider, "aws:ec2/subnet:Subnet", {"vpcId": UNKNOWN, "cidrBlock": UNKNOWN, "tags": UNKNOWN}) == {}
+
+
+def test_a_type_in_no_table_is_named(provider: AwsProvider) -> None:
+    token = "aws:lambda/function:Function"
+    with pytest.raises(ProviderError, match=r"aws:lambda/function:Function: .* does not serve this type"):
+        provider.check(_resource(token), {}, None, b"seed")
+    with pytest.raises(ProviderError, match=r"aws:ec2/getAmi:getAmi: .* does not serve this function"):
+        provider.invoke("aws:ec2/getAmi:getAmi", {})
+
+
+def test_names_are_generated_within_each_types_limits(provider: AwsProvider) -> None:
+    long = Resource("urn:pulumi:s::p::aws:s3/bucket:Bucket::X", "aws:s3/bucket:Bucket", "An-Extraordinarily-" * 5)
+    name = provider.check(long, {}, None, b"seed").inputs["bucket"]
+    assert isinstance(name, str) and len(name) <= 63 and name == name.lower()
+    alias = provider.check(_resource("aws:kms/alias:Alias"), {"targetKeyId": "k"}, None, b"seed").inputs
+    assert str(alias["name"]).startswith("alias/thing-")
+    kept = provider.check(_resource("aws:kms/alias:Alias"), {"targetKeyId": "k"}, alias, b"another seed").inputs
+    assert kept["name"] == alias["name"]
+
+
+def test_default_tags_are_merged_under_the_resources_own() -> None:
+    provider = AwsProvider()
+    provider.configure({"defaultTags": '{"tags": {"product": "chronos", "owner": "platform"}}'}, ENVIRONMENT)
+    inputs = provider.check(_resource("aws:ec2/vpc:Vpc"), {"tags": {"owner": "me"}}, None, b"seed").inputs
+    assert inputs["tags"] == {"product": "chronos", "owner": "me"}
+    planned = provider.create(_resource("aws:ec2/vpc:Vpc"), inputs, preview=True, timeout=0).outputs
+    assert planned["tagsAll"] == inputs["tags"] and planned["arn"] is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("config", "property"),
+    [({"assumeRoles": '[{"roleArn": "r"}]'}, "assumeRoles"), ({"ignoreTags": '{"keys": ["a"]}'}, "ignoreTags")],
+)
+def test_a_setting_without_effect_is_refused(provider: AwsProvider, config: Mapping[str, Any], property: str) -> None:
+    assert {failure.property for failure in provider.check_config(config).failures} == {property}
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [({}, "no region"), ({"AWS_REGION": "us-east-1"}, "no endpoint; the stand-in serves the sandbox alone")],
+)
+def test_without_the_sandbox_there_is_nothing_to_serve(environment: Mapping[str, str], reason: str) -> None:
+    with pytest.raises(ProviderError, match=reason):
+        AwsProvider().configure({}, environment)
