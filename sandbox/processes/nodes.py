@@ -75,12 +75,13 @@ class ClusterApi:
         """Exactly the group's nodes: those too many are deleted, those missing are made, labels and taints are set."""
         wanted = {node["metadata"]["name"]: node for node in _nodes(self._plane.cluster, group)}
         with self._connection() as connection:
-            there = self._names(connection, group.name)
-            for name in there - wanted.keys():
+            there = self._labels(connection, group.name)
+            for name in there.keys() - wanted.keys():
                 self._call(connection, "DELETE", f"/api/v1/nodes/{name}")
             for name, node in wanted.items():
                 if name in there:
-                    change = {"metadata": {"labels": node["metadata"]["labels"]}, "spec": node["spec"]}
+                    labels = {**_dropped(there[name]), **node["metadata"]["labels"]}
+                    change = {"metadata": {"labels": labels}, "spec": node["spec"]}
                     self._call(connection, "PATCH", f"/api/v1/nodes/{name}", change)
                 else:
                     # The status of a new node is taken from the request, as kubelet's own registration relies on.
@@ -88,12 +89,13 @@ class ClusterApi:
 
     def delete_nodes(self, group: str) -> None:
         with self._connection() as connection:
-            for name in self._names(connection, group):
+            for name in self._labels(connection, group):
                 self._call(connection, "DELETE", f"/api/v1/nodes/{name}")
 
-    def _names(self, connection: http.client.HTTPSConnection, group: str) -> set[str]:
+    def _labels(self, connection: http.client.HTTPSConnection, group: str) -> dict[str, dict[str, str]]:
+        """The group's nodes that there are, by name."""
         listed = self._call(connection, "GET", f"/api/v1/nodes?labelSelector={GROUP_LABEL}%3D{group}")
-        return {item["metadata"]["name"] for item in listed["items"]}
+        return {item["metadata"]["name"]: item["metadata"]["labels"] for item in listed["items"]}
 
     @contextmanager
     def _connection(self) -> Iterator[http.client.HTTPSConnection]:
@@ -123,6 +125,11 @@ class ClusterApi:
             what = f"{method} {path} answers {response.status}: {answer.get('message', '')}"
             raise SupervisorError(what, where=self._plane.cluster)
         return answer
+
+
+def _dropped(labels: Mapping[str, str]) -> dict[str, None]:
+    """A merge patch that takes away every label but those that Kubernetes keeps itself."""
+    return {name: None for name in labels if not name.partition("/")[0].endswith(("kubernetes.io", "k8s.io"))}
 
 
 def _nodes(cluster: str, group: NodeGroup) -> Iterator[dict[str, Any]]:
