@@ -35,22 +35,40 @@ class WrongParameter(ProviderError):
 
 
 class PrunedLoader(botocore.loaders.Loader):  # type: ignore[misc]
-    """Loads service models without documentation and with only the operations asked for.
+    """Loads service models without documentation and with only the operations asked for, each once in this process.
 
     EC2's model alone is 16 MB of objects; what the tables call of it is less than one.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.wanted: dict[str, set[str]] = {}
+        self._lock = RLock()
+        self._wanted: dict[str, set[str]] = {}
+        self._models: dict[tuple[str, str, str | None], Any] = {}
+
+    def want(self, service: str, operations: Iterable[str]) -> None:
+        """From now on the service's model has these operations too."""
+        with self._lock:
+            known = self._wanted.setdefault(service, set())
+            if not known.issuperset(operations):
+                known.update(operations)
+                self._models = {key: model for key, model in self._models.items() if key[0] != service}
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
-        loader = botocore.loaders.Loader()  # a throw-away: its cache would keep the whole model
-        loader.search_paths[:] = self.search_paths
-        model = loader.load_service_model(service_name, type_name, api_version)
-        if type_name == "service-2" and service_name in self.wanted:
-            _prune(model, self.wanted[service_name])
-        return model
+        key = (service_name, type_name, api_version)
+        with self._lock:
+            if key not in self._models:
+                loader = botocore.loaders.Loader()  # a throw-away: its cache would keep the whole model
+                loader.search_paths[:] = self.search_paths
+                model = loader.load_service_model(service_name, type_name, api_version)
+                if type_name == "service-2" and service_name in self._wanted:
+                    _prune(model, self._wanted[service_name])
+                    _return_memory()
+                self._models[key] = model
+            return self._models[key]
+
+
+_LOADER = PrunedLoader()
 
 
 def _prune(model: dict[str, Any], wanted: set[str]) -> None:
@@ -98,10 +116,10 @@ class Api:
         }
         self._lock = RLock()
         self._clients: dict[str, BaseClient] = {}
-        self._loader = PrunedLoader()
-        self._loader.wanted = {service: set(names) for service, names in operations.items()}
+        for service, names in operations.items():
+            _LOADER.want(service, names)
         self._session = botocore.session.Session(profile=profile)
-        self._session.register_component("data_loader", self._loader)
+        self._session.register_component("data_loader", _LOADER)
         self._identity: dict[str, str] | None = None
 
     def client(self, service: str) -> BaseClient:
@@ -121,7 +139,6 @@ class Api:
                     ),
                     **{name: value for name, value in self._credentials.items() if value},
                 )
-                _return_memory()
             return self._clients[service]
 
     def endpoint_of(self, service: str) -> str:
@@ -133,7 +150,7 @@ class Api:
         with self._lock:
             client = self.client(service)
             if name not in client.meta.method_to_api_mapping:
-                self._loader.wanted.setdefault(service, set()).add(name)
+                _LOADER.want(service, [name])
                 del self._clients[service]
                 client = self.client(service)
             if name not in client.meta.method_to_api_mapping:
