@@ -36,9 +36,11 @@ def nothing_left_behind() -> Iterator[None]:
     yield
     while _started:
         process = _started.pop()
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
+        process.kill()  # does nothing to one that has ended
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def start_host(home: Home) -> subprocess.Popen[str]:
