@@ -1,4 +1,4 @@
-"""`python -m benchmarks.warm_up`: `freehold up` with nothing to change against the bare `pulumi up` calls that it makes.
+"""`python -m benchmarks.warm_up`: `freehold up` with nothing to change against the bare `pulumi up` calls it makes.
 
 Both in one run, on a sandbox of its own, turn about. Printed: seconds, and the ratio, which is to be at most 2.
 """
@@ -29,7 +29,7 @@ def command(home: Home) -> float:
 
 
 def bare(home: Home) -> tuple[float, float]:
-    """Seconds of the same calls by hand: one after the other, and with the two tenants side by side, as `up` does it."""
+    """Seconds of the same calls by hand: one after the other, and the two tenants side by side, as `up` does it."""
     variables = environment(home)
     platform = _pulumi(variables, "sandbox", CHECKOUT)
     folders = {f"tenant.sandbox.{tenant}": home.tenants / "sandbox" / tenant for tenant in TENANTS}

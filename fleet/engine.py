@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fleet import backend_locks, pending
+from fleet import backend_locks, engine_process, pending
+from fleet.disk import Room, room
+from fleet.engine_process import Observer
 from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded
-from fleet.events import EventLog, Progress
+from fleet.events import Progress
 from fleet.failures import explain
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
-from fleet.processes import RUN_VARIABLE, Process, end_run
+from fleet.processes import Process
 from fleet.stack_files import read_stack_file
-from fleet.state import StackState, local_backend, read_state
+from fleet.state import StackState, local_backend, read_state, state_path
 from sandbox.files import unwritable
 from sandbox.home import Home
 
 Json = Any
-Observer = Callable[[Progress], None]
-
-_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -78,6 +76,7 @@ class Engine:
         self._interrupts = interrupts or Interrupts()
         self._policies = policies
         self._wait = wait
+        self._room: Room | None = None
 
     def up(self) -> Result:
         """Preview under the policies, then update; makes the stack if it does not exist."""
@@ -109,9 +108,19 @@ class Engine:
         return () if self._policies is None else ("--policy-pack", str(self._policies))
 
     def _change(self, command: str, *flags: str) -> Result:
-        with self._interrupts.caught(self._tell), self._lock():
+        with self._interrupts.caught(self._tell), self._with_room(), self._lock():
             self._ready()
             return self._operation(command, *flags)
+
+    @contextmanager
+    def _with_room(self) -> Iterator[None]:
+        backend = local_backend(self.stack.environment)
+        if backend is None:
+            yield
+            return
+        with room(backend, state_path(backend, self.stack.project, self.stack.name)) as self._room:
+            yield
+        self._room = None
 
     def _lock(self) -> Any:
         path = self.home.run / f"stack-{self.stack.name}.lock"
@@ -191,67 +200,24 @@ class Engine:
         self._stop_if_asked()
         run = EngineRun(self.stack.name, command, new_token(), Process.own())
         began = time.monotonic()
-        # In memory, so that a full disk cannot cut them short; not pipes, so that the engine outlives this process.
-        output, events = os.memfd_create("output"), os.memfd_create("events")
-        try:
-            with recorded(self.home, run):
-                code, progress = self._watch(run, flags, output, events)
-            said = _whole(output)
-        finally:
-            os.close(output)
-            os.close(events)
-        self._keep(said)
+        with recorded(self.home, run):
+            ended = engine_process.run(
+                (command, "--stack", self.stack.name, *flags),
+                workdir=self.stack.workdir,
+                environment=self.stack.environment,
+                token=run.token,
+                observe=self._observe,
+                interrupts=self._interrupts,
+                room=self._room,
+            )
+        self._keep(ended.said)
+        if ended.short_of_room and self._room is not None:
+            raise self._room.refused()
         if self._interrupts.count:
             raise Interrupted(f"stack {self.stack.name}")
-        if code != 0:
-            raise explain(self.stack.name, command, progress, said, self._log)
-        return Result(self.stack.name, command, progress, time.monotonic() - began, self._state())
-
-    def _watch(self, run: EngineRun, flags: Sequence[str], output: int, events: int) -> tuple[int, Progress]:
-        """The exit code (negative: the signal that ended it) and all that the events said."""
-        environment = {**self.stack.environment, RUN_VARIABLE: run.token, "PULUMI_DEBUG_COMMANDS": "true"}
-        process = subprocess.Popen(
-            [
-                "pulumi",
-                "--non-interactive",
-                "--color",
-                "never",
-                run.command,
-                "--stack",
-                self.stack.name,
-                "--event-log",
-                f"/proc/self/fd/{events}",
-                *flags,
-            ],
-            cwd=self.stack.workdir,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=(events,),
-            start_new_session=True,
-        )
-        log, progress, obeyed = EventLog(events), Progress(), 0
-        try:
-            while True:
-                code = process.poll()
-                for event in log.read():
-                    progress.take(event)
-                self._observe(progress)
-                if code is not None:
-                    return code, progress
-                if self._interrupts.count > obeyed:
-                    obeyed += 1
-                    if obeyed == 1:
-                        process.send_signal(signal.SIGINT)
-                    else:
-                        end_run(run.token, grace=0)
-                time.sleep(_POLL_SECONDS)
-        finally:
-            if process.poll() is None:  # an exception of ours
-                end_run(run.token, grace=30)
-            process.wait()
-            end_run(run.token, grace=0)  # a program or plugin can outlive its engine
+        if ended.code != 0:
+            raise explain(self.stack.name, command, ended.progress, ended.said, self._log)
+        return Result(self.stack.name, command, ended.progress, time.monotonic() - began, self._state())
 
     def _stop_if_asked(self) -> None:
         if self._interrupts.count:
@@ -263,8 +229,3 @@ class Engine:
             self._log.write_text(said)
         except OSError as error:
             self._tell(unwritable(self._log, error).line())
-
-
-def _whole(descriptor: int) -> str:
-    size = os.fstat(descriptor).st_size
-    return os.pread(descriptor, size, 0).decode(errors="replace")

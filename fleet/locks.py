@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from errors import FreeholdError
+from sandbox.files import unwritable
 
 WAIT_SECONDS = 600.0
 """How long a run waits for another of the same stack, unless told otherwise."""
@@ -49,7 +50,10 @@ def locked(path: Path, what: str, *, wait: float, tell: Callable[[str], None]) -
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _take(descriptor, what, wait, tell)
-        _sign(descriptor)
+        try:
+            _sign(descriptor)
+        except OSError as error:
+            raise unwritable(path, error) from None
         yield
     finally:
         os.close(descriptor)

@@ -80,6 +80,11 @@ def local_backend(environment: Mapping[str, str]) -> Path | None:
     return Path(unquote(address.path)) if address.scheme == "file" else None
 
 
+def state_path(backend: Path, project: str, stack: str) -> Path:
+    """Where the file backend keeps a stack's state."""
+    return backend / ".pulumi" / "stacks" / project / f"{stack}.json"
+
+
 def read_state(project: str, stack: str, environment: Mapping[str, str], workdir: Path) -> StackState | None:
     """The state of a stack, None where there is no such stack.
 
@@ -88,7 +93,7 @@ def read_state(project: str, stack: str, environment: Mapping[str, str], workdir
     backend = local_backend(environment)
     if backend is None:
         return _exported(stack, environment, workdir)
-    path = backend / ".pulumi" / "stacks" / project / f"{stack}.json"
+    path = state_path(backend, project, stack)
     try:
         content = json.loads(path.read_bytes())
         return StackState.of_deployment(content["checkpoint"].get("latest"))

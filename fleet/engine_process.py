@@ -1,0 +1,101 @@
+"""One engine operation as a process: watched by its events, stopped when asked to, with nothing left of it after."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet.disk import Room
+from fleet.events import EventLog, Progress
+from fleet.interrupts import Interrupts
+from fleet.processes import RUN_VARIABLE, end_run
+
+Observer = Callable[[Progress], None]
+
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How it ended: exit code (negative: the signal that ended it), what its events said, what it printed."""
+
+    code: int
+    progress: Progress
+    said: str
+    short_of_room: bool
+
+
+def run(
+    command: Sequence[str],
+    *,
+    workdir: Path,
+    environment: Mapping[str, str],
+    token: str,
+    observe: Observer,
+    interrupts: Interrupts,
+    room: Room | None,
+) -> Finished:
+    """`pulumi <command>` in a session of its own; `token` marks all that it starts."""
+    # In memory, so that a full disk cannot cut them short; not pipes, so that the engine outlives this process.
+    output, events = os.memfd_create("output"), os.memfd_create("events")
+    try:
+        process = subprocess.Popen(
+            ["pulumi", "--non-interactive", "--color", "never", *command, "--event-log", f"/proc/self/fd/{events}"],
+            cwd=workdir,
+            env={**environment, RUN_VARIABLE: token, "PULUMI_DEBUG_COMMANDS": "true"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(events,),
+            start_new_session=True,
+        )
+        code, progress, short = _watch(process, EventLog(events), token, observe, interrupts, room)
+        return Finished(code, progress, _whole(output), short)
+    finally:
+        os.close(output)
+        os.close(events)
+
+
+def _watch(
+    process: subprocess.Popen[bytes],
+    log: EventLog,
+    token: str,
+    observe: Observer,
+    interrupts: Interrupts,
+    room: Room | None,
+) -> tuple[int, Progress, bool]:
+    progress, obeyed, short = Progress(), 0, False
+    try:
+        while True:
+            code = process.poll()
+            for event in log.read():
+                progress.take(event)
+            observe(progress)
+            if code is not None:
+                return code, progress, short
+            if interrupts.count > obeyed:
+                obeyed += 1
+                if obeyed == 1:
+                    process.send_signal(signal.SIGINT)
+                else:
+                    end_run(token, grace=0)
+            if room is not None and not short and room.low:
+                short = True
+                room.release()
+                process.send_signal(signal.SIGINT)
+            time.sleep(_POLL_SECONDS)
+    finally:
+        if process.poll() is None:  # an exception of ours
+            end_run(token, grace=30)
+        process.wait()
+        end_run(token, grace=0)  # a program or plugin can outlive its engine
+
+
+def _whole(descriptor: int) -> str:
+    size = os.fstat(descriptor).st_size
+    return os.pread(descriptor, size, 0).decode(errors="replace")
