@@ -45,8 +45,16 @@ def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
     environment = {**os.environ, "FREEHOLD_HOME": str(tmp_path / "home"), "PULUMI_SKIP_CONFIRMATIONS": "true"}
     try:
         run = subprocess.run(
-            ["bash", "-x", "-c", script], cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1100
+            ["bash", "-x", "-c", script],
+            cwd=CHECKOUT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=1100,
         )
         assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
     finally:
-        subprocess.run(["./freehold", "sandbox", "reset", "--yes"], cwd=CHECKOUT, env=environment, check=False, capture_output=True)
+        subprocess.run(
+            ["./freehold", "sandbox", "reset", "--yes"], cwd=CHECKOUT, env=environment, check=False, capture_output=True
+        )
