@@ -6,7 +6,8 @@ from typing import Protocol
 
 from cli.output import Screen
 from errors import FreeholdError
-from fleet.engine import Engine, Observer, Stack
+from fleet.engine import Engine, Stack
+from fleet.engine_process import Observer
 from fleet.environments import Environment, real, require_known_account, require_real_shell, sandboxed
 from fleet.interrupts import Interrupts
 from fleet.state import StackState, read_state

@@ -28,7 +28,8 @@ app = typer.Typer(name="sandbox", no_args_is_help=True, help=__doc__)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 # What the sandbox makes below FREEHOLD_HOME; anything else that lies there is left alone by `reset`.
-_MADE = ("run", "logs", "data", "certificates", "credentials", "bin", "pulumi", "backend", "tenants", "kubeconfig")
+_MADE = ("run", "logs", "data", "certificates", "credentials", "bin", "pulumi", "backend", "tenants", "rehearsals",
+         "kubeconfig")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

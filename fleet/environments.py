@@ -14,6 +14,7 @@ from fleet.engine import Stack
 from fleet.stack_files import read_stack_file
 from fleet.state import StackState
 from fleet.targets import Cloud, Target
+from fleet.working_folders import write
 from sandbox.home import CHECKOUT, Home
 from sandbox.toolchain import bin_directory
 from stacks.contract import OUTPUT, PlatformContract, read
@@ -46,8 +47,20 @@ class Environment:
         return (self.file.get("config") or {}).get(f"freehold:{key}")
 
     @property
+    def secrets_provider(self) -> str | None:
+        """What encrypts secrets: the file's cloud key, in the sandbox the passphrase (None)."""
+        provider = self.file.get("secretsprovider") if self.target is Target.CLOUD else None
+        return str(provider) if provider else None
+
+    @property
     def stack(self) -> Stack:
-        return Stack(project(), self.cell, CHECKOUT, self.engine, journaled=self.target is Target.SANDBOX)
+        """The platform stack. It runs in the checkout; the rehearsal of a real environment runs in a folder of its own
+        with a copy of the configuration, so that its passphrase and salt never get into the environment's file."""
+        rehearsed = self.target is Target.SANDBOX and self.cell.split("-")[0] != DEFAULT
+        folder = self.home.root / "rehearsals" / self.cell if rehearsed else CHECKOUT
+        if rehearsed:
+            write(folder, self.cell, self.file.get("config") or {})
+        return Stack(project(), self.cell, folder, self.engine, journaled=self.target is Target.SANDBOX)
 
     def contract(self, state: StackState | None) -> PlatformContract:
         """What the platform exports. Raises FreeholdError where it has not been built."""

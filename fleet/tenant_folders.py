@@ -1,7 +1,4 @@
-"""The working folder of a tenant's stack, under FREEHOLD_HOME: Pulumi.yaml and Pulumi.tenant.<cell>.<id>.yaml.
-
-One folder for each stack, because `pulumi stack init` takes no other file than the one beside Pulumi.yaml.
-"""
+"""The working folder of a tenant's stack, FREEHOLD_HOME/tenants/<cell>/<id>, and the configuration in it."""
 
 from __future__ import annotations
 
@@ -12,15 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from catalog.identifiers import tenant_stack
 from fleet.engine import Stack
-from fleet.environments import Environment
+from fleet.environments import Environment, project
 from fleet.registry import Wanted
-from fleet.stack_files import read_stack_file
-from sandbox.files import write_atomically
-from sandbox.home import CHECKOUT
+from fleet.targets import Target
+from fleet.working_folders import write
 
 Json = Any
 
@@ -57,34 +51,12 @@ def folder(environment: Environment, tenant: str) -> Path:
 
 
 def prepare(environment: Environment, wanted: Wanted, config: Mapping[str, Json]) -> Stack:
-    """Write the folder, and return the stack that runs in it. What the engine added to the file (its salt) stays."""
-    place = folder(environment, wanted.id)
-    name = tenant_stack(wanted.cell, wanted.id)
-    ours = read_stack_file(CHECKOUT / "Pulumi.yaml")
-    project = {
-        "name": ours["name"],
-        "description": f"Tenant {wanted.id}",
-        # A relative path would make the engine create a virtual environment here.
-        "runtime": {"name": "python", "options": {"virtualenv": str(CHECKOUT / ".venv")}},
-        "main": str(CHECKOUT),
-        "config": ours.get("config") or {},
-    }
-    _write(place / "Pulumi.yaml", project)
-    path = place / f"Pulumi.{name}.yaml"
-    kept = {key: value for key, value in read_stack_file(path).items() if key != "config"}
-    if provider := environment.file.get("secretsprovider"):
-        kept.setdefault("secretsprovider", provider)
-    _write(path, {**kept, "config": dict(config)})
-    return Stack(str(ours["name"]), name, place, environment.engine, journaled=environment.stack.journaled)
+    """Write the folder, and return the stack that runs in it."""
+    place, name = folder(environment, wanted.id), tenant_stack(wanted.cell, wanted.id)
+    write(place, name, config, secrets_provider=environment.secrets_provider)
+    return Stack(project(), name, place, environment.engine, journaled=environment.target is Target.SANDBOX)
 
 
 def remove(environment: Environment, tenant: str) -> None:
     """Remove the folder of a tenant whose stack is gone."""
     shutil.rmtree(folder(environment, tenant), ignore_errors=False)
-
-
-def _write(path: Path, content: Mapping[str, Json]) -> None:
-    """Only where it differs, so that a run that changes nothing writes nothing."""
-    text = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True).encode()
-    if not path.exists() or path.read_bytes() != text:
-        write_atomically(path, text, 0o600)
