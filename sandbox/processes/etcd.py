@@ -29,9 +29,6 @@ def etcd(site: Site, cluster: str, authority: Authority) -> ProcessSpec:
             f"--listen-client-urls={client}", f"--advertise-client-urls={client}",
             f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster={cluster}={peer}", *tls,
-            # A kill loses nothing for it: what etcd has acknowledged is written, and lies in the kernel's page cache.
-            # Only a crash of the machine could lose it (docs/fidelity.md).
-            "--unsafe-no-fsync=true",
             "--auto-compaction-mode=periodic", "--auto-compaction-retention=1h",
             "--log-level=warn", "--logger=zap",
         ),

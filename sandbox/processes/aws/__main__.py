@@ -37,14 +37,14 @@ def main() -> int:
 
 def _serve(home: Home, port: int) -> None:
     # After `determinism.install`: moto binds the clock by name when it is imported.
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server
 
     from sandbox.processes.aws.application import JournaledApplication
     from sandbox.processes.aws.deliveries import Deliveries
     from sandbox.processes.aws.journal import Journal
     from sandbox.processes.aws.operator import ensure_operator
-    from sandbox.processes.aws.services import service_factory
+    from sandbox.processes.aws.services import dispatcher
 
     class Handler(MotoRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -57,8 +57,7 @@ def _serve(home: Home, port: int) -> None:
     determinism.make_backends_deterministic(seed, moment)
     deliveries = Deliveries()
     deliveries.install()
-    services = DomainDispatcherApplication(service_factory(seed, moment))
-    application = JournaledApplication(services, Journal(data / "journal.jsonl"))
+    application = JournaledApplication(dispatcher(seed, moment), Journal(data / "journal.jsonl"))
     started = time.monotonic()
     count = application.replay()
     logging.info("replayed %d requests in %.2f s", count, time.monotonic() - started)

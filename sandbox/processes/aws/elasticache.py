@@ -15,6 +15,7 @@ from moto.elasticache.exceptions import (
     CacheSubnetGroupNotFound,
     ElastiCacheException,
     PasswordTooShort,
+    ReplicationGroupNotFound,
     UserNotFound,
 )
 from moto.elasticache.models import ElastiCacheBackend, ReplicationGroup, User
@@ -123,6 +124,12 @@ class ElastiCacheOperations(ElastiCacheResponse):
                 setattr(group, attribute, value)
         return result
 
+    def increase_replica_count(self) -> ActionResult:
+        return self._set_replicas(self._get_int_param("NewReplicaCount"))
+
+    def decrease_replica_count(self) -> ActionResult:
+        return self._set_replicas(self._get_int_param("NewReplicaCount"))
+
     def delete_replication_group(self) -> ActionResult:
         result = super().delete_replication_group()
         del self._backend.replication_groups[self._get_param("ReplicationGroupId")]
@@ -176,6 +183,21 @@ class ElastiCacheOperations(ElastiCacheResponse):
         keys = self._get_param("TagKeys", [])
         group.tags = [tag for tag in group.tags if tag["Key"] not in keys]
         return ActionResult({"TagList": group.tags})
+
+    def _set_replicas(self, count: int) -> ActionResult:
+        """Of a group without shards, as NewReplicaCount of the operations means it: the primary is one more."""
+        name = self._get_param("ReplicationGroupId")
+        if name not in self._backend.replication_groups:
+            raise ReplicationGroupNotFound(name)
+        group = self._backend.replication_groups[name]
+        (node_group,) = group.node_groups
+        members = node_group["node_group_members"]
+        del members[count + 1 :], group.member_clusters[count + 1 :]
+        while len(members) <= count:
+            cluster = f"{name}-{len(members) + 1:0>3}"
+            members.append({**members[-1], "cache_cluster_id": cluster, "current_role": "replica"})
+            group.member_clusters.append(cluster)
+        return ActionResult({"ReplicationGroup": group})
 
     @property
     def _backend(self) -> ElastiCacheBackend:

@@ -1,9 +1,9 @@
-"""A service of moto's, with what moto lacks of it, made when it is first asked for."""
+"""moto's services, each with what moto lacks of it, made when it is first asked for."""
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Callable
 from typing import Any
 
 from sandbox.processes.aws.determinism import deterministic
@@ -11,14 +11,19 @@ from sandbox.processes.aws.determinism import deterministic
 EXTENDED = frozenset({"budgets", "ec2", "eks", "elasticache", "iam", "kms", "rds"})
 """Services with a module of that name here; its `install` puts our operations in place of moto's routes."""
 
+# Names that a request can ask for come from the request: they are remembered, not without bound.
+_REMEMBERED_HOSTS = 1000
 
-def service_factory(seed: str, moment: float) -> Callable[[Any], Any]:
-    """The factory of services for moto's dispatcher.
 
-    It imports them late, because all of them take seconds and a sandbox uses a few; and with dice of their own, because
-    EKS rolls some when it is imported, and a service may be imported for a read.
+def dispatcher(seed: str, moment: float) -> Any:
+    """moto's WSGI application over all services.
+
+    It imports a service late, because all of them take seconds and a sandbox uses a few; and with dice of their own,
+    because EKS rolls some when it is imported, and a service may be imported for a read.
     """
-    from moto.moto_server.werkzeug_app import create_backend_app
+    from moto.core import responses
+    from moto.core.utils import method_names_from_class
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     def create(service: Any) -> Any:
         with deterministic(f"{seed} {service}", moment):
@@ -26,4 +31,10 @@ def service_factory(seed: str, moment: float) -> Callable[[Any], Any]:
                 importlib.import_module(f"sandbox.processes.aws.{service}").install()
             return create_backend_app(service)
 
-    return create
+    class Dispatcher(DomainDispatcherApplication):
+        # moto reads its folder of services, and tries a pattern for each, at every request.
+        get_backend_for_host = functools.lru_cache(_REMEMBERED_HOSTS)(DomainDispatcherApplication.get_backend_for_host)
+
+    # And looks through all members of a service's class.
+    vars(responses)["method_names_from_class"] = functools.cache(method_names_from_class)
+    return Dispatcher(create)
