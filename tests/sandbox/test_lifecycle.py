@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from errors import FreeholdError
 from sandbox.home import CHECKOUT, Home
 from sandbox.supervisor import pidfile
 from sandbox.supervisor.client import NotRunning, Supervisor
@@ -238,3 +240,50 @@ def test_crashed_processes_come_back_without_loss(fresh_home: Home) -> None:
         time.sleep(0.1)
     after = {process.name: (process.state, process.restarts) for process in supervisor.status().processes}
     assert after == dict.fromkeys(before, ("ready", 1))
+
+
+def test_what_was_being_made_when_the_supervisor_died_can_be_made_again(fresh_home: Home) -> None:
+    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+    supervisor = Supervisor.connect(fresh_home)
+    pid = supervisor.status().supervisor_pid
+    outcome: list[str] = []
+
+    def create() -> None:
+        try:
+            supervisor.create_cluster("half", "1.35")
+        except FreeholdError as error:
+            outcome.append(error.line())
+
+    asking = threading.Thread(target=create)
+    asking.start()
+    while not any(process.name == "kube-apiserver-half" and process.pid for process in supervisor.status().processes):
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    asking.join()
+    assert outcome == [
+        "supervisor: it ended during create-cluster; ./freehold sandbox start, then try again"]
+    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+    assert supervisor.cluster("half") is None
+    assert not any(process.instance == "half" for process in supervisor.status().processes)
+    assert supervisor.create_cluster("half", "1.35").server_version.startswith("1.35.")
+
+
+def test_stopping_while_something_is_being_made_ends_both(fresh_home: Home) -> None:
+    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+    supervisor = Supervisor.connect(fresh_home)
+    outcome: list[str] = []
+
+    def create() -> None:
+        try:
+            supervisor.create_cluster("late", "1.35")
+        except FreeholdError as error:
+            outcome.append(error.line())
+
+    asking = threading.Thread(target=create)
+    asking.start()
+    while not any(process.name == "kube-apiserver-late" and process.pid for process in supervisor.status().processes):
+        time.sleep(0.02)
+    assert freehold(fresh_home, "sandbox", "stop").returncode == 0
+    asking.join()
+    assert len(outcome) == 1
+    assert processes_of(fresh_home) == []
