@@ -77,6 +77,8 @@ class ClusterArgs:
     nodes: NodePool
     log_retention_days: int
     protect: bool
+    operator_cidrs: tuple[str, ...] = ()
+    """Private networks, beside the cluster's own nodes, that reach the API server's private addresses."""
 
 
 class Cluster(Protocol):
@@ -111,6 +113,8 @@ class PostgresArgs:
     """Who may connect: a stable key for each security group."""
     protect: bool
     parameters: Mapping[str, str] = field(default_factory=dict)
+    client_cidrs: tuple[str, ...] = ()
+    """Private networks that may connect as well."""
 
 
 class Postgres(Protocol):

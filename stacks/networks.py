@@ -38,6 +38,10 @@ def _vpc(text: str) -> str:
     return _private(text, 16, 20)
 
 
+def _any_private(text: str) -> str:
+    return _private(text, 8, 32)
+
+
 def _services(text: str) -> str:
     # https://docs.aws.amazon.com/eks/latest/APIReference/API_KubernetesNetworkConfigRequest.html
     return _private(text, 12, 24)
@@ -46,6 +50,7 @@ def _services(text: str) -> str:
 Cidr = Annotated[str, AfterValidator(_network)]
 NetworkCidr = Annotated[str, AfterValidator(_vpc)]
 """/16 (the widest that AWS takes) to /20 (the narrowest that still holds nine useful subnets)."""
+PrivateCidr = Annotated[str, AfterValidator(_any_private)]
 ServiceCidr = Annotated[str, AfterValidator(_services)]
 
 

@@ -90,6 +90,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
             ),
             log_retention_days=settings.cluster.log_retention_days,
             protect=settings.protect,
+            operator_cidrs=settings.network.operators,
         ),
         opts,
     )
@@ -116,6 +117,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
                 subnet_ids=tuple(network.data_subnet_ids),
                 client_security_groups={"nodes": cluster.security_group_id},
                 protect=settings.protect,
+                client_cidrs=settings.network.operators,
             ),
             opts,
         )

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from catalog import blueprints
 from catalog.identifiers import TenantId, Workspace
 from catalog.plans import Image, Plan, Slug, Tier, Workload
-from stacks.networks import Cidr, NetworkCidr, ServiceCidr, overlap
+from stacks.networks import PRIVATE, Cidr, NetworkCidr, PrivateCidr, ServiceCidr, overlap, parse
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 LogRetention = Literal[
@@ -48,6 +48,9 @@ class NetworkSettings(Settings):
     nat_per_zone: bool = False
     peers: tuple[Cidr, ...] = ()
     """Networks that this one is or will be connected to, which it therefore may not overlap."""
+    operators: tuple[PrivateCidr, ...] = ()
+    """Private networks (a VPN's, a peer's, subnets of this one) from which programs and people reach the API server and
+    the databases; absent, the cluster's nodes alone do."""
     log_retention_days: LogRetention = 30
 
 
@@ -78,8 +81,13 @@ class ClusterSettings(Settings):
     @field_validator("public_cidrs")
     @classmethod
     def _not_the_world(cls, cidrs: tuple[str, ...]) -> tuple[str, ...]:
-        if "0.0.0.0/0" in cidrs:
-            raise ValueError("0.0.0.0/0 would open the API server to the world; name the networks that need it")
+        for cidr in cidrs:
+            network = parse(cidr)
+            if network.prefixlen < 8:
+                raise ValueError(f"{cidr} would open the API server to the world; name the networks that need it")
+            # https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html: no reserved addresses
+            if any(network.overlaps(private) for private in PRIVATE):
+                raise ValueError(f"{cidr} is private, and private addresses reach the API server anyway; leave it out")
         return cidrs
 
 
@@ -100,7 +108,8 @@ class PostgresSettings(Settings):
 
 
 class RedisSettings(Settings):
-    version: Annotated[str, Field(pattern=r"^7\.[0-9]$")] = "7.1"
+    version: Annotated[str, Field(pattern=r"^7\.[01]$")] = "7.1"
+    """The last Redis of ElastiCache is 7.1: what follows there is Valkey."""
     machine_type: str
     replicas: int = Field(default=0, ge=0, le=5)
     snapshot_retention_days: int = Field(default=7, ge=1, le=35)

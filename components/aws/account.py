@@ -5,6 +5,11 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+NO_CONTROL_PLANE = ("cac1-az3", "use1-az3", "usw1-az2")
+"""Zones in which EKS refuses subnets, by the id that all accounts share; their letters, and so whether they are among a
+region's first, differ: https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
+"""
+
 
 def provider(name: str, region: pulumi.Input[str]) -> pulumi.ProviderResource:
     """An explicit provider; credentials come from the environment, as for the `aws` command."""
@@ -30,15 +35,18 @@ def deployer(provider: pulumi.ProviderResource) -> str:
 
 
 def zones(provider: pulumi.ProviderResource, count: int) -> tuple[str, ...]:
-    """The region's first `count` availability zones by name; Local Zones and Wavelength do not count."""
+    """The region's first `count` availability zones by name that can hold everything; Local Zones and Wavelength do not
+    count."""
     found = aws.get_availability_zones(
         state="available",
+        exclude_zone_ids=list(NO_CONTROL_PLANE),
         filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
         opts=pulumi.InvokeOptions(provider=provider),
     )
     names = sorted(found.names)
     if len(names) < count:
         raise pulumi.RunError(
-            f"region {found.region} has {len(names)} availability zones, {count} are needed; choose another region"
+            f"region {found.region} has {len(names)} availability zones that EKS takes, {count} are needed; "
+            "choose another region"
         )
     return tuple(names[:count])

@@ -9,6 +9,7 @@ import pulumi
 from pulumi_aws import ec2, vpc
 
 from components import tags
+from components.naming import key as key_of
 from components.naming import physical_name
 from components.tags import Ownership
 
@@ -22,10 +23,12 @@ class ClosedSecurityGroupArgs:
     port: int
     clients: Mapping[str, pulumi.Input[str]]
     """Security groups that are let in, each under a stable key."""
+    cidrs: tuple[str, ...] = ()
+    """Private networks that are let in."""
 
 
 class ClosedSecurityGroup(pulumi.ComponentResource):
-    """Lets the named security groups in on one TCP port, and nothing else in or out."""
+    """Lets the named security groups and networks in on one TCP port, and nothing else in or out."""
 
     security_group_id: pulumi.Output[str]
 
@@ -50,6 +53,18 @@ class ClosedSecurityGroup(pulumi.ComponentResource):
                 from_port=args.port,
                 to_port=args.port,
                 description=f"From {client}",
+                tags=marks,
+                opts=child,
+            )
+        for cidr in args.cidrs:
+            vpc.SecurityGroupIngressRule(
+                f"{name}-from-{key_of(cidr)}",
+                security_group_id=group.id,
+                cidr_ipv4=cidr,
+                ip_protocol="tcp",
+                from_port=args.port,
+                to_port=args.port,
+                description="From operators",
                 tags=marks,
                 opts=child,
             )

@@ -28,7 +28,8 @@ class Cluster(pulumi.ComponentResource):
 
     - all five control plane logs, in a group that expires
     - secrets encrypted by a key of its own
-    - API server on private addresses; on public ones only for the networks that are named
+    - API server on private addresses, for its nodes and the private networks that are named; on public ones only for
+      the public networks that are named
     - one managed node group, and a security group that its nodes carry, by which databases know them
     - an OIDC provider, so that service accounts can take IAM roles
     - the add-ons that EKS maintains
@@ -48,7 +49,8 @@ class Cluster(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = tags.aws(args.ownership, name=args.name)
         cluster = self._control_plane()
-        admitted = self._admit(cluster)
+        own_group = cluster.vpc_config.apply(lambda config: str(config.cluster_security_group_id))
+        admitted = [*self._admit(cluster), *self._let_operators_in(own_group)]
         nodes_group = self._nodes_security_group()
 
         issuer = cluster.identities.apply(_issuer)
@@ -80,7 +82,7 @@ class Cluster(pulumi.ComponentResource):
                 group_name=physical_name(args.name, "nodes", limit=63),
                 subnet_ids=args.subnet_ids,
                 security_group_ids=(
-                    cluster.vpc_config.apply(lambda config: str(config.cluster_security_group_id)),
+                    own_group,
                     nodes_group.id,
                 ),
                 nodes=args.nodes,
@@ -95,9 +97,9 @@ class Cluster(pulumi.ComponentResource):
 
         self.cluster_name = cluster.name
         self.endpoint = cluster.endpoint
-        # Who takes the kubeconfig waits for the access entries: before them nobody could log in.
+        # Who takes the kubeconfig waits for the access entries and rules: before them nobody could log in.
         self.kubeconfig = pulumi.Output.all(
-            cluster.name, cluster.endpoint, cluster.certificate_authority.data, *[entry.id for entry in admitted]
+            cluster.name, cluster.endpoint, cluster.certificate_authority.data, *[way.id for way in admitted]
         ).apply(lambda known: kubeconfig(known[0], args.place.region, known[1], known[2]))
         self.security_group_id = nodes_group.id
         self.oidc_issuer = issuer
@@ -130,6 +132,7 @@ class Cluster(pulumi.ComponentResource):
                 place=args.place,
                 purpose=f"Kubernetes secrets of the cluster {args.name}",
                 alias=physical_name(args.name, "secrets", limit=64),
+                protect=args.protect,
             ),
             self._child,
         )
@@ -181,8 +184,26 @@ class Cluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy, logs], protect=args.protect),
         )
 
-    def _admit(self, cluster: eks.Cluster) -> list[eks.AccessPolicyAssociation]:
-        associations = []
+    def _let_operators_in(self, own_group: pulumi.Input[str]) -> list[pulumi.CustomResource]:
+        # The group that EKS makes lets in its own members only, wherever in the network others are:
+        # https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html
+        return [
+            vpc.SecurityGroupIngressRule(
+                f"{self._name}-from-{key_of(cidr)}",
+                security_group_id=own_group,
+                cidr_ipv4=cidr,
+                ip_protocol="tcp",
+                from_port=443,
+                to_port=443,
+                description="From operators",
+                tags=self._tags,
+                opts=self._child,
+            )
+            for cidr in self._args.operator_cidrs
+        ]
+
+    def _admit(self, cluster: eks.Cluster) -> list[pulumi.CustomResource]:
+        associations: list[pulumi.CustomResource] = []
         for principal in self._args.admins:
             suffix = key_of(principal)
             entry = eks.AccessEntry(
@@ -212,7 +233,9 @@ class Cluster(pulumi.ComponentResource):
         group = ec2.SecurityGroup(
             f"{self._name}-node-security",
             name=physical_name(self._args.name, "nodes", limit=255),
-            description="Carried by the cluster's nodes: databases admit it",
+            # EC2 takes no apostrophe in a description:
+            # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+            description="Carried by the nodes of the cluster: databases admit it",
             vpc_id=self._args.network_id,
             tags=self._tags,
             opts=self._child,

@@ -26,6 +26,8 @@ class KeyArgs:
     """The IAM policies of its account decide who administers and uses the key."""
     grants: Sequence[Mapping[str, Any]] = ()
     """Further statements of the key policy, for AWS services that use the key by themselves."""
+    protect: bool = False
+    """Whether a program may delete it."""
 
 
 class Key(pulumi.ComponentResource):
@@ -57,7 +59,7 @@ class Key(pulumi.ComponentResource):
             deletion_window_in_days=30,
             policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": [account_decides, *args.grants]}),
             tags=tags.aws(args.ownership, name=name),
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         kms.Alias(f"{name}-alias", name=f"alias/{args.alias}", target_key_id=key.key_id, opts=child)
         self.arn = key.arn

@@ -58,7 +58,6 @@ class Network(pulumi.ComponentResource):
         private = self._subnets("private", [s.private for s in subnets], {"kubernetes.io/role/internal-elb": "1"})
         data = self._subnets("data", [s.data for s in subnets], {})
         self.public_subnet_ids = [subnet.id for subnet in public]
-        self.private_subnet_ids = [subnet.id for subnet in private]
         self.data_subnet_ids = [subnet.id for subnet in data]
         self.data_cidrs = [s.data for s in subnets]
 
@@ -66,20 +65,28 @@ class Network(pulumi.ComponentResource):
             f"{name}-gateway", vpc_id=vpc.id, tags=self._tags(args.network_name), opts=self._child
         )
         public_routes = self._route_table("public")
-        self._route("public", public_routes, gateway_id=gateway.id)
-        for letter, subnet in zip(letters, public, strict=True):
+        # A NAT gateway works only once its subnet has its way to the internet gateway:
+        # https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html
+        outward: list[pulumi.Resource] = [gateway, self._route("public", public_routes, gateway_id=gateway.id)]
+        outward += [
             self._associate(f"public-{letter}", public_routes, subnet)
-
+            for letter, subnet in zip(letters, public, strict=True)
+        ]
         nats = {
-            letter: self._nat(letter, subnet, gateway)
+            letter: self._nat(letter, subnet, outward)
             for letter, subnet in zip(letters, public, strict=True)
             if args.nat_per_zone or letter == letters[0]
         }
         tables = [public_routes]
+        self.private_subnet_ids = []
         for letter, subnet in zip(letters, private, strict=True):
             table = self._route_table(f"private-{letter}")
-            self._route(f"private-{letter}", table, nat_gateway_id=nats.get(letter, nats[letters[0]]).id)
-            self._associate(f"private-{letter}", table, subnet)
+            route = self._route(f"private-{letter}", table, nat_gateway_id=nats.get(letter, nats[letters[0]]).id)
+            association = self._associate(f"private-{letter}", table, subnet)
+            # Who takes the id finds the way out, without which nodes cannot join, and keeps it until it is gone itself.
+            self.private_subnet_ids.append(
+                pulumi.Output.all(subnet.id, route.id, association.id).apply(lambda known: str(known[0]))
+            )
             tables.append(table)
         data_routes = self._route_table("data")
         for letter, subnet in zip(letters, data, strict=True):
@@ -131,17 +138,15 @@ class Network(pulumi.ComponentResource):
             for zone, cidr in zip(self._args.zones, cidrs, strict=True)
         ]
 
-    def _nat(self, letter: str, subnet: ec2.Subnet, gateway: ec2.InternetGateway) -> ec2.NatGateway:
+    def _nat(self, letter: str, subnet: ec2.Subnet, outward: list[pulumi.Resource]) -> ec2.NatGateway:
         name = f"{self._args.network_name}-nat-{letter}"
         address = ec2.Eip(f"{self._name}-nat-address-{letter}", domain="vpc", tags=self._tags(name), opts=self._child)
-        # A NAT gateway works only once the network has its internet gateway:
-        # https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html
         return ec2.NatGateway(
             f"{self._name}-nat-{letter}",
             allocation_id=address.id,
             subnet_id=subnet.id,
             tags=self._tags(name),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=outward),
         )
 
     def _route_table(self, kind: str) -> ec2.RouteTable:
@@ -157,8 +162,8 @@ class Network(pulumi.ComponentResource):
         *,
         gateway_id: pulumi.Output[str] | None = None,
         nat_gateway_id: pulumi.Output[str] | None = None,
-    ) -> None:
-        ec2.Route(
+    ) -> ec2.Route:
+        return ec2.Route(
             f"{self._name}-way-out-{kind}",
             route_table_id=table.id,
             destination_cidr_block="0.0.0.0/0",
@@ -167,7 +172,7 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _associate(self, kind: str, table: ec2.RouteTable, subnet: ec2.Subnet) -> None:
-        ec2.RouteTableAssociation(
+    def _associate(self, kind: str, table: ec2.RouteTable, subnet: ec2.Subnet) -> ec2.RouteTableAssociation:
+        return ec2.RouteTableAssociation(
             f"{self._name}-routes-of-{kind}", route_table_id=table.id, subnet_id=subnet.id, opts=self._child
         )

@@ -33,7 +33,8 @@ class NodeGroup(pulumi.ComponentResource):
     """A managed node group on Amazon Linux 2023: encrypted disks, IMDSv2 that pods cannot reach, one role.
 
     The number of nodes between minimum and maximum belongs to the autoscaler: programs set it once and then
-    leave it alone.
+    leave it alone. A change that needs a new group (other machine types, say) makes it before the old one goes, so each
+    group has a name of its own: workloads move over, and the cluster is never without nodes.
     """
 
     group_name: pulumi.Output[str]
@@ -98,7 +99,8 @@ class NodeGroup(pulumi.ComponentResource):
         group = eks.NodeGroup(
             f"{name}-group",
             cluster_name=args.cluster_name,
-            node_group_name=args.group_name,
+            # The provider adds 26 characters; EKS takes 63.
+            node_group_name_prefix=f"{physical_name(args.group_name, limit=36)}-",
             node_role_arn=role.arn,
             subnet_ids=list(args.subnet_ids),
             scaling_config={

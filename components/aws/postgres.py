@@ -19,11 +19,13 @@ USERNAME = "freehold"
 
 
 class Postgres(pulumi.ComponentResource):
-    """A Postgres instance in the data subnets that accepts TLS connections from named security groups only.
+    """A Postgres instance in the data subnets that accepts TLS connections from named security groups and networks
+    only.
 
     - encrypted by a key of its own, snapshots and backups included
     - daily backups with point-in-time recovery; they outlive the instance
-    - a final snapshot when it is deleted, under a name that is new each time
+    - a final snapshot when it is deleted, under a name that is new each time; like the backups it is encrypted by the
+      key, which goes 30 days later: copy what must stay to another key before
     - deletion protection (the engine's and RDS' own) where `protect` is set
     - its administrator's password only in Secrets Manager and, encrypted, in the stack's state
     """
@@ -47,6 +49,7 @@ class Postgres(pulumi.ComponentResource):
                 place=args.place,
                 purpose=f"Storage, backups and secrets of the database {args.identifier}",
                 alias=physical_name(args.identifier, limit=64),
+                protect=args.protect,
             ),
             child,
         )
@@ -58,6 +61,7 @@ class Postgres(pulumi.ComponentResource):
                 network_id=args.network_id,
                 port=PORT,
                 clients=args.client_security_groups,
+                cidrs=args.client_cidrs,
             ),
             child,
         )

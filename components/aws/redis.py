@@ -43,6 +43,7 @@ class Redis(pulumi.ComponentResource):
                 place=args.place,
                 purpose=f"Data, snapshots and secrets of the cache {args.identifier}",
                 alias=physical_name(args.identifier, limit=64),
+                protect=args.protect,
             ),
             child,
         )

@@ -55,20 +55,22 @@ class WorkloadRole(pulumi.ComponentResource):
             tags=tags.aws(args.ownership, name=args.role_name),
             opts=child,
         )
-        policies = [
+        policies: list[pulumi.CustomResource] = [
             iam.RolePolicyAttachment(
                 f"{name}-{policy.rsplit('/', 1)[-1]}", role=role.name, policy_arn=policy, opts=child
             )
             for policy in args.managed_policies
         ]
         if args.statements:
-            iam.RolePolicy(
-                f"{name}-policy",
-                role=role.id,
-                policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(args.statements)}),
-                opts=child,
+            policies.append(
+                iam.RolePolicy(
+                    f"{name}-policy",
+                    role=role.id,
+                    policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(args.statements)}),
+                    opts=child,
+                )
             )
-        # Who takes the ARN waits for the attachments as well.
+        # Who takes the ARN waits for the policies as well.
         self.arn = pulumi.Output.all(role.arn, *[policy.id for policy in policies]).apply(lambda known: str(known[0]))
         self.register_outputs({"arn": self.arn})
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pulumi
 import pytest
+from pulumi_aws import ec2
 
 from components.aws.bucket import Bucket
 from components.aws.budget_alerts import BudgetAlerts
@@ -20,6 +21,8 @@ from components.aws.redis import Redis
 from components.aws.subnets import cut
 from tests.components import samples
 from tests.components.recording import ACCOUNT, Declared, Recording, Secret, declare
+
+INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 
 
 def _inputs(recording: Recording, type: str) -> Any:
@@ -53,6 +56,17 @@ class TestNetwork:
         used = {routes[f"network-way-out-private-{zone}"]["natGatewayId"] for zone in "abc"}
         assert len(used) == nats
         assert "gatewayId" in routes["network-way-out-public"]
+
+    def test_who_takes_a_private_subnet_finds_its_way_out(self) -> None:
+        def program() -> None:
+            network = Network("network", samples.network())
+            ec2.SecurityGroup("taker", vpc_id=network.network_id, description=network.private_subnet_ids[1])
+
+        recording = declare(program)
+        needed = {"network-way-out-private-b", "network-routes-of-private-b", "network-private-b"}
+        assert {recording.named(name).urn for name in needed} <= recording.named("taker").dependencies
+        outward = {"network-gateway", "network-way-out-public", "network-routes-of-public-a"}
+        assert {recording.named(name).urn for name in outward} <= recording.named("network-nat-a").dependencies
 
     def test_data_subnets_have_no_way_out(self) -> None:
         recording = declare(lambda: Network("network", samples.network()))
@@ -118,6 +132,32 @@ class TestCluster:
         group = recording.one("aws:eks/nodeGroup:NodeGroup")
         assert group.plain()["scalingConfig"] == {"minSize": 1, "maxSize": 3, "desiredSize": 1}
         assert group.ignore_changes == ("scalingConfig.desiredSize",)
+        # A name of its own would make the engine delete the group, and with it all nodes, before it makes another.
+        assert "nodeGroupName" not in group.plain()
+        assert group.plain()["nodeGroupNamePrefix"] == "chronos-cloud-sandbox-nodes-"
+
+    def test_a_long_name_leaves_the_provider_room(self) -> None:
+        args = replace(samples.cluster(), name="chronos-cloud-" + "a" * 26)
+        prefix = _inputs(declare(lambda: Cluster("cluster", args)), "aws:eks/nodeGroup:NodeGroup")[
+            "nodeGroupNamePrefix"
+        ]
+        assert len(prefix) <= 63 - 26
+
+    def test_operators_reach_the_private_endpoint(self) -> None:
+        def rules(*cidrs: str) -> list[tuple[str, int]]:
+            args = replace(samples.cluster(), operator_cidrs=cidrs)
+            made = declare(lambda: Cluster("cluster", args)).of(INGRESS)
+            return [(rule.plain()["cidrIpv4"], rule.plain()["toPort"]) for rule in made]
+
+        assert rules() == []
+        assert rules("10.99.0.0/22") == [("10.99.0.0/22", 443)]
+
+    @pytest.mark.parametrize("protect", [False, True])
+    def test_protection_by_the_engine_and_by_the_cloud(self, protect: bool) -> None:
+        recording = declare(lambda: Cluster("cluster", samples.cluster(protect=protect)))
+        cluster = recording.one("aws:eks/cluster:Cluster")
+        assert cluster.protect is cluster.plain()["deletionProtection"] is protect
+        assert recording.one("aws:kms/key:Key").protect is protect
 
     def test_addons_that_enforce_policies_and_measure(self) -> None:
         recording = declare(lambda: Cluster("cluster", samples.cluster()))
@@ -166,7 +206,7 @@ class TestPostgres:
         assert instance["finalSnapshotIdentifier"] == "chronos-cloud-sandbox-postgres-final-0a1b2c3d"
         parameters = _inputs(recording, "aws:rds/parameterGroup:ParameterGroup")
         assert {"name": "rds.force_ssl", "value": "1"} in parameters["parameters"]
-        rule = _inputs(recording, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+        rule = _inputs(recording, INGRESS)
         assert rule["referencedSecurityGroupId"] == "sg-nodes" and rule["fromPort"] == rule["toPort"] == 5432
         assert not recording.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
 
@@ -176,7 +216,14 @@ class TestPostgres:
         instance = recording.one("aws:rds/instance:Instance")
         assert instance.protect is protect
         assert instance.plain()["deletionProtection"] is protect
+        assert recording.one("aws:kms/key:Key").protect is protect
         assert _inputs(recording, "aws:secretsmanager/secret:Secret")["recoveryWindowInDays"] == (30 if protect else 0)
+
+    def test_operators_connect_where_they_are_named(self) -> None:
+        args = replace(samples.postgres(), client_cidrs=("10.99.0.0/22",))
+        rules = declare(lambda: Postgres("postgres", args)).of(INGRESS)
+        assert [rule.plain().get("cidrIpv4") for rule in rules] == [None, "10.99.0.0/22"]
+        assert {rule.plain()["fromPort"] for rule in rules} == {5432}
 
     def test_password_is_secret_everywhere(self) -> None:
         recording = declare(lambda: Postgres("postgres", samples.postgres()))
@@ -208,6 +255,7 @@ class TestRedis:
         assert group.plain()["numCacheClusters"] == replicas + 1
         assert group.plain()["automaticFailoverEnabled"] is group.plain()["multiAzEnabled"] is (replicas > 0)
         assert group.protect is True
+        assert recording.one("aws:kms/key:Key").protect is True
 
 
 class TestBucket:
@@ -228,6 +276,7 @@ class TestBucket:
         assert rules[0]["noncurrentVersionExpiration"]["noncurrentDays"] == 30
         bucket = recording.one("aws:s3/bucket:Bucket")
         assert bucket.protect is protect
+        assert recording.one("aws:kms/key:Key").protect is protect
         assert bucket.plain()["forceDestroy"] is not protect
 
     def test_tls_only(self) -> None:
@@ -282,6 +331,14 @@ class TestObjectAccess:
         assert statements["Objects"]["Resource"] == "arn:aws:s3:::objects/tenants/acme/*"
         assert statements["List"]["Condition"] == {"StringLike": {"s3:prefix": ["tenants/acme/*"]}}
         assert all("*" not in str(s["Action"]) for s in statements.values())
+
+    def test_who_takes_the_role_finds_its_policy(self) -> None:
+        def program() -> None:
+            access = ObjectAccess("objects", samples.objects("acme", ("t-acme--a",)))
+            ec2.SecurityGroup("taker", description=access.role)
+
+        recording = declare(program)
+        assert recording.one("aws:iam/rolePolicy:RolePolicy").urn in recording.named("taker").dependencies
 
     def test_a_prefix_without_its_slash_is_refused(self) -> None:
         args = replace(samples.objects("acme", ()), prefix="tenants/acme")

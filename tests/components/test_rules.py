@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import re
 import textwrap
 from typing import Any, cast, get_type_hints
 
@@ -148,6 +149,16 @@ def test_ownership_is_marked_on_everything_that_takes_marks(component: type[pulu
             if "namespace" in resource.plain()["metadata"] or resource.type.endswith(":Namespace"):
                 domain.append("freehold.dev/tenant")
             _check(resource, labels, *domain, "app.kubernetes.io/managed-by")
+
+
+@every_component
+def test_ec2_takes_every_description(component: type[pulumi.ComponentResource]) -> None:
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+    for resource in declared(component).resources:
+        if resource.type.startswith(("aws:ec2/securityGroup", "aws:vpc/securityGroup")):
+            assert re.fullmatch(r"[a-zA-Z0-9. _:/()#,@\[\]+=&;{}!$*-]{1,255}", resource.plain()["description"]), (
+                resource.name
+            )
 
 
 def _check(resource: Declared, marks: dict[str, str], *required: str) -> None:

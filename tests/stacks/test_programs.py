@@ -16,6 +16,7 @@ from tests.components.recording import ACCOUNT, CANARY, Recording, Secret, decla
 from tests.stacks.files import load, stack_file
 
 CALLER = f"arn:aws:iam::{ACCOUNT}:user/freehold-operator"
+ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
 ANSWERS = {
     "aws:index/getCallerIdentity:getCallerIdentity": {
         "accountId": ACCOUNT,
@@ -23,7 +24,7 @@ ANSWERS = {
         "userId": "AID",
         "id": ACCOUNT,
     },
-    "aws:index/getAvailabilityZones:getAvailabilityZones": {
+    ZONES: {
         "names": ["us-east-1d", "us-east-1b", "us-east-1c", "us-east-1a"],
         "region": "us-east-1",
         "zoneIds": [],
@@ -64,6 +65,17 @@ def _tenant(id: str = "acme") -> Recording:
 
 
 PROGRAMS: dict[str, Callable[[], Recording]] = {"platform": _platform, "tenant": _tenant}
+
+
+def test_zones_without_a_control_plane_are_left_out() -> None:
+    asked: list[Any] = []
+
+    def zones(args: Any) -> Any:
+        asked.append(args["excludeZoneIds"])
+        return ANSWERS[ZONES]
+
+    declare(lambda: platform.run(_settings("dev"), "dev"), stack="dev", answers=ANSWERS | {ZONES: zones})
+    assert asked == [["cac1-az3", "use1-az3", "usw1-az2"]]
 
 
 def test_platform_exports_one_typed_contract() -> None:
