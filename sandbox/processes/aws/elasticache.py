@@ -115,8 +115,10 @@ class ElastiCacheOperations(ElastiCacheResponse):
         kept = [name for name in group.user_group_ids if name not in removed]
         group.user_group_ids = kept + [name for name in added if name not in kept]
         for parameter, attribute in (
-            ("SecurityGroupIds", "security_group_ids"), ("EngineVersion", "engine_version"),
-            ("CacheParameterGroupName", "cache_parameter_group_name"), ("SnapshotWindow", "snapshot_window"),
+            ("SecurityGroupIds", "security_group_ids"),
+            ("EngineVersion", "engine_version"),
+            ("CacheParameterGroupName", "cache_parameter_group_name"),
+            ("SnapshotWindow", "snapshot_window"),
             ("PreferredMaintenanceWindow", "preferred_maintenance_window"),
             ("NotificationTopicArn", "notification_topic_arn"),
         ):
@@ -149,8 +151,11 @@ class ElastiCacheOperations(ElastiCacheResponse):
             made = changed(
                 cache_subnet_group_name=group.cache_subnet_group_name,
                 cache_subnet_group_description=self._get_param(
-                    "CacheSubnetGroupDescription", group.cache_subnet_group_description),
-                subnet_ids=self._get_param("SubnetIds", group.subnet_ids), tags=group.tags)
+                    "CacheSubnetGroupDescription", group.cache_subnet_group_description
+                ),
+                subnet_ids=self._get_param("SubnetIds", group.subnet_ids),
+                tags=group.tags,
+            )
         except Exception:
             self._backend.cache_subnet_groups[group.cache_subnet_group_name] = group
             raise
@@ -245,8 +250,13 @@ class ElastiCacheOperations(ElastiCacheResponse):
 
     def _described(self, group: _UserGroup) -> dict[str, Any]:
         return {
-            "UserGroupId": group.id, "Status": "active", "Engine": group.engine, "UserIds": group.users,
-            "MinimumEngineVersion": "6.0", "ReplicationGroups": self._replication_groups(group), "ARN": group.arn,
+            "UserGroupId": group.id,
+            "Status": "active",
+            "Engine": group.engine,
+            "UserIds": group.users,
+            "MinimumEngineVersion": "6.0",
+            "ReplicationGroups": self._replication_groups(group),
+            "ARN": group.arn,
         }
 
 

@@ -220,6 +220,7 @@ USER_GROUP = AwsType(
             {"userGroupId": "UserGroupId", "engine": "Engine", "userIds": "UserIds", "arn": "ARN"},
         ),
     ),
+    hooked=frozenset({"userIds"}),
     after_update=_modify_group,
     delete=Call("delete_user_group", fixed={"UserGroupId": "{id}"}),
     missing=_GROUP_GONE,

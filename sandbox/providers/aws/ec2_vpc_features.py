@@ -147,6 +147,7 @@ VPC_ENDPOINT = AwsType(
             },
         ),
     ),
+    hooked=frozenset({*_ENDPOINT_SETS, "policy", "privateDnsEnabled"}),
     after_update=_modify_endpoint,
     delete=Call("delete_vpc_endpoints", fixed={"VpcEndpointIds": ["{id}"]}),
     missing=("InvalidVpcEndpointId.NotFound",),

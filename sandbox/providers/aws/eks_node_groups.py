@@ -73,7 +73,9 @@ def _change_group(context: Context, changed: frozenset[str]) -> None:
     target["nodegroupName"] = inputs["nodeGroupName"]
     request: dict[str, Any] = {}
     given = {name for name in changed if inputs.get(name)}
-    shape: dict[str, str] = {name: name for name in ("scalingConfig", "updateConfig") if name in given}
+    shape: dict[str, str] = {
+        name: name for name in ("scalingConfig", "updateConfig", "nodeRepairConfig") if name in given
+    }
     parameters(context, Call("update_nodegroup_config", shape), inputs, into=request)
     if "labels" in changed:
         before, wanted = context.outputs.get("labels") or {}, inputs.get("labels") or {}
@@ -160,6 +162,9 @@ NODE_GROUP = AwsType(
         ),
     ),
     after_create=_nodes,
+    hooked=frozenset(
+        {"labels", "nodeRepairConfig", "releaseVersion", "scalingConfig", "taints", "updateConfig", "version"}
+    ),
     after_update=_change_group,
     delete_hook=_delete_group,
     missing=("ResourceNotFoundException",),

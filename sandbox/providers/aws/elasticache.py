@@ -117,9 +117,6 @@ def _together(inputs: Properties) -> Iterable[CheckFailure]:
     clusters = inputs.get("numCacheClusters")
     if inputs.get("automaticFailoverEnabled") and isinstance(clusters, int) and clusters < 2:
         yield CheckFailure("numCacheClusters", "automaticFailoverEnabled requires at least 2 cache clusters")
-    sharded = [name for name in ("numNodeGroups", "replicasPerNodeGroup") if given(inputs, name)]
-    if sharded and given(inputs, "numCacheClusters"):
-        yield CheckFailure("numCacheClusters", f"`numCacheClusters` conflicts with `{sharded[0]}`")
     token = inputs.get("authToken")
     if isinstance(token, str) and not 16 <= len(token) <= 128:
         yield CheckFailure("authToken", "has to have 16 to 128 characters")
@@ -145,6 +142,11 @@ def _changed(context: Context, changed: frozenset[str]) -> None:
             ApplyImmediately=True,
             **{name: ids for name, ids in difference.items() if ids},
         )
+    if "numCacheClusters" in changed and context.inputs.get("numCacheClusters"):
+        there, asked = len(context.outputs.get("memberClusters") or []), int(context.inputs["numCacheClusters"])
+        if asked != there:
+            operation = "increase_replica_count" if asked > there else "decrease_replica_count"
+            context.call(operation, ReplicationGroupId=context.id, NewReplicaCount=asked - 1, ApplyImmediately=True)
     if context.supervisor.cache(context.id) is None:  # its creation was cut short
         _start(context)
         return
@@ -175,8 +177,7 @@ def _observe(context: Context, found: dict[str, Any]) -> None:
             found[wire] = record[api] in ("enabled", "enabling")
     members = record.get("MemberClusters") or []
     found["memberClusters"] = list(members)
-    sharded = bool(record.get("ClusterEnabled"))
-    if not sharded and members:
+    if members:
         found["numCacheClusters"] = len(members)
     if found.get("engineVersion"):
         found["engineVersionActual"] = found["engineVersion"]
@@ -188,7 +189,6 @@ _FIELDS = {
     "autoMinorVersionUpgrade": "AutoMinorVersionUpgrade",
     "automaticFailoverEnabled": "AutomaticFailoverEnabled",
     "authToken": "AuthToken",
-    "clusterMode": "ClusterMode",
     "engine": "Engine",
     "engineVersion": "EngineVersion",
     "ipDiscovery": "IpDiscovery",
@@ -199,11 +199,9 @@ _FIELDS = {
     "nodeType": "CacheNodeType",
     "notificationTopicArn": "NotificationTopicArn",
     "numCacheClusters": "NumCacheClusters",
-    "numNodeGroups": "NumNodeGroups",
     "parameterGroupName": "CacheParameterGroupName",
     "port": "Port",
     "preferredCacheClusterAzs": "PreferredCacheClusterAZs",
-    "replicasPerNodeGroup": "ReplicasPerNodeGroup",
     "replicationGroupId": "ReplicationGroupId",
     "securityGroupIds": "SecurityGroupIds",
     "snapshotRetentionLimit": "SnapshotRetentionLimit",
@@ -234,14 +232,14 @@ REPLICATION_GROUP = AwsType(
     id_answer="ReplicationGroup.ReplicationGroupId",
     id_form="{replicationGroupId}",
     replace_on=frozenset(
-        {"atRestEncryptionEnabled", "engine", "kmsKeyId", "networkType", "numNodeGroups", "port",
+        {"atRestEncryptionEnabled", "engine", "kmsKeyId", "networkType", "port",
          "preferredCacheClusterAzs", "replicationGroupId", "subnetGroupName", "transitEncryptionEnabled"}
     ),
     computed=frozenset(
-        {"atRestEncryptionEnabled", "autoMinorVersionUpgrade", "clusterMode", "engineVersion", "ipDiscovery",
+        {"atRestEncryptionEnabled", "autoMinorVersionUpgrade", "engineVersion", "ipDiscovery",
          "kmsKeyId",
-         "maintenanceWindow", "networkType", "nodeType", "numCacheClusters", "numNodeGroups", "parameterGroupName",
-         "port", "replicasPerNodeGroup", "securityGroupIds", "snapshotWindow", "subnetGroupName",
+         "maintenanceWindow", "networkType", "nodeType", "numCacheClusters", "parameterGroupName",
+         "port", "securityGroupIds", "snapshotWindow", "subnetGroupName",
          "transitEncryptionMode"}
     ),
     sets=frozenset({"securityGroupIds", "userGroupIds"}),
@@ -252,7 +250,7 @@ REPLICATION_GROUP = AwsType(
             "replicationGroupId", r"(?!.*--)(?!.*-$)[a-zA-Z][a-zA-Z0-9-]{0,39}",
             "1 to 40 letters, digits and hyphens, a letter first, no two hyphens together and none at the end",
         ),
-        one_of("clusterMode", "enabled", "disabled", "compatible"),
+        one_of("enabled", "disabled", "compatible"),
     ),
     settings=frozenset({"applyImmediately", "finalSnapshotIdentifier", "authTokenUpdateStrategy"}),
     placed=frozenset({"port"}),
@@ -271,8 +269,7 @@ REPLICATION_GROUP = AwsType(
                 "transitEncryptionEnabled": "TransitEncryptionEnabled",
                 "transitEncryptionMode": "TransitEncryptionMode",
                 "clusterEnabled": "ClusterEnabled",
-                "clusterMode": "ClusterMode",
-                "kmsKeyId": "KmsKeyId",
+                            "kmsKeyId": "KmsKeyId",
                 "snapshotRetentionLimit": "SnapshotRetentionLimit",
                 "snapshotWindow": "SnapshotWindow",
                 "userGroupIds": "UserGroupIds",
@@ -299,7 +296,8 @@ REPLICATION_GROUP = AwsType(
     delete_hook=_delete,
     missing=("ReplicationGroupNotFoundFault", "ReplicationGroupNotFound"),
     tags=TAGS,
-    operations=("delete_replication_group",),
+    hooked=frozenset({"numCacheClusters", "userGroupIds"}),
+    operations=("delete_replication_group", "increase_replica_count", "decrease_replica_count"),
 )  # fmt: skip
 
 TYPES = (SUBNET_GROUP, PARAMETER_GROUP, REPLICATION_GROUP)

@@ -248,6 +248,7 @@ OPENID_CONNECT_PROVIDER = AwsType(
             {"OpenIDConnectProviderArn": "{id}"},
         ),
     ),
+    hooked=frozenset({"clientIdLists"}),
     after_update=_clients,
     delete=Call("delete_open_id_connect_provider", fixed={"OpenIDConnectProviderArn": "{id}"}),
     missing=_GONE,

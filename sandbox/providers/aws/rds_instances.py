@@ -233,6 +233,7 @@ INSTANCE = AwsType(
             {"DBInstanceIdentifier": "{identifier}", "ApplyImmediately": "{applyImmediately}"},
         ),
     ),
+    hooked=frozenset({"enabledCloudwatchLogsExports"}),
     after_update=_changed,
     delete_hook=_delete,
     missing=("DBInstanceNotFoundFault", "DBInstanceNotFound"),

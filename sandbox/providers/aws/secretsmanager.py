@@ -135,6 +135,7 @@ SECRET_VERSION = AwsType(
     computed=frozenset({"versionStages"}),
     sets=frozenset({"versionStages"}),
     read_hook=_read_version,
+    hooked=frozenset({"versionStages"}),
     after_update=_move_stages,
     delete_hook=_forget_version,
     missing=("ResourceNotFoundException", "InvalidRequestException"),

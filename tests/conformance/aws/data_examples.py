@@ -149,6 +149,7 @@ def log_in(world: World, address: str, port: int, name: str, password: str, cach
 def _cache_seen(world: World, id: str, state: Mapping[str, Any]) -> None:
     found = world.client("elasticache").describe_replication_groups(ReplicationGroupId=id)["ReplicationGroups"][0]
     assert found["Description"] == state["description"]
+    assert len(found["MemberClusters"]) == state["numCacheClusters"]
     assert found["NodeGroups"][0]["PrimaryEndpoint"]["Address"] == state["primaryEndpointAddress"]
     with log_in(world, state["primaryEndpointAddress"], state["port"], "app", PASSWORD, id) as client:
         client.set("app:greeting", "hello")
@@ -264,7 +265,7 @@ EXAMPLES = (
     Example(
         "aws:elasticache/replicationGroup:ReplicationGroup",
         _cache_inputs,
-        change={"description": "changed", "snapshotRetentionLimit": 3},
+        change={"description": "changed", "snapshotRetentionLimit": 3, "numCacheClusters": 3},
         replace={"replicationGroupId": "other", "atRestEncryptionEnabled": False, "subnetGroupName": "other"},
         seen=_cache_seen,
         gone=_cache_gone,

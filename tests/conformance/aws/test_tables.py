@@ -87,6 +87,16 @@ def test_an_entry_names_only_what_the_sdk_has(entry: AwsType) -> None:
     assert entry.documentation.startswith("https://www.pulumi.com/registry/packages/aws/api-docs/")
 
 
+@pytest.mark.parametrize("entry", [e for e in TABLE if e.kind is Kind.LIVE], ids=lambda entry: entry.token)
+def test_no_change_goes_unnoticed(entry: AwsType) -> None:
+    """Each input replaces, is sent by an update, or is known to need no call."""
+    replaced = {name.split(".")[0] for name in entry.replace_on}
+    sent = {name for modify in entry.modifies for name in modify.fields}
+    steering = entry.settings | entry.placed | {"region", "tags"}
+    assert entry.served is not None
+    assert entry.served <= replaced | sent | entry.hooked | steering
+
+
 @pytest.mark.parametrize("service", sorted(OPERATIONS))
 def test_every_operation_is_one_of_botocores(service: str) -> None:
     import botocore.session
