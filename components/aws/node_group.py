@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -16,6 +18,18 @@ from components.tags import Ownership
 
 POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
 """https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html; the network add-on has a role of its own."""
+
+_ARM = re.compile(r"[a-z-]+[0-9]+[a-z]*g|a1\.")
+"""Graviton families carry a g behind their generation, but for the first:
+https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html"""
+
+
+def ami_type(machine_types: Sequence[str]) -> str:
+    """The image of Amazon Linux 2023 for these machines; EKS refuses one for another processor. Raises RunError where
+    they have different ones."""
+    if len({_ARM.match(machine) is not None for machine in machine_types}) > 1:
+        raise pulumi.RunError(f"machine types {', '.join(machine_types)} mix Arm and x86 processors: choose one")
+    return "AL2023_ARM_64_STANDARD" if _ARM.match(machine_types[0]) else "AL2023_x86_64_STANDARD"
 
 
 @dataclass(frozen=True)
@@ -109,7 +123,7 @@ class NodeGroup(pulumi.ComponentResource):
                 "desired_size": args.nodes.minimum,
             },
             instance_types=list(args.nodes.machine_types),
-            ami_type="AL2023_x86_64_STANDARD",
+            ami_type=ami_type(args.nodes.machine_types),
             capacity_type="ON_DEMAND",
             launch_template={"id": template.id, "version": template.latest_version.apply(str)},
             update_config={"max_unavailable_percentage": 33},

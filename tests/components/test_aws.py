@@ -15,6 +15,7 @@ from components.aws.bucket import Bucket
 from components.aws.budget_alerts import BudgetAlerts
 from components.aws.cluster import Cluster
 from components.aws.network import Network
+from components.aws.node_group import ami_type
 from components.aws.object_access import ObjectAccess
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
@@ -135,6 +136,21 @@ class TestCluster:
         # A name of its own would make the engine delete the group, and with it all nodes, before it makes another.
         assert "nodeGroupName" not in group.plain()
         assert group.plain()["nodeGroupNamePrefix"] == "chronos-cloud-sandbox-nodes-"
+
+    @pytest.mark.parametrize(
+        ("machines", "processor"),
+        [
+            (("t3.large", "m6i.xlarge"), "x86_64"),
+            (("g5.xlarge", "g4dn.xlarge", "m7i-flex.large"), "x86_64"),
+            (("t4g.large", "m7g.xlarge", "c6gn.large", "is4gen.large", "g5g.xlarge", "a1.large"), "ARM_64"),
+        ],
+    )
+    def test_image_for_the_processor(self, machines: tuple[str, ...], processor: str) -> None:
+        assert ami_type(machines) == f"AL2023_{processor}_STANDARD"
+
+    def test_two_processors_are_refused(self) -> None:
+        with pytest.raises(pulumi.RunError, match="mix Arm and x86"):
+            ami_type(("t3.large", "t4g.large"))
 
     def test_a_long_name_leaves_the_provider_room(self) -> None:
         args = replace(samples.cluster(), name="chronos-cloud-" + "a" * 26)
