@@ -228,7 +228,7 @@ class TypedProvider(Provider):
             ).items()
             if not (kind in (DiffKind.DELETE, DiffKind.DELETE_REPLACE) and path in entry.computed)
         }
-        return Diff(changes, delete_before_replace=entry.delete_before_replace)
+        return Diff(changes, entry.delete_before_replace or _name_is_taken(entry, old_inputs, inputs))
 
     def secret_outputs(self, type: str) -> frozenset[str]:
         return self.entry(type).secret_outputs | self.sdk.secret_outputs(type)
@@ -239,6 +239,20 @@ class TypedProvider(Provider):
             found = sorted(name for name in group if given(inputs, name))
             if len(found) > 1:
                 yield CheckFailure(found[0], f"`{found[0]}` conflicts with {', '.join(f'`{n}`' for n in found[1:])}")
+
+
+def _name_is_taken(entry: ResourceType, old: Properties, new: Properties) -> bool:
+    """A replacement would need the name that the old one still has: the program chose it, and keeps it.
+
+    Source: nameRequiresDeleteBeforeReplace in github.com/pulumi/pulumi-terraform-bridge, pkg/tfbridge/provider.go.
+    """
+    if entry.autoname is None:
+        return False
+    generated = new.get("__defaults")
+    if isinstance(generated, Sequence) and entry.autoname.property in generated:
+        return False
+    name = new.get(entry.autoname.property)
+    return name is not None and not isinstance(name, Unknown) and name == old.get(entry.autoname.property)
 
 
 def _name(

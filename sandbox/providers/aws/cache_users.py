@@ -158,6 +158,7 @@ USER = AwsType(
     documentation=page("elasticache/user"),
     note="The access list of the real servers follows at once",
     service="elasticache",
+    id_form="{userId}",
     replace_on=frozenset({"userId", "userName"}),
     secret_outputs=frozenset({"passwords"}),
     sets=frozenset({"passwords"}),

@@ -94,6 +94,44 @@ def test_what_was_half_made_is_kept_and_repaired(world: World) -> None:
     world.provider.delete(resource, half.id, mended, state, timeout=0)
 
 
+def test_a_database_whose_server_never_started_gets_one(world: World) -> None:
+    """A create that was cut short after the API's half: the engine's next update repairs it."""
+    resource = world.resource("aws:rds/instance:Instance")
+    given: dict[str, Value] = {
+        "identifier": "cut-short", "engine": "postgres", "instanceClass": "db.t4g.small", "allocatedStorage": 20,
+        "username": "keeper", "password": "a password 123", "skipFinalSnapshot": True,
+    }  # fmt: skip
+    inputs = world.checked(resource, given)
+    made = world.client("rds").create_db_instance(
+        DBInstanceIdentifier="cut-short", Engine="postgres", DBInstanceClass="db.t4g.small", AllocatedStorage=20,
+        MasterUsername="keeper", MasterUserPassword="a password 123",
+    )["DBInstance"]  # fmt: skip
+    assert world.supervisor.database("cut-short") is None
+    id = made["DbiResourceId"]
+    state = world.provider.update(resource, id, inputs, {}, inputs, preview=False, timeout=0)
+    server = world.supervisor.database("cut-short")
+    assert server is not None and state["endpoint"] == f"{server.host}:{server.port}"
+    world.provider.delete(resource, id, inputs, state, timeout=0)
+    assert world.supervisor.database("cut-short") is None
+
+
+def test_a_replacement_under_the_same_name_deletes_first(world: World) -> None:
+    role = world.resource("aws:iam/role:Role")
+    named = world.checked(role, {"assumeRolePolicy": trust(), "name": "chosen"})
+    assert world.provider.diff(role, "chosen", named, {}, {**named, "path": "/else/"}).delete_before_replace
+    generated = world.checked(role, {"assumeRolePolicy": trust()})
+    assert not world.provider.diff(role, "x", generated, {}, {**generated, "path": "/else/"}).delete_before_replace
+    association = world.resource("aws:eks/accessPolicyAssociation:AccessPolicyAssociation")
+    given: dict[str, Value] = {
+        "clusterName": "c",
+        "principalArn": "p",
+        "policyArn": "q",
+        "accessScope": {"type": "cluster"},
+    }
+    wider: dict[str, Value] = {**given, "accessScope": {"type": "namespace", "namespaces": ["a"]}}
+    assert world.provider.diff(association, "c#p#q", given, given, wider).delete_before_replace
+
+
 def test_drift_is_seen_and_put_right(world: World) -> None:
     resource = world.resource("aws:iam/role:Role")
     inputs = world.checked(resource, {"assumeRolePolicy": trust(), "description": "ours"})
