@@ -11,11 +11,13 @@ import argparse
 import json
 import logging
 import os
+import selectors
 import signal
 import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,7 +43,7 @@ _OPTIONS = (
 
 
 class Host:
-    """Accepts plugins on `home.socket("providers")` until `stop`."""
+    """Accepts plugins on `home.socket("providers")` until it is told to end."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -72,26 +74,51 @@ class Host:
         self.path.chmod(0o600)
         self._listener.listen(64)
 
-    def run(self) -> None:
-        """Serve until `stop` is called."""
+    def run(self, ready: Callable[[], None]) -> None:
+        """Serve until SIGTERM or SIGINT; `ready` is called once both are listened for. For the main thread.
+
+        The kernel may give a signal to any thread. Python's handlers wait for the main one, which would sleep in
+        accept and never hear of it: so the signal's own descriptor is waited for together with the socket.
+        """
         assert self._listener is not None
-        while not self._stopping.is_set():
+        self._listener.setblocking(False)
+        heard, told = socket.socketpair()
+        with heard, told, selectors.DefaultSelector() as selector:
+            told.setblocking(False)
+            before = signal.set_wakeup_fd(told.fileno())
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: self._stopping.set())
+            selector.register(self._listener, selectors.EVENT_READ)
+            selector.register(heard, selectors.EVENT_READ)
+            ready()
             try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                break  # closed by stop
-            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
-            with self._lock:
-                self._connections.add(connection)
-                self._threads = [other for other in self._threads if other.is_alive()] + [thread]
-            thread.start()
+                while not self._stopping.is_set():
+                    waiting = [key.fileobj for key, _ in selector.select()]
+                    if self._listener in waiting:
+                        self._accept(self._listener)
+                    if heard in waiting:
+                        heard.recv(64)
+            finally:
+                signal.set_wakeup_fd(before)
+        self.stop()
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            connection, _ = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # it went away again
+        connection.setblocking(True)
+        thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+        with self._lock:
+            self._connections.add(connection)
+            self._threads = [other for other in self._threads if other.is_alive()] + [thread]
+        thread.start()
 
     def stop(self) -> None:
         """Close every connection; instances finish the calls in hand."""
         self._stopping.set()
         if self._listener is not None:
             self.path.unlink(missing_ok=True)
-            self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
         with self._lock:
             connections, threads = list(self._connections), list(self._threads)
@@ -182,11 +209,11 @@ def main(arguments: list[str] | None = None) -> int:
     except FreeholdError as error:
         print(error.line(), file=sys.stderr)
         return int(error.exit_code)
-    # stop() joins threads, so it runs outside the signal handler.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: threading.Thread(target=host.stop).start())
-    print(f"ready in {time.perf_counter() - began:.2f} s at {host.path} (process {os.getpid()})", flush=True)
-    host.run()
+
+    def ready() -> None:
+        print(f"ready in {time.perf_counter() - began:.2f} s at {host.path} (process {os.getpid()})", flush=True)
+
+    host.run(ready)
     return 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -185,6 +187,21 @@ def test_a_host_that_dies_ends_its_plugins(home: Home) -> None:
     again = start_host(home)
     assert again.stdout is not None and again.stdout.readline().startswith("ready in ")
     stop(again)
+
+
+def test_a_signal_that_another_thread_gets_ends_the_host(home: Home) -> None:
+    # The kernel chooses the thread; Python runs handlers only in the main one, which has to hear of it all the same.
+    process = start_host(home)
+    assert process.stdout is not None and process.stdout.readline()
+    channel(plugin(home, "random")).close()
+    others = [
+        int(entry.name) for entry in Path(f"/proc/{process.pid}/task").iterdir() if int(entry.name) != process.pid
+    ]
+    assert others
+    tgkill = 234 if platform.machine() == "x86_64" else 131
+    assert ctypes.CDLL(None).syscall(tgkill, process.pid, others[0], signal.SIGTERM) == 0
+    process.wait(timeout=30)
+    assert process.returncode == 0
 
 
 def test_only_one_host_for_a_home(home: Home, host: subprocess.Popen[str]) -> None:
