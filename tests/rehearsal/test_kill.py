@@ -85,23 +85,20 @@ def test_killed_again_and_again(freehold: Freehold) -> None:
     assert refresh.returncode == 0, refresh.stdout + refresh.stderr
 
 
-@pytest.mark.parametrize("kind", ["moto", "kube-apiserver"])
-def test_a_server_killed_under_it(freehold: Freehold, kind: str) -> None:
-    point = {"moto": "aws:rds/instance:Instance", "kube-apiserver": "kubernetes:core/v1:Namespace"}[kind]
-    stack = {"moto": STACKS[0], "kube-apiserver": STACKS[1]}[kind]
-    with freehold.start("up") as command:
-        until(lambda: creating(freehold, point, stack)() or command.poll() is not None)
-        processes = Supervisor.connect(freehold.home).status().processes
-        (killed,) = (one for one in processes if one.kind == kind)
-        assert killed.pid is not None
-        os.kill(killed.pid, signal.SIGKILL)
-        stderr = command.communicate(timeout=900)[1]
-    if command.returncode != 0:
-        assert stderr.splitlines()[-1].startswith("freehold: ")
-        assert "Traceback" not in stderr
-    restarted = next(
-        one for one in Supervisor.connect(freehold.home).status().processes if one.name == killed.name)  # fmt: skip
-    assert restarted.pid != killed.pid
+def test_servers_killed_under_it(freehold: Freehold) -> None:
+    points = (("moto", "aws:rds/instance:Instance", STACKS[0]), ("kube-apiserver", "core/v1:Namespace", STACKS[1]))
+    for kind, resource, stack in points:
+        with freehold.start("up") as command:
+            until(lambda: creating(freehold, resource, stack)() or command.poll() is not None)  # noqa: B023
+            (killed,) = (one for one in Supervisor.connect(freehold.home).status().processes if one.kind == kind)
+            assert killed.pid is not None
+            os.kill(killed.pid, signal.SIGKILL)
+            stderr = command.communicate(timeout=900)[1]
+        if command.returncode != 0:
+            assert stderr.splitlines()[-1].startswith("freehold: ")
+            assert "Traceback" not in stderr
+        (now,) = (one for one in Supervisor.connect(freehold.home).status().processes if one.name == killed.name)
+        assert now.pid != killed.pid
     freehold.ok("up")
     assert differences(freehold, STACKS) == []
     assert "Nothing changed" in freehold.ok("up").stdout
