@@ -56,8 +56,13 @@ def create(supervisor: Supervisor) -> None:
     with ThreadPoolExecutor() as pool:
         asked: list[Future[Any]] = [
             pool.submit(supervisor.create_cluster, "first", "1.35"),
-            pool.submit(supervisor.create_database, "tenants", username="freehold", password="benchmark-only",
-                        database="tenants"),
+            pool.submit(
+                supervisor.create_database,
+                "tenants",
+                username="freehold",
+                password="benchmark-only",
+                database="tenants",
+            ),
             pool.submit(supervisor.create_cache, "first"),
         ]
         for one in asked:
@@ -85,9 +90,12 @@ def main() -> None:
     bare = statistics.median(run.control_plane for run in runs)
     print(f"{'bare control plane':28}{bare:6.1f} s   1.0x")
     parts: tuple[tuple[str, Callable[[Run], float]], ...] = (
-        ("supervisor, moto, providers", lambda run: run.base), ("cluster, Postgres, Redis", lambda run: run.instances),
-        ("first start, all of it", lambda run: run.first), ("stop", lambda run: run.stop),
-        ("second start, all of it", lambda run: run.again))
+        ("supervisor, moto, providers", lambda run: run.base),
+        ("cluster, Postgres, Redis", lambda run: run.instances),
+        ("first start, all of it", lambda run: run.first),
+        ("stop", lambda run: run.stop),
+        ("second start, all of it", lambda run: run.again),
+    )
     for name, part in parts:
         seconds = statistics.median(map(part, runs))
         print(f"{name:28}{seconds:6.1f} s{seconds / bare:6.1f}x")

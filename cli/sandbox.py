@@ -28,8 +28,19 @@ app = typer.Typer(name="sandbox", no_args_is_help=True, help=__doc__)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 # What the sandbox makes below FREEHOLD_HOME; anything else that lies there is left alone by `reset`.
-_MADE = ("run", "logs", "data", "certificates", "credentials", "bin", "pulumi", "backend", "tenants", "rehearsals",
-         "kubeconfig")
+_MADE = (
+    "run",
+    "logs",
+    "data",
+    "certificates",
+    "credentials",
+    "bin",
+    "pulumi",
+    "backend",
+    "tenants",
+    "rehearsals",
+    "kubeconfig",
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -42,8 +53,14 @@ def start(as_json: AsJson = False) -> None:
     ensure()
     home = Home.from_environment()
     began = time.monotonic()
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True,
-                  console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        transient=True,
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    ) as bar:
         task = bar.add_task("starting the sandbox")
 
         def show(status: Status) -> None:
@@ -156,9 +173,15 @@ def _print_status(found: Status, *, as_json: bool) -> None:
     table = Table("process", "state", "pid", "port", "memory", "restarts", "ready after", "", box=None)
     for one in found.processes:
         table.add_row(
-            one.name, one.state, str(one.pid or ""), str(one.port or ""),
-            f"{one.memory_bytes / 2**20:.0f} MiB" if one.memory_bytes else "", str(one.restarts or ""),
-            f"{one.started_seconds:.1f} s" if one.started_seconds is not None else "", one.message)
+            one.name,
+            one.state,
+            str(one.pid or ""),
+            str(one.port or ""),
+            f"{one.memory_bytes / 2**20:.0f} MiB" if one.memory_bytes else "",
+            str(one.restarts or ""),
+            f"{one.started_seconds:.1f} s" if one.started_seconds is not None else "",
+            one.message,
+        )
     console = Console()
     console.print(table)
     console.print(f"sandbox is {found.state} at {found.home}, AWS at {found.aws_endpoint}", soft_wrap=True)

@@ -30,5 +30,8 @@ def write_atomically(path: Path, content: bytes, mode: int) -> None:
 
 def unwritable(path: Path, error: OSError) -> FreeholdError:
     """`error` from writing `path`, as one line with the mend."""
-    return FreeholdError(f"cannot write: {error.strerror}", where=str(path),
-                         mend="free some space or correct the permissions, or set FREEHOLD_HOME to another folder")
+    return FreeholdError(
+        f"cannot write: {error.strerror}",
+        where=str(path),
+        mend="free some space or correct the permissions, or set FREEHOLD_HOME to another folder",
+    )

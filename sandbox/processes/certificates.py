@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ _VALID = datetime.timedelta(days=3650)
 _RENEW_BEFORE = datetime.timedelta(days=30)
 # Clocks of guests and containers jump; a certificate must not be "not yet valid" for it.
 _BACKDATED = datetime.timedelta(hours=1)
+# Two instances that are made at once ask for the same certificate: a key must not meet the other's certificate.
+_issuing = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,12 @@ class Authority:
         self.directory = directory
         self.certificate_path = directory / "ca.crt"
         key_path = directory / "ca.key"
-        if not (self.certificate_path.exists() and key_path.exists()):
-            directory.mkdir(parents=True, exist_ok=True)
-            key = ec.generate_private_key(ec.SECP256R1())
-            write_atomically(key_path, _key_pem(key), 0o600)
-            write_atomically(self.certificate_path, _pem(_self_signed(name, key)), 0o644)
+        with _issuing:
+            if not (self.certificate_path.exists() and key_path.exists()):
+                directory.mkdir(parents=True, exist_ok=True)
+                key = ec.generate_private_key(ec.SECP256R1())
+                write_atomically(key_path, _key_pem(key), 0o600)
+                write_atomically(self.certificate_path, _pem(_self_signed(name, key)), 0o644)
         self._certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
         loaded = serialization.load_pem_private_key(key_path.read_bytes(), None)
         if not isinstance(loaded, ec.EllipticCurvePrivateKey):
@@ -69,12 +73,27 @@ class Authority:
         return self._issue(name, common_name, organizations, [ExtendedKeyUsageOID.CLIENT_AUTH], ())
 
     def _issue(
-        self, name: str, common_name: str, organizations: Sequence[str], usages: Sequence[x509.ObjectIdentifier],
+        self,
+        name: str,
+        common_name: str,
+        organizations: Sequence[str],
+        usages: Sequence[x509.ObjectIdentifier],
         hosts: Sequence[str],
     ) -> KeyPair:
         pair = KeyPair(self.directory / f"{name}.crt", self.directory / f"{name}.key")
-        if _is_valid(pair):
-            return pair
+        with _issuing:
+            if not _is_valid(pair):
+                self._make(pair, common_name, organizations, usages, hosts)
+        return pair
+
+    def _make(
+        self,
+        pair: KeyPair,
+        common_name: str,
+        organizations: Sequence[str],
+        usages: Sequence[x509.ObjectIdentifier],
+        hosts: Sequence[str],
+    ) -> None:
         subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in organizations]
         subject.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
         key = ec.generate_private_key(ec.SECP256R1())
@@ -83,15 +102,13 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(digital_signature=True), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         if hosts:
             names = x509.SubjectAlternativeName([_host(host) for host in hosts])
             builder = builder.add_extension(names, critical=False)
         write_atomically(pair.key, _key_pem(key), 0o600)
         write_atomically(pair.certificate, _pem(builder.sign(self._key, hashes.SHA256())), 0o644)
-        return pair
 
 
 def service_account_keys(directory: Path) -> KeyPair:
@@ -102,7 +119,8 @@ def service_account_keys(directory: Path) -> KeyPair:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         write_atomically(pair.key, _key_pem(key), 0o600)
         public = key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
         write_atomically(pair.certificate, public, 0o644)
     return pair
 
@@ -141,9 +159,16 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
 
 def _key_usage(*, digital_signature: bool, certificates: bool = False) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=digital_signature, key_cert_sign=certificates, crl_sign=certificates,
+        digital_signature=digital_signature,
+        key_cert_sign=certificates,
+        crl_sign=certificates,
         content_commitment=False,
-        key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False)
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _host(name: str) -> x509.GeneralName:
@@ -159,4 +184,5 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 def _key_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

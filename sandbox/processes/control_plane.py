@@ -35,8 +35,9 @@ class ControlPlane:
     @classmethod
     def of(cls, site: Site, cluster: str, oidc_issuer: str) -> ControlPlane:
         directory = site.home.certificates / "clusters" / cluster
-        return cls(site, cluster, oidc_issuer, Authority(directory, f"kubernetes {cluster}"),
-                   service_account_keys(directory))
+        return cls(
+            site, cluster, oidc_issuer, Authority(directory, f"kubernetes {cluster}"), service_account_keys(directory)
+        )
 
     @property
     def port(self) -> int:
@@ -72,25 +73,40 @@ def api_server(plane: ControlPlane, token_webhook: Path) -> ProcessSpec:
     store = authority.client("kube-apiserver-etcd", "kube-apiserver")
     accounts = plane.service_accounts
     return ProcessSpec(
-        name=name, kind="kube-apiserver", instance=plane.cluster, port=port, after=(f"etcd-{plane.cluster}",),
+        name=name,
+        kind="kube-apiserver",
+        instance=plane.cluster,
+        port=port,
+        after=(f"etcd-{plane.cluster}",),
         command=(
             str(locate("kube-apiserver")),
             f"--etcd-servers=https://127.0.0.1:{site.ports.assign(f'etcd-{plane.cluster}')}",
-            f"--etcd-cafile={authority.certificate_path}", f"--etcd-certfile={store.certificate}",
+            f"--etcd-cafile={authority.certificate_path}",
+            f"--etcd-certfile={store.certificate}",
             f"--etcd-keyfile={store.key}",
-            "--bind-address=127.0.0.1", f"--secure-port={port}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={port}",
             # The `kubernetes` Service's endpoints may not be loopback addresses, and nothing runs that could use them.
-            "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
-            f"--tls-cert-file={serving.certificate}", f"--tls-private-key-file={serving.key}",
+            "--advertise-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",
+            f"--tls-cert-file={serving.certificate}",
+            f"--tls-private-key-file={serving.key}",
             f"--client-ca-file={authority.certificate_path}",
-            "--anonymous-auth=false", "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+            "--anonymous-auth=false",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
             f"--authentication-token-webhook-config-file={token_webhook}",
-            "--authentication-token-webhook-version=v1", "--authentication-token-webhook-cache-ttl=5s",
-            f"--service-account-issuer={plane.oidc_issuer}", f"--api-audiences={plane.oidc_issuer},{AUDIENCES}",
+            "--authentication-token-webhook-version=v1",
+            "--authentication-token-webhook-cache-ttl=5s",
+            f"--service-account-issuer={plane.oidc_issuer}",
+            f"--api-audiences={plane.oidc_issuer},{AUDIENCES}",
             f"--service-account-signing-key-file={accounts.key}",
             f"--service-account-key-file={accounts.certificate}",
             f"--service-cluster-ip-range={_SERVICE_RANGE}",
-            "--allow-privileged=true", "--profiling=false", "--shutdown-delay-duration=0s", "--v=1",
+            "--allow-privileged=true",
+            "--profiling=false",
+            "--shutdown-delay-duration=0s",
+            "--v=1",
         ),
         prepare=port_is_free,
         check=https_check(port, "/readyz", authority.certificate_path, plane.admin),
@@ -101,8 +117,11 @@ def controller_manager(plane: ControlPlane) -> ProcessSpec:
     """Without it quotas have no status, namespaces never finish deleting and autoscalers never act."""
     authority = plane.authority
     return _controller(
-        plane, "kube-controller-manager", "system:kube-controller-manager",
-        "--use-service-account-credentials=true", f"--service-account-private-key-file={plane.service_accounts.key}",
+        plane,
+        "kube-controller-manager",
+        "system:kube-controller-manager",
+        "--use-service-account-credentials=true",
+        f"--service-account-private-key-file={plane.service_accounts.key}",
         f"--root-ca-file={authority.certificate_path}",
         f"--cluster-signing-cert-file={authority.certificate_path}",
         f"--cluster-signing-key-file={authority.directory / 'ca.key'}",
@@ -122,13 +141,26 @@ def _controller(plane: ControlPlane, kind: str, user: str, *flags: str) -> Proce
     serving = plane.authority.server(kind)
     kubeconfig = plane.kubeconfig(user)
     return ProcessSpec(
-        name=name, kind=kind, instance=plane.cluster, port=port, after=(f"kube-apiserver-{plane.cluster}",),
+        name=name,
+        kind=kind,
+        instance=plane.cluster,
+        port=port,
+        after=(f"kube-apiserver-{plane.cluster}",),
         command=(
-            str(locate(kind)), f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}", "--bind-address=127.0.0.1", f"--secure-port={port}",
-            f"--tls-cert-file={serving.certificate}", f"--tls-private-key-file={serving.key}",
+            str(locate(kind)),
+            f"--kubeconfig={kubeconfig}",
+            f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={port}",
+            f"--tls-cert-file={serving.certificate}",
+            f"--tls-private-key-file={serving.key}",
             # One of each: an election would only make a restart wait for the dead one's lease.
-            "--leader-elect=false", "--v=1", "--kube-api-qps=200", "--kube-api-burst=400", *flags,
+            "--leader-elect=false",
+            "--v=1",
+            "--kube-api-qps=200",
+            "--kube-api-burst=400",
+            *flags,
         ),
         prepare=all_of(port_is_free),
         check=https_check(port, "/healthz", plane.authority.certificate_path),

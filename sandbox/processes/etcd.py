@@ -20,17 +20,31 @@ def etcd(site: Site, cluster: str, authority: Authority) -> ProcessSpec:
     data = site.home.data / "clusters" / cluster / "etcd"
     tls = []
     for prefix in ("", "peer-"):
-        tls += [f"--{prefix}cert-file={serving.certificate}", f"--{prefix}key-file={serving.key}",
-                f"--{prefix}trusted-ca-file={authority.certificate_path}", f"--{prefix}client-cert-auth=true"]
+        tls += [
+            f"--{prefix}cert-file={serving.certificate}",
+            f"--{prefix}key-file={serving.key}",
+            f"--{prefix}trusted-ca-file={authority.certificate_path}",
+            f"--{prefix}client-cert-auth=true",
+        ]
     return ProcessSpec(
-        name=name, kind="etcd", instance=cluster, port=port,
+        name=name,
+        kind="etcd",
+        instance=cluster,
+        port=port,
         command=(
-            str(locate("etcd")), f"--name={cluster}", f"--data-dir={data}",
-            f"--listen-client-urls={client}", f"--advertise-client-urls={client}",
-            f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
-            f"--initial-cluster={cluster}={peer}", *tls,
-            "--auto-compaction-mode=periodic", "--auto-compaction-retention=1h",
-            "--log-level=warn", "--logger=zap",
+            str(locate("etcd")),
+            f"--name={cluster}",
+            f"--data-dir={data}",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster={cluster}={peer}",
+            *tls,
+            "--auto-compaction-mode=periodic",
+            "--auto-compaction-retention=1h",
+            "--log-level=warn",
+            "--logger=zap",
         ),
         prepare=all_of(port_is_free, peer_port_is_free),
         check=https_check(port, "/readyz", authority.certificate_path, authority.client("etcd-check", "supervisor")),

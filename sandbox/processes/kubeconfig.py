@@ -25,15 +25,25 @@ def write_client_kubeconfig(path: Path, server: str, authority: Authority, clien
 
 def write_login_kubeconfig(path: Path, clusters: Sequence[tuple[str, str, str, str]]) -> None:
     """For people: a context for each (name, region, endpoint, CA) that logs in as the stack's exported one does."""
-    _write(path, [
-        (name, endpoint, authority_pem, {"exec": {
-            "apiVersion": "client.authentication.k8s.io/v1beta1",
-            "command": "aws",
-            "args": ["--region", region, "eks", "get-token", "--cluster-name", name, "--output", "json"],
-            "interactiveMode": "Never",
-        }})
-        for name, region, endpoint, authority_pem in clusters
-    ])
+    _write(
+        path,
+        [
+            (
+                name,
+                endpoint,
+                authority_pem,
+                {
+                    "exec": {
+                        "apiVersion": "client.authentication.k8s.io/v1beta1",
+                        "command": "aws",
+                        "args": ["--region", region, "eks", "get-token", "--cluster-name", name, "--output", "json"],
+                        "interactiveMode": "Never",
+                    }
+                },
+            )
+            for name, region, endpoint, authority_pem in clusters
+        ],
+    )
 
 
 def _write(path: Path, entries: Sequence[tuple[str, str, str, dict[str, Any]]]) -> None:

@@ -20,12 +20,21 @@ def kwok(plane: ControlPlane) -> ProcessSpec:
     port, port_is_free = plane.site.port(name)
     kubeconfig = plane.kubeconfig("freehold-kwok", ("system:masters",))
     return ProcessSpec(
-        name=name, kind="kwok", instance=plane.cluster, port=port, after=(f"kube-apiserver-{plane.cluster}",),
+        name=name,
+        kind="kwok",
+        instance=plane.cluster,
+        port=port,
+        after=(f"kube-apiserver-{plane.cluster}",),
         command=(
-            str(locate("kwok")), f"--kubeconfig={kubeconfig}", f"--config={_STAGES}",
+            str(locate("kwok")),
+            f"--kubeconfig={kubeconfig}",
+            f"--config={_STAGES}",
             f"--manage-nodes-with-annotation-selector={'='.join(NODE_ANNOTATION)}",
-            f"--server-address=127.0.0.1:{port}", "--node-ip=127.0.0.1", f"--node-port={port}",
-            "--cidr=10.0.0.0/16", "--node-lease-duration-seconds=40",
+            f"--server-address=127.0.0.1:{port}",
+            "--node-ip=127.0.0.1",
+            f"--node-port={port}",
+            "--cidr=10.0.0.0/16",
+            "--node-lease-duration-seconds=40",
         ),
         prepare=port_is_free,
         check=http_check(port, "/healthz"),

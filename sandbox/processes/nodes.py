@@ -54,13 +54,20 @@ class ClusterApi:
                 name = f"eks:{policy.lower()}"
                 if self._exists(connection, f"{path}/{name}"):
                     continue
-                self._call(connection, "POST", path, {
-                    "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-                    "metadata": {"name": name},
-                    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-                    "subjects": [
-                        {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": access_group(policy)}],
-                })
+                self._call(
+                    connection,
+                    "POST",
+                    path,
+                    {
+                        "apiVersion": "rbac.authorization.k8s.io/v1",
+                        "kind": "ClusterRoleBinding",
+                        "metadata": {"name": name},
+                        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+                        "subjects": [
+                            {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": access_group(policy)}
+                        ],
+                    },
+                )
 
     def wait_for_default_service_account(self) -> None:
         """Until the controllers have made it, no pod can be created in `default`."""
@@ -100,7 +107,8 @@ class ClusterApi:
     @contextmanager
     def _connection(self) -> Iterator[http.client.HTTPSConnection]:
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", self._plane.port, timeout=_TIMEOUT_SECONDS, context=self._context)
+            "127.0.0.1", self._plane.port, timeout=_TIMEOUT_SECONDS, context=self._context
+        )
         try:
             yield connection
         finally:
@@ -142,15 +150,20 @@ def _nodes(cluster: str, group: NodeGroup) -> Iterator[dict[str, Any]]:
         # A DNS label whatever the group is called: ip-10-0-x-y as on EKS, and a part that keeps names apart.
         name = f"ip-{address.replace('.', '-')}-{digest[2:5].hex()}.ec2.internal"
         yield {
-            "apiVersion": "v1", "kind": "Node",
+            "apiVersion": "v1",
+            "kind": "Node",
             "metadata": {
                 "name": name,
                 "annotations": dict([NODE_ANNOTATION]),
                 "labels": {
-                    "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+                    "kubernetes.io/hostname": name,
+                    "kubernetes.io/os": "linux",
+                    "kubernetes.io/arch": "amd64",
                     "node.kubernetes.io/instance-type": group.instance_type,
-                    "topology.kubernetes.io/zone": zone, "topology.kubernetes.io/region": zone.rstrip("abcdef"),
-                    GROUP_LABEL: group.name, **group.labels,
+                    "topology.kubernetes.io/zone": zone,
+                    "topology.kubernetes.io/region": zone.rstrip("abcdef"),
+                    GROUP_LABEL: group.name,
+                    **group.labels,
                 },
             },
             "spec": {
@@ -158,12 +171,20 @@ def _nodes(cluster: str, group: NodeGroup) -> Iterator[dict[str, Any]]:
                 "taints": [dict(taint) for taint in group.taints],
             },
             "status": {
-                "capacity": resources, "allocatable": resources,
+                "capacity": resources,
+                "allocatable": resources,
                 "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
                 "nodeInfo": {
-                    "architecture": "amd64", "operatingSystem": "linux", "osImage": "simulated by kwok",
-                    "kernelVersion": "", "machineID": "", "systemUUID": "", "bootID": "",
-                    "containerRuntimeVersion": "kwok://", "kubeletVersion": "kwok", "kubeProxyVersion": "",
+                    "architecture": "amd64",
+                    "operatingSystem": "linux",
+                    "osImage": "simulated by kwok",
+                    "kernelVersion": "",
+                    "machineID": "",
+                    "systemUUID": "",
+                    "bootID": "",
+                    "containerRuntimeVersion": "kwok://",
+                    "kubeletVersion": "kwok",
+                    "kubeProxyVersion": "",
                 },
             },
         }

@@ -41,16 +41,38 @@ _OURS: Mapping[str, str] = {
     "ssl_ca_file": "ca.crt",
     "password_encryption": "scram-sha-256",
 }
-_REFUSED = frozenset({
-    "port", "data_directory", "hba_file", "ident_file", "config_file", "external_pid_file", "fsync", "full_page_writes",
-    "archive_command", "archive_library", "restore_command", "dynamic_library_path", "unix_socket_group",
-    "ssl_passphrase_command", "krb_server_keyfile", "log_directory", "logging_collector",
-})
+_REFUSED = frozenset(
+    {
+        "port",
+        "data_directory",
+        "hba_file",
+        "ident_file",
+        "config_file",
+        "external_pid_file",
+        "fsync",
+        "full_page_writes",
+        "archive_command",
+        "archive_library",
+        "restore_command",
+        "dynamic_library_path",
+        "unix_socket_group",
+        "ssl_passphrase_command",
+        "krb_server_keyfile",
+        "log_directory",
+        "logging_collector",
+    }
+)
 # Small, because several instances share the machine; parameters of the instance come after and win.
 _DEFAULTS: Mapping[str, str] = {
-    "shared_buffers": "32MB", "max_connections": "100", "max_wal_size": "256MB", "min_wal_size": "32MB",
-    "max_worker_processes": "4", "autovacuum_naptime": "5min", "wal_level": "replica",
-    "timezone": "UTC", "log_timezone": "UTC",
+    "shared_buffers": "32MB",
+    "max_connections": "100",
+    "max_wal_size": "256MB",
+    "min_wal_size": "32MB",
+    "max_worker_processes": "4",
+    "autovacuum_naptime": "5min",
+    "wal_level": "replica",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
 }
 _CONNECT_SECONDS = 5
 
@@ -83,9 +105,14 @@ class PostgresServer:
             (self.data / "pg" / "postmaster.pid").unlink(missing_ok=True)
 
         return ProcessSpec(
-            name=self.name, kind="postgres", instance=self.definition.name, port=port,
+            name=self.name,
+            kind="postgres",
+            instance=self.definition.name,
+            port=port,
             command=(str(locate("postgres")), "-D", str(self.data / "pg")),
-            prepare=prepare, check=self._check, unprivileged=True,
+            prepare=prepare,
+            check=self._check,
+            unprivileged=True,
             # Fast shutdown: clients are disconnected (postgres(1)).
             stop_signal=signal.SIGINT,
         )
@@ -99,7 +126,8 @@ class PostgresServer:
         try:
             (folder / "postgresql.conf").write_text("\n".join(lines) + "\n")
             (folder / "pg_hba.conf").write_text(
-                f"hostssl all {SUPERUSER} 127.0.0.1/32 cert\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
+                f"hostssl all {SUPERUSER} 127.0.0.1/32 cert\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
+            )
             shutil.copyfile(serving.certificate, folder / "server.crt")
             shutil.copyfile(self.site.authority.certificate_path, folder / "ca.crt")
             with open(folder / "server.key", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as key:
@@ -114,8 +142,9 @@ class PostgresServer:
         checked = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
         if checked.returncode != 0:
             refused = next((line for line in checked.stderr.splitlines() if line), "it does not start")
-            raise SupervisorError(refused.partition("LOG: ")[2].strip() or refused, where=f"parameters of {self.name}",
-                                  reason="invalid")
+            raise SupervisorError(
+                refused.partition("LOG: ")[2].strip() or refused, where=f"parameters of {self.name}", reason="invalid"
+            )
 
     def create_administrator(self) -> None:
         """The instance's administrator and its database; what is there already is kept."""
@@ -124,15 +153,24 @@ class PostgresServer:
             connection.autocommit = True
             if not self._there(connection, "pg_roles", "rolname", ADMIN_GROUP):
                 connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(ADMIN_GROUP)))
-                connection.execute(sql.SQL("GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO {}").format(
-                    sql.Identifier(ADMIN_GROUP)))
+                connection.execute(
+                    sql.SQL("GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO {}").format(
+                        sql.Identifier(ADMIN_GROUP)
+                    )
+                )
             if not self._there(connection, "pg_roles", "rolname", definition.username):
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB IN ROLE {}").format(
-                    sql.Identifier(definition.username), sql.Identifier(ADMIN_GROUP)))
+                connection.execute(
+                    sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB IN ROLE {}").format(
+                        sql.Identifier(definition.username), sql.Identifier(ADMIN_GROUP)
+                    )
+                )
             self._set_password(connection, definition.password)
             if not self._there(connection, "pg_database", "datname", definition.database):
-                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                    sql.Identifier(definition.database), sql.Identifier(definition.username)))
+                connection.execute(
+                    sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                        sql.Identifier(definition.database), sql.Identifier(definition.username)
+                    )
+                )
 
     def set_password(self, password: str) -> None:
         with self.connect() as connection:
@@ -153,9 +191,16 @@ class PostgresServer:
         """As the sandbox's superuser."""
         client = self._superuser_certificate()
         return psycopg.connect(
-            host="127.0.0.1", port=self.port, user=SUPERUSER, dbname="postgres", connect_timeout=_CONNECT_SECONDS,
-            sslmode="verify-full", sslrootcert=str(self.site.authority.certificate_path),
-            sslcert=str(client.certificate), sslkey=str(client.key))
+            host="127.0.0.1",
+            port=self.port,
+            user=SUPERUSER,
+            dbname="postgres",
+            connect_timeout=_CONNECT_SECONDS,
+            sslmode="verify-full",
+            sslrootcert=str(self.site.authority.certificate_path),
+            sslcert=str(client.certificate),
+            sslkey=str(client.key),
+        )
 
     def _superuser_certificate(self) -> KeyPair:
         return self.site.authority.client("postgres-superuser", SUPERUSER)
@@ -179,12 +224,25 @@ class PostgresServer:
             own(fresh)
         except OSError as error:
             raise unwritable(fresh, error) from None
-        command = drop((
-            str(locate("initdb")), "-D", str(fresh), "-U", SUPERUSER, "--encoding=UTF8", "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8", "--locale=C", "--auth=reject", "--no-instructions", "--data-checksums",
-            # The folder gets its name only when it is whole; a crash of the machine before the first checkpoint
-            # would leave an instance that is not complete, which the next start removes.
-            "--no-sync"))
+        command = drop(
+            (
+                str(locate("initdb")),
+                "-D",
+                str(fresh),
+                "-U",
+                SUPERUSER,
+                "--encoding=UTF8",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+                "--locale=C",
+                "--auth=reject",
+                "--no-instructions",
+                "--data-checksums",
+                # The folder gets its name only when it is whole; a crash of the machine before the first checkpoint
+                # would leave an instance that is not complete, which the next start removes.
+                "--no-sync",
+            )
+        )
         made = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
         if made.returncode != 0:
             reason = made.stderr.strip().splitlines()
@@ -195,8 +253,9 @@ class PostgresServer:
         # Only the SCRAM verifier travels, so that no statement log can hold the password.
         user = self.definition.username
         verifier = connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256")
-        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(
-            sql.Identifier(user), sql.Literal(verifier.decode())))
+        connection.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(user), sql.Literal(verifier.decode()))
+        )
 
     @staticmethod
     def _there(connection: psycopg.Connection, catalog: str, column: str, name: str) -> bool:
@@ -208,8 +267,10 @@ def database_url(site: Site, definition: DatabaseDefinition) -> str:
     """For the administrator, with the server's certificate verified."""
     server = PostgresServer(site, definition, Path())
     authority = quote(str(site.authority.certificate_path))
-    return (f"postgresql://{quote(definition.username)}:{quote(definition.password, safe='')}@127.0.0.1:{server.port}/"
-            f"{quote(definition.database)}?sslmode=verify-full&sslrootcert={authority}")
+    return (
+        f"postgresql://{quote(definition.username)}:{quote(definition.password, safe='')}@127.0.0.1:{server.port}/"
+        f"{quote(definition.database)}?sslmode=verify-full&sslrootcert={authority}"
+    )
 
 
 def applied(parameters: Mapping[str, str]) -> dict[str, str]:

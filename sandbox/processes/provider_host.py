@@ -18,7 +18,9 @@ def provider_host(home: Home) -> ProcessSpec:
             connection.connect(str(home.socket("providers")))
 
     return ProcessSpec(
-        name="provider-host", kind="provider-host",
+        name="provider-host",
+        kind="provider-host",
         command=python_command("sandbox.providers.host", "--home", str(home.root)),
-        environment=python_environment(), check=check,
+        environment=python_environment(),
+        check=check,
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from sandbox.files import write_atomically
 from sandbox.processes.site import Site
@@ -20,16 +22,48 @@ from sandbox.toolchain import locate
 SUPERVISOR_USER = "freehold-supervisor"
 
 # Parameters of ElastiCache's own: no directive of Redis stands behind them.
-_ELASTICACHE_ONLY = frozenset({
-    "cluster-enabled", "reserved-memory", "reserved-memory-percent", "close-on-slave-write", "close-on-replica-write",
-    "cluster-allow-reads-when-down", "cluster-require-full-coverage",
-})
-_REFUSED = frozenset({
-    "bind", "port", "unixsocket", "dir", "dbfilename", "appendfilename", "appenddirname", "appendonly", "appendfsync",
-    "save", "aclfile", "user", "requirepass", "include", "loadmodule", "rename-command", "daemonize", "pidfile",
-    "logfile", "protected-mode", "enable-debug-command", "enable-module-command", "enable-protected-configs",
-    "replicaof", "masterauth", "masteruser", "supervised",
-})
+_ELASTICACHE_ONLY = frozenset(
+    {
+        "cluster-enabled",
+        "reserved-memory",
+        "reserved-memory-percent",
+        "close-on-slave-write",
+        "close-on-replica-write",
+        "cluster-allow-reads-when-down",
+        "cluster-require-full-coverage",
+    }
+)
+_REFUSED = frozenset(
+    {
+        "bind",
+        "port",
+        "unixsocket",
+        "dir",
+        "dbfilename",
+        "appendfilename",
+        "appenddirname",
+        "appendonly",
+        "appendfsync",
+        "save",
+        "aclfile",
+        "user",
+        "requirepass",
+        "include",
+        "loadmodule",
+        "rename-command",
+        "daemonize",
+        "pidfile",
+        "logfile",
+        "protected-mode",
+        "enable-debug-command",
+        "enable-module-command",
+        "enable-protected-configs",
+        "replicaof",
+        "masterauth",
+        "masteruser",
+        "supervised",
+    }
+)
 _TIMEOUT_SECONDS = 5.0
 
 
@@ -57,9 +91,13 @@ class RedisServer:
             self.configure()
 
         return ProcessSpec(
-            name=self.name, kind="redis", instance=self.definition.name, port=port,
+            name=self.name,
+            kind="redis",
+            instance=self.definition.name,
+            port=port,
             command=(str(locate("redis-server")), str(self.data / "redis.conf")),
-            prepare=prepare, check=self._check,
+            prepare=prepare,
+            check=self._check,
         )
 
     def configure(self) -> None:
@@ -67,13 +105,23 @@ class RedisServer:
         serving = self.site.authority.server("redis")
         settings = {
             **applied(self.definition.parameters),
-            "bind": "127.0.0.1", "port": "0", "tls-port": str(self.port),
-            "tls-cert-file": quoted(serving.certificate), "tls-key-file": quoted(serving.key),
-            "tls-ca-cert-file": quoted(self.site.authority.certificate_path), "tls-auth-clients": "no",
-            "dir": quoted(self.data), "aclfile": quoted(self.data / "users.acl"),
+            "bind": "127.0.0.1",
+            "port": "0",
+            "tls-port": str(self.port),
+            "tls-cert-file": quoted(serving.certificate),
+            "tls-key-file": quoted(serving.key),
+            "tls-ca-cert-file": quoted(self.site.authority.certificate_path),
+            "tls-auth-clients": "no",
+            "dir": quoted(self.data),
+            "aclfile": quoted(self.data / "users.acl"),
             # Written and synced before each answer: a killed server has lost nothing that it acknowledged.
-            "appendonly": "yes", "appendfsync": "always", "save": '""',
-            "daemonize": "no", "logfile": '""', "enable-debug-command": "no", "enable-module-command": "no",
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "save": '""',
+            "daemonize": "no",
+            "logfile": '""',
+            "enable-debug-command": "no",
+            "enable-module-command": "no",
         }
         lines = "\n".join(f"{name} {value}" for name, value in settings.items())
         write_atomically(self.data / "redis.conf", lines.encode() + b"\n", 0o600)
@@ -93,9 +141,18 @@ class RedisServer:
     def connect(self) -> redis.Redis:
         """As the sandbox's own user."""
         return redis.Redis(
-            host="127.0.0.1", port=self.port, username=SUPERVISOR_USER, password=self.definition.supervisor_password,
-            ssl=True, ssl_ca_certs=str(self.site.authority.certificate_path), ssl_check_hostname=True,
-            socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
+            host="127.0.0.1",
+            port=self.port,
+            username=SUPERVISOR_USER,
+            password=self.definition.supervisor_password,
+            ssl=True,
+            ssl_ca_certs=str(self.site.authority.certificate_path),
+            ssl_check_hostname=True,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+            # Whoever asks decides when to ask again: the client's own repeats would only delay the answer.
+            retry=Retry(NoBackoff(), 0),
+        )
 
     def _check(self) -> None:
         try:
@@ -116,8 +173,10 @@ def cache_url(site: Site, definition: CacheDefinition) -> str:
     """For the sandbox's own user. redis-py verifies by what follows `?`; `redis-cli -u` wants `--cacert` beside it."""
     server = RedisServer(site, definition, Path())
     authority = quote(str(site.authority.certificate_path))
-    return (f"rediss://{SUPERVISOR_USER}:{quote(definition.supervisor_password, safe='')}@127.0.0.1:{server.port}/0"
-            f"?ssl_ca_certs={authority}")
+    return (
+        f"rediss://{SUPERVISOR_USER}:{quote(definition.supervisor_password, safe='')}@127.0.0.1:{server.port}/0"
+        f"?ssl_ca_certs={authority}"
+    )
 
 
 def acl_lines(users: Iterable[CacheUser]) -> dict[str, str]:

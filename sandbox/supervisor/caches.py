@@ -28,8 +28,11 @@ class Caches:
             if request.identifier in self._store:
                 raise SupervisorError("exists already", where=f"cache {request.identifier}", reason="exists")
             definition = CacheDefinition(
-                name=request.identifier, parameters=request.parameters, supervisor_password=secrets.token_urlsafe(32),
-                users={})
+                name=request.identifier,
+                parameters=request.parameters,
+                supervisor_password=secrets.token_urlsafe(32),
+                users={},
+            )
             self._store.put(definition)
             try:
                 await self._table.start([self._server(definition).spec()])
@@ -91,9 +94,13 @@ class Caches:
 
     def _record(self, definition: CacheDefinition) -> Cache:
         return Cache(
-            identifier=definition.name, host="127.0.0.1", port=self._server(definition).port,
-            certificate_authority_path=self._site.authority.certificate_path, parameters=definition.parameters,
-            users=tuple(sorted(definition.users)))
+            identifier=definition.name,
+            host="127.0.0.1",
+            port=self._server(definition).port,
+            certificate_authority_path=self._site.authority.certificate_path,
+            parameters=definition.parameters,
+            users=tuple(sorted(definition.users)),
+        )
 
     async def _discard(self, name: str) -> None:
         await self._table.remove([f"redis-{name}"])

@@ -49,13 +49,25 @@ class Supervisor:
         return Status.model_validate(self._call(messages.GetStatus))
 
     def create_cluster(
-        self, name: str, kubernetes_version: str, *, oidc_issuer: str | None = None, region: str = "us-east-1",
+        self,
+        name: str,
+        kubernetes_version: str,
+        *,
+        oidc_issuer: str | None = None,
+        region: str = "us-east-1",
         node_groups: Sequence[NodeGroup] = (),
     ) -> Cluster:
         """Starts a control plane and waits until it answers. `oidc_issuer` defaults to one of EKS' form."""
-        return Cluster.model_validate(self._call(
-            messages.CreateCluster, name=name, kubernetes_version=kubernetes_version, oidc_issuer=oidc_issuer,
-            region=region, node_groups=tuple(node_groups)))
+        return Cluster.model_validate(
+            self._call(
+                messages.CreateCluster,
+                name=name,
+                kubernetes_version=kubernetes_version,
+                oidc_issuer=oidc_issuer,
+                region=region,
+                node_groups=tuple(node_groups),
+            )
+        )
 
     def cluster(self, name: str) -> Cluster | None:
         return _CLUSTER.validate_python(self._call(messages.GetCluster, name=name))
@@ -72,13 +84,25 @@ class Supervisor:
         self._call(messages.DeleteNodeGroup, cluster=cluster, name=name)
 
     def create_database(
-        self, identifier: str, *, username: str, password: str, database: str,
+        self,
+        identifier: str,
+        *,
+        username: str,
+        password: str,
+        database: str,
         parameters: Mapping[str, str] | None = None,
     ) -> Database:
         """Starts a Postgres server; `username` owns `database`, may create roles and databases, and is no superuser."""
-        return Database.model_validate(self._call(
-            messages.CreateDatabase, identifier=identifier, username=username, password=password, database=database,
-            parameters=parameters or {}))
+        return Database.model_validate(
+            self._call(
+                messages.CreateDatabase,
+                identifier=identifier,
+                username=username,
+                password=password,
+                database=database,
+                parameters=parameters or {},
+            )
+        )
 
     def database(self, identifier: str) -> Database | None:
         return _DATABASE.validate_python(self._call(messages.GetDatabase, identifier=identifier))
@@ -87,16 +111,18 @@ class Supervisor:
         self, identifier: str, *, password: str | None = None, parameters: Mapping[str, str] | None = None
     ) -> Database:
         """`parameters` is the complete set. One that needs a restart of the server restarts it."""
-        return Database.model_validate(self._call(
-            messages.UpdateDatabase, identifier=identifier, password=password, parameters=parameters))
+        return Database.model_validate(
+            self._call(messages.UpdateDatabase, identifier=identifier, password=password, parameters=parameters)
+        )
 
     def delete_database(self, identifier: str) -> None:
         self._call(messages.DeleteDatabase, identifier=identifier)
 
     def create_cache(self, identifier: str, *, parameters: Mapping[str, str] | None = None) -> Cache:
         """Starts a Redis server, TLS only, where nobody but the sandbox may log in until `set_cache_users`."""
-        return Cache.model_validate(self._call(
-            messages.CreateCache, identifier=identifier, parameters=parameters or {}))
+        return Cache.model_validate(
+            self._call(messages.CreateCache, identifier=identifier, parameters=parameters or {})
+        )
 
     def cache(self, identifier: str) -> Cache | None:
         return _CACHE.validate_python(self._call(messages.GetCache, identifier=identifier))
@@ -119,8 +145,11 @@ class Supervisor:
         deadline = time.monotonic() + _STOP_SECONDS
         while identity is not None and identity.is_alive():
             if time.monotonic() > deadline:
-                raise SupervisorError(f"not ended within {_STOP_SECONDS:.0f} s", where="supervisor",
-                                      mend=f"see {self.home.logs}/supervisor.log")
+                raise SupervisorError(
+                    f"not ended within {_STOP_SECONDS:.0f} s",
+                    where="supervisor",
+                    mend=f"see {self.home.logs}/supervisor.log",
+                )
             time.sleep(0.02)
 
     def _open(self) -> socket.socket:

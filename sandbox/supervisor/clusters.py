@@ -40,11 +40,14 @@ class Clusters:
                 raise SupervisorError("exists already", where=f"cluster {request.name}", reason="exists")
             groups = request.node_groups or (_DEFAULT_NODES,)
             definition = ClusterDefinition(
-                name=request.name, kubernetes_version=request.kubernetes_version, region=request.region,
+                name=request.name,
+                kubernetes_version=request.kubernetes_version,
+                region=request.region,
                 # https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html
                 oidc_issuer=request.oidc_issuer
                 or f"https://oidc.eks.{request.region}.amazonaws.com/id/{secrets.token_hex(16).upper()}",
-                node_groups={group.name: group for group in groups})
+                node_groups={group.name: group for group in groups},
+            )
             self._store.put(definition)
             try:
                 await self._table.start(await asyncio.to_thread(self._specs, definition))
@@ -100,10 +103,19 @@ class Clusters:
     def _specs(self, definition: ClusterDefinition) -> list[ProcessSpec]:
         plane = self._plane(definition)
         webhook = write_client_kubeconfig(
-            plane.authority.directory / "token-webhook.kubeconfig", login_url(self._site, definition.name),
-            self._site.authority, self._site.authority.client("kube-apiserver", "kube-apiserver"), "token-webhook")
-        return [etcd(self._site, plane.cluster, plane.authority), api_server(plane, webhook), controller_manager(plane),
-                scheduler(plane), kwok(plane)]
+            plane.authority.directory / "token-webhook.kubeconfig",
+            login_url(self._site, definition.name),
+            self._site.authority,
+            self._site.authority.client("kube-apiserver", "kube-apiserver"),
+            "token-webhook",
+        )
+        return [
+            etcd(self._site, plane.cluster, plane.authority),
+            api_server(plane, webhook),
+            controller_manager(plane),
+            scheduler(plane),
+            kwok(plane),
+        ]
 
     def _plane(self, definition: ClusterDefinition) -> ControlPlane:
         return ControlPlane.of(self._site, definition.name, definition.oidc_issuer)
@@ -125,18 +137,26 @@ class Clusters:
     def _record(self, definition: ClusterDefinition) -> Cluster:
         plane = self._plane(definition)
         return Cluster(
-            name=definition.name, kubernetes_version=definition.kubernetes_version,
-            server_version=definition.server_version, endpoint=plane.endpoint,
-            certificate_authority_pem=plane.authority.certificate_pem, oidc_issuer=definition.oidc_issuer,
+            name=definition.name,
+            kubernetes_version=definition.kubernetes_version,
+            server_version=definition.server_version,
+            endpoint=plane.endpoint,
+            certificate_authority_pem=plane.authority.certificate_pem,
+            oidc_issuer=definition.oidc_issuer,
             service_account_public_key_pem=plane.service_accounts.certificate.read_text(),
-            admin_kubeconfig=plane.admin_kubeconfig)
+            admin_kubeconfig=plane.admin_kubeconfig,
+        )
 
     def _write_kubeconfig(self) -> None:
-        write_login_kubeconfig(self._site.home.root / "kubeconfig", [
-            (definition.name, definition.region, plane.endpoint, plane.authority.certificate_pem)
-            for definition in self._store.all() if definition.complete
-            for plane in [self._plane(definition)]
-        ])
+        write_login_kubeconfig(
+            self._site.home.root / "kubeconfig",
+            [
+                (definition.name, definition.region, plane.endpoint, plane.authority.certificate_pem)
+                for definition in self._store.all()
+                if definition.complete
+                for plane in [self._plane(definition)]
+            ],
+        )
 
     async def _discard(self, name: str) -> None:
         processes = [f"{kind}-{name}" for kind in _KINDS]

@@ -29,8 +29,12 @@ class Databases:
             if request.identifier in self._store:
                 raise SupervisorError("exists already", where=f"database {request.identifier}", reason="exists")
             definition = DatabaseDefinition(
-                name=request.identifier, username=request.username, password=request.password,
-                database=request.database, parameters=request.parameters)
+                name=request.identifier,
+                username=request.username,
+                password=request.password,
+                database=request.database,
+                parameters=request.parameters,
+            )
             self._store.put(definition)
             server = self._server(definition)
             try:
@@ -96,9 +100,14 @@ class Databases:
 
     def _record(self, definition: DatabaseDefinition) -> Database:
         return Database(
-            identifier=definition.name, host="127.0.0.1", port=self._server(definition).port,
-            username=definition.username, database=definition.database,
-            certificate_authority_path=self._site.authority.certificate_path, parameters=definition.parameters)
+            identifier=definition.name,
+            host="127.0.0.1",
+            port=self._server(definition).port,
+            username=definition.username,
+            database=definition.database,
+            certificate_authority_path=self._site.authority.certificate_path,
+            parameters=definition.parameters,
+        )
 
     async def _discard(self, name: str) -> None:
         await self._table.remove([f"postgres-{name}"])

@@ -56,8 +56,13 @@ def _launch(home: Home, environment: Mapping[str, str]) -> Supervisor:
             begin = output.tell()
             process = subprocess.Popen(
                 [sys.executable, "-m", "sandbox.supervisor", "--home", str(home.root)],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
-                env=_environment(environment))
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                start_new_session=True,
+                env=_environment(environment),
+            )
             _LAUNCHED.append(process)
     except OSError as error:
         raise unwritable(log, error) from None
@@ -88,8 +93,9 @@ def _wait_until_ready(supervisor: Supervisor, progress: Callable[[Status], None]
             return
         if time.monotonic() > deadline:
             late = ", ".join(f"{one.name} ({one.state})" for one in status.processes if one.state != "ready")
-            raise FreeholdError(f"not ready within {_READY_SECONDS:.0f} s: {late}", where="sandbox",
-                                mend="./freehold sandbox status")
+            raise FreeholdError(
+                f"not ready within {_READY_SECONDS:.0f} s: {late}", where="sandbox", mend="./freehold sandbox status"
+            )
         time.sleep(_POLL_SECONDS)
 
 

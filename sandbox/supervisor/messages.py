@@ -225,9 +225,22 @@ class Stop(Record):
 
 
 AnyRequest = (
-    GetStatus | CreateCluster | GetCluster | DeleteCluster | SetNodeGroup | DeleteNodeGroup
-    | CreateDatabase | GetDatabase | UpdateDatabase | DeleteDatabase
-    | CreateCache | GetCache | UpdateCache | SetCacheUsers | DeleteCache | Stop
+    GetStatus
+    | CreateCluster
+    | GetCluster
+    | DeleteCluster
+    | SetNodeGroup
+    | DeleteNodeGroup
+    | CreateDatabase
+    | GetDatabase
+    | UpdateDatabase
+    | DeleteDatabase
+    | CreateCache
+    | GetCache
+    | UpdateCache
+    | SetCacheUsers
+    | DeleteCache
+    | Stop
 )
 Request = Annotated[AnyRequest, Field(discriminator="operation")]
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

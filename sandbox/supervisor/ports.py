@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Ports:
         self._path = path
         self._environment = os.environ if environment is None else environment
         self._ports: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+        self._lock = threading.Lock()
         for variable in filter(_VARIABLE.fullmatch, self._environment):
             self._set_by(variable)
 
@@ -39,20 +41,22 @@ class Ports:
 
         Another process than `name` that was given the variable's port first keeps it: then `name` gets a free one.
         """
-        known = self._ports.get(name)
         wanted = self._set_by(variable) if variable else None
-        if wanted is not None and wanted not in (port for other, port in self._ports.items() if other != name):
-            chosen = wanted
-        else:
-            chosen = known if known is not None else self._free()
-        if chosen != known:
-            self._ports[name] = chosen
-            self._save()
+        with self._lock:
+            known = self._ports.get(name)
+            if wanted is not None and wanted not in (port for other, port in self._ports.items() if other != name):
+                chosen = wanted
+            else:
+                chosen = known if known is not None else self._free()
+            if chosen != known:
+                self._ports[name] = chosen
+                self._save()
         return chosen
 
     def forget(self, name: str) -> None:
-        if self._ports.pop(name, None) is not None:
-            self._save()
+        with self._lock:
+            if self._ports.pop(name, None) is not None:
+                self._save()
 
     def require_free(self, name: str, variable: str | None = None) -> None:
         """Raises a one-line error where another program listens on the port of `name`."""

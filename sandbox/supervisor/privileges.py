@@ -42,11 +42,21 @@ def drop(command: tuple[str, ...]) -> tuple[str, ...]:
         return command
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise FreeholdError("cannot give up root for Postgres: setpriv is missing",
-                            mend="install util-linux, or run as an ordinary user")
+        raise FreeholdError(
+            "cannot give up root for Postgres: setpriv is missing",
+            mend="install util-linux, or run as an ordinary user",
+        )
     capabilities = "-all,+dac_read_search"
-    return (setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups",
-            f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}", "--", *command)
+    return (
+        setpriv,
+        f"--reuid={user.pw_uid}",
+        f"--regid={user.pw_gid}",
+        "--clear-groups",
+        f"--inh-caps={capabilities}",
+        f"--ambient-caps={capabilities}",
+        "--",
+        *command,
+    )
 
 
 def launch_command(spec: ProcessSpec) -> tuple[str, ...]:

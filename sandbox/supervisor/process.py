@@ -93,11 +93,18 @@ class ManagedProcess:
     def status(self) -> ProcessStatus:
         alive = self._identity is not None and self._identity.is_alive()
         return ProcessStatus(
-            name=self.spec.name, kind=self.spec.kind, instance=self.spec.instance, state=self._state,
-            pid=self._identity.pid if self._identity and alive else None, port=self.spec.port,
-            restarts=self._restart_count, started_seconds=self._ready_after,
-            memory_bytes=_memory(self._identity.pid) if self._identity and alive else None, log=self.log,
-            message=self._message)
+            name=self.spec.name,
+            kind=self.spec.kind,
+            instance=self.spec.instance,
+            state=self._state,
+            pid=self._identity.pid if self._identity and alive else None,
+            port=self.spec.port,
+            restarts=self._restart_count,
+            started_seconds=self._ready_after,
+            memory_bytes=_memory(self._identity.pid) if self._identity and alive else None,
+            log=self.log,
+            message=self._message,
+        )
 
     async def _keep(self) -> None:
         backoff = _BACKOFF_FIRST
@@ -145,13 +152,22 @@ class ManagedProcess:
         if self.spec.prepare is not None:
             await asyncio.to_thread(self.spec.prepare)
         environment = {
-            "PATH": os.environ.get("PATH", os.defpath), "HOME": str(self._home.root), "LANG": "C.UTF-8",
-            "FREEHOLD_HOME": str(self._home.root), **self.spec.environment,
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self._home.root),
+            "LANG": "C.UTF-8",
+            "FREEHOLD_HOME": str(self._home.root),
+            **self.spec.environment,
         }
         with _open_log(self.log) as log:
             process = await asyncio.create_subprocess_exec(
-                *launch_command(self.spec), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                env=environment, cwd=self.spec.directory, start_new_session=True)
+                *launch_command(self.spec),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd=self.spec.directory,
+                start_new_session=True,
+            )
         self._process = process
         self._identity = ProcessIdentity.of(process.pid, self.spec.stop_signal)
         if self._identity is not None:

@@ -82,8 +82,12 @@ class Server:
         endpoint = aws_endpoint(self._site)
         base = [aws(self._site), login(self._site, endpoint), provider_host(self._home)]
         outcomes = await asyncio.gather(
-            self._table.start(base), self._clusters.resume(), self._databases.resume(), self._caches.resume(),
-            return_exceptions=True)
+            self._table.start(base),
+            self._clusters.resume(),
+            self._databases.resume(),
+            self._caches.resume(),
+            return_exceptions=True,
+        )
         for outcome in outcomes:
             if isinstance(outcome, FreeholdError):
                 _log.error("%s", outcome.line())
@@ -125,7 +129,7 @@ class Server:
     async def _perform(self, request: messages.AnyRequest) -> Any:
         match request:
             case messages.GetStatus():
-                return await asyncio.to_thread(self._status)
+                return await self._status()
             case messages.CreateCluster():
                 return await self._clusters.create(request)
             case messages.GetCluster():
@@ -159,14 +163,22 @@ class Server:
             case _:
                 assert_never(request)
 
-    def _status(self) -> Status:
-        processes = self._table.status()
+    async def _status(self) -> Status:
+        kept = self._table.processes()
+        # Reading memory use out of /proc takes its time.
+        processes = await asyncio.to_thread(lambda: tuple(process.status() for process in kept))
         if self._phase == "running":
             all_ready = all(process.state == "ready" for process in processes)
             state: Literal["starting", "ready", "degraded", "stopping"] = "ready" if all_ready else "degraded"
         else:
             state = self._phase
         return Status(
-            home=self._home.root, supervisor_pid=os.getpid(), state=state, aws_endpoint=aws_endpoint(self._site),
-            processes=processes, clusters=self._clusters.names(), databases=self._databases.names(),
-            caches=self._caches.names())
+            home=self._home.root,
+            supervisor_pid=os.getpid(),
+            state=state,
+            aws_endpoint=aws_endpoint(self._site),
+            processes=processes,
+            clusters=self._clusters.names(),
+            databases=self._databases.names(),
+            caches=self._caches.names(),
+        )

@@ -27,15 +27,20 @@ class ProcessTable:
     def names(self) -> list[str]:
         return list(self._processes)
 
+    def processes(self) -> tuple[ManagedProcess, ...]:
+        """As they are now: another thread may look through them while the table changes."""
+        return tuple(self._processes.values())
+
     def status(self) -> tuple[ProcessStatus, ...]:
-        return tuple(process.status() for process in self._processes.values())
+        return tuple(process.status() for process in self.processes())
 
     async def end_orphans(self) -> int:
         """End what an earlier, killed supervisor left running; returns how many processes lived."""
         files = list(self._home.run.glob("*.pid"))
         identities = [identity for identity in map(pidfile.read, files) if identity is not None]
-        ended = await asyncio.gather(*(
-            asyncio.to_thread(identity.end, _ORPHAN_GRACE_SECONDS) for identity in identities))
+        ended = await asyncio.gather(
+            *(asyncio.to_thread(identity.end, _ORPHAN_GRACE_SECONDS) for identity in identities)
+        )
         for file in files:
             file.unlink(missing_ok=True)
         return sum(ended)

@@ -43,7 +43,10 @@ class AwsProcess:
             command = [sys.executable, "-m", "sandbox.processes.aws"]
             self._process = subprocess.Popen(
                 [*command, "--home", str(self.home.root), "--port", str(self.port)],
-                cwd=CHECKOUT, stdout=output, stderr=output)
+                cwd=CHECKOUT,
+                stdout=output,
+                stderr=output,
+            )
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
             assert self._process.poll() is None, log.read_text()
@@ -82,10 +85,16 @@ class AwsProcess:
             return self._clients[service]
         key = self.key()
         chosen = credentials or {
-            "aws_access_key_id": key["access_key_id"], "aws_secret_access_key": key["secret_access_key"]}
+            "aws_access_key_id": key["access_key_id"],
+            "aws_secret_access_key": key["secret_access_key"],
+        }
         made = boto3.client(
-            service, endpoint_url=self.endpoint, region_name="us-east-1",
-            config=Config(retries={"max_attempts": 2}, connect_timeout=5, read_timeout=30), **chosen)
+            service,
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            config=Config(retries={"max_attempts": 2}, connect_timeout=5, read_timeout=30),
+            **chosen,
+        )
         if not credentials:
             self._clients[service] = made
         return made
@@ -97,7 +106,8 @@ class AwsProcess:
     def decide(self, path: str, **body: Any) -> int:
         """POST to an extension path; returns the status."""
         request = urllib.request.Request(
-            f"{self.endpoint}/freehold/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+            f"{self.endpoint}/freehold/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
         try:
             with urllib.request.urlopen(request, timeout=10) as response:
                 status: int = response.status

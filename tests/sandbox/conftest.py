@@ -18,7 +18,8 @@ PASSWORD = "p4ssword-p4ssword"
 @pytest.fixture(scope="session")
 def cluster(sandbox: Sandbox) -> Cluster:
     return sandbox.supervisor.create_cluster(
-        "processes", "1.35", node_groups=[NodeGroup(name="workers", size=2, labels={"tier": "silo"})])
+        "processes", "1.35", node_groups=[NodeGroup(name="workers", size=2, labels={"tier": "silo"})]
+    )
 
 
 @pytest.fixture(scope="session")

@@ -34,8 +34,12 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsProcess]:
 
 
 def budget(amount: str) -> dict[str, Any]:
-    return {"BudgetName": "monthly", "BudgetType": "COST", "TimeUnit": "MONTHLY",
-            "BudgetLimit": {"Amount": amount, "Unit": "USD"}}
+    return {
+        "BudgetName": "monthly",
+        "BudgetType": "COST",
+        "TimeUnit": "MONTHLY",
+        "BudgetLimit": {"Amount": amount, "Unit": "USD"},
+    }
 
 
 def refused(code: str) -> Any:
@@ -46,8 +50,11 @@ def test_a_budget_its_notifications_and_subscribers_change(aws: AwsProcess) -> N
     budgets = aws.client("budgets")
     with refused("NotFoundException"):
         budgets.update_budget(AccountId=ACCOUNT, NewBudget=budget("1"))
-    budgets.create_budget(AccountId=ACCOUNT, Budget=budget("100"), NotificationsWithSubscribers=[
-        {"Notification": EIGHTY, "Subscribers": [MAIL]}])
+    budgets.create_budget(
+        AccountId=ACCOUNT,
+        Budget=budget("100"),
+        NotificationsWithSubscribers=[{"Notification": EIGHTY, "Subscribers": [MAIL]}],
+    )
     made = budgets.describe_budget(**NAME)["Budget"]
     budgets.update_budget(AccountId=ACCOUNT, NewBudget=budget("250"))
     changed = budgets.describe_budget(**NAME)["Budget"]
@@ -59,7 +66,9 @@ def test_a_budget_its_notifications_and_subscribers_change(aws: AwsProcess) -> N
     budgets.create_notification(**NAME, Notification=FORECAST, Subscribers=[TOPIC])
     told = budgets.describe_notifications_for_budget(**NAME)["Notifications"]
     assert [(one["NotificationType"], one["Threshold"], one["ThresholdType"]) for one in told] == [
-        ("ACTUAL", 80.0, "PERCENTAGE"), ("FORECASTED", 100.0, "PERCENTAGE")]
+        ("ACTUAL", 80.0, "PERCENTAGE"),
+        ("FORECASTED", 100.0, "PERCENTAGE"),
+    ]
 
     budgets.create_subscriber(**NAME, Notification=EIGHTY, Subscriber=TOPIC)
     asked = {**NAME, "Notification": EIGHTY}
@@ -82,16 +91,23 @@ def test_a_budget_its_notifications_and_subscribers_change(aws: AwsProcess) -> N
 
 def test_cache_users_and_groups(aws: AwsProcess) -> None:
     cache = aws.client("elasticache")
-    cache.create_user(UserId="off", UserName="default", Engine="redis", NoPasswordRequired=True,
-                      AccessString="off ~keys* -@all")
-    cache.create_user(UserId="acme", UserName="t-acme", Engine="redis", Passwords=["p4ssword-p4ssword"],
-                      AccessString="on ~t:acme:* +@all")
+    cache.create_user(
+        UserId="off", UserName="default", Engine="redis", NoPasswordRequired=True, AccessString="off ~keys* -@all"
+    )
+    cache.create_user(
+        UserId="acme",
+        UserName="t-acme",
+        Engine="redis",
+        Passwords=["p4ssword-p4ssword"],
+        AccessString="on ~t:acme:* +@all",
+    )
     with refused("DefaultUserRequired"):
         cache.create_user_group(UserGroupId="tenants", Engine="redis", UserIds=["acme"])
     with refused("UserNotFound"):
         cache.create_user_group(UserGroupId="tenants", Engine="redis", UserIds=["off", "nobody"])
-    group = cache.create_user_group(UserGroupId="tenants", Engine="redis", UserIds=["off"],
-                                    Tags=[{"Key": "product", "Value": "chronos"}])
+    group = cache.create_user_group(
+        UserGroupId="tenants", Engine="redis", UserIds=["off"], Tags=[{"Key": "product", "Value": "chronos"}]
+    )
     assert group["ARN"] == f"arn:aws:elasticache:us-east-1:{ACCOUNT}:usergroup:tenants"
     with refused("UserGroupAlreadyExists"):
         cache.create_user_group(UserGroupId="tenants", Engine="redis", UserIds=["off"])
@@ -99,7 +115,8 @@ def test_cache_users_and_groups(aws: AwsProcess) -> None:
     assert cache.describe_user_groups(UserGroupId="tenants")["UserGroups"][0]["UserIds"] == ["off", "acme"]
     assert cache.describe_users(UserId="acme")["Users"][0]["UserGroupIds"] == ["tenants"]
     assert cache.list_tags_for_resource(ResourceName=group["ARN"])["TagList"] == [
-        {"Key": "product", "Value": "chronos"}]
+        {"Key": "product", "Value": "chronos"}
+    ]
 
     cache.modify_user(UserId="acme", AccessString="off -@all")
     assert cache.describe_users(UserId="acme")["Users"][0]["AccessString"] == "off -@all"
@@ -111,7 +128,8 @@ def test_cache_users_and_groups(aws: AwsProcess) -> None:
     cache.create_replication_group(ReplicationGroupId="main", ReplicationGroupDescription="main", Engine="redis")
     cache.modify_replication_group(ReplicationGroupId="main", UserGroupIdsToAdd=["tenants"])
     assert cache.describe_replication_groups(ReplicationGroupId="main")["ReplicationGroups"][0]["UserGroupIds"] == [
-        "tenants"]
+        "tenants"
+    ]
     with refused("InvalidUserGroupState"):
         cache.delete_user_group(UserGroupId="tenants")
     cache.delete_replication_group(ReplicationGroupId="main")
@@ -126,14 +144,17 @@ def test_cache_users_and_groups(aws: AwsProcess) -> None:
     cache.create_user(UserId="acme", UserName="acme", Engine="redis", NoPasswordRequired=True, AccessString="on -@all")
 
 
-@pytest.mark.parametrize(("path", "body", "status"), [
-    ("eks/missing", {"endpoint": "https://127.0.0.1:1", "certificate_authority": "", "issuer": "https://x"}, 404),
-    ("rds/missing", {"address": "127.0.0.1", "port": 5432}, 404),
-    ("elasticache/missing", {"address": "127.0.0.1", "port": 6379}, 404),
-    ("rds/missing", {"address": "127.0.0.1", "port": 0}, 400),
-    ("rds/missing", {"address": "127.0.0.1", "port": 1, "prot": 1}, 400),
-    ("s3/bucket", {}, 404),
-])
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("eks/missing", {"endpoint": "https://127.0.0.1:1", "certificate_authority": "", "issuer": "https://x"}, 404),
+        ("rds/missing", {"address": "127.0.0.1", "port": 5432}, 404),
+        ("elasticache/missing", {"address": "127.0.0.1", "port": 6379}, 404),
+        ("rds/missing", {"address": "127.0.0.1", "port": 0}, 400),
+        ("rds/missing", {"address": "127.0.0.1", "port": 1, "prot": 1}, 400),
+        ("s3/bucket", {}, 404),
+    ],
+)
 def test_a_decision_about_nothing_or_without_sense_is_refused(
     aws: AwsProcess, path: str, body: dict[str, Any], status: int
 ) -> None:
@@ -157,8 +178,10 @@ def test_a_presigned_request_is_its_signers_and_its_signature_is_checked(aws: Aw
     key = aws.key()
 
     def sts(**changes: str) -> Any:
-        return aws.client("sts", **{"aws_access_key_id": key["access_key_id"],
-                                    "aws_secret_access_key": key["secret_access_key"], **changes})
+        return aws.client(
+            "sts",
+            **{"aws_access_key_id": key["access_key_id"], "aws_secret_access_key": key["secret_access_key"], **changes},
+        )
 
     status, text = answer(presigned(sts()))
     assert status == 200
@@ -182,8 +205,13 @@ def test_deliveries_do_not_hold_up_the_publisher_and_are_not_repeated_by_a_repla
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             # It asks AWS in turn, as a notifier would: the publisher's request must not be waiting for this one.
-            identity: Any = boto3.client("sts", endpoint_url=process.endpoint, region_name="us-east-1",
-                                         aws_access_key_id="x", aws_secret_access_key="y")
+            identity: Any = boto3.client(
+                "sts",
+                endpoint_url=process.endpoint,
+                region_name="us-east-1",
+                aws_access_key_id="x",
+                aws_secret_access_key="y",
+            )
             identity.get_caller_identity()
             received.append(body)
             self.send_response(200)

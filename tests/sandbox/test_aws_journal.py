@@ -22,8 +22,12 @@ def aws(tmp_path: Path) -> Iterator[AwsProcess]:
     process.stop()
 
 
-TRUST = json.dumps({"Version": "2012-10-17", "Statement": [
-    {"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    }
+)
 
 
 class World:
@@ -41,22 +45,29 @@ class World:
         self.ids["vpc"] = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
         made = [
             ec2.create_subnet(VpcId=self.ids["vpc"], CidrBlock=block, AvailabilityZone=zone)
-            for block, zone in (("10.9.0.0/24", "us-east-1a"), ("10.9.1.0/24", "us-east-1b"))]
+            for block, zone in (("10.9.0.0/24", "us-east-1a"), ("10.9.1.0/24", "us-east-1b"))
+        ]
         self.ids["subnets"] = ",".join(one["Subnet"]["SubnetId"] for one in made)
 
     def security_group(self) -> None:
         ec2 = self.client("ec2")
         group = ec2.create_security_group(GroupName="web", Description="web", VpcId=self.ids["vpc"])["GroupId"]
-        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
-            {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}])
+        ec2.authorize_security_group_ingress(
+            GroupId=group,
+            IpPermissions=[
+                {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}
+            ],
+        )
 
     def identity(self) -> None:
         iam = self.client("iam")
         self.ids["role"] = iam.create_role(RoleName="eks", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
         iam.attach_role_policy(RoleName="eks", PolicyArn="arn:aws:iam::aws:policy/AmazonEKSClusterPolicy")
         iam.create_open_id_connect_provider(
-            Url="https://oidc.eks.us-east-1.amazonaws.com/id/ABC", ThumbprintList=["0" * 40],
-            ClientIDList=["sts.amazonaws.com"])
+            Url="https://oidc.eks.us-east-1.amazonaws.com/id/ABC",
+            ThumbprintList=["0" * 40],
+            ClientIDList=["sts.amazonaws.com"],
+        )
 
     def key(self) -> None:
         kms = self.client("kms")
@@ -68,8 +79,12 @@ class World:
         s3.create_bucket(Bucket="freehold-journal-test")
         s3.put_bucket_versioning(Bucket="freehold-journal-test", VersioningConfiguration={"Status": "Enabled"})
         for text in ("one", "two"):
-            s3.put_object(Bucket="freehold-journal-test", Key="tenants/acme/a b.txt", Body=text.encode(),
-                          Metadata={"owner": "acme"})
+            s3.put_object(
+                Bucket="freehold-journal-test",
+                Key="tenants/acme/a b.txt",
+                Body=text.encode(),
+                Metadata={"owner": "acme"},
+            )
 
     def topic(self) -> None:
         sns = self.client("sns")
@@ -77,46 +92,90 @@ class World:
         sns.subscribe(TopicArn=self.ids["topic"], Protocol="email", Endpoint="ops@example.com")
 
     def secret(self) -> None:
-        self.client("secretsmanager").create_secret(Name="db", SecretString="{\"password\": \"hunter2hunter2\"}")
+        self.client("secretsmanager").create_secret(Name="db", SecretString='{"password": "hunter2hunter2"}')
 
     def database(self) -> None:
         rds = self.client("rds")
-        rds.create_db_subnet_group(DBSubnetGroupName="data", DBSubnetGroupDescription="data",
-                                   SubnetIds=self.ids["subnets"].split(","))
+        rds.create_db_subnet_group(
+            DBSubnetGroupName="data", DBSubnetGroupDescription="data", SubnetIds=self.ids["subnets"].split(",")
+        )
         rds.create_db_instance(
-            DBInstanceIdentifier="tenants", DBInstanceClass="db.t4g.micro", Engine="postgres", AllocatedStorage=20,
-            MasterUsername="freehold", MasterUserPassword="p4ssword-p4ssword", DBSubnetGroupName="data")
+            DBInstanceIdentifier="tenants",
+            DBInstanceClass="db.t4g.micro",
+            Engine="postgres",
+            AllocatedStorage=20,
+            MasterUsername="freehold",
+            MasterUserPassword="p4ssword-p4ssword",
+            DBSubnetGroupName="data",
+        )
         assert self.aws.decide("rds/tenants", address="127.0.0.1", port=25432) == 200
 
     def cache(self) -> None:
         elasticache = self.client("elasticache")
-        elasticache.create_user(UserId="app", UserName="app", Engine="redis", Passwords=["p4ssword-p4ssword"],
-                                AccessString="on ~app:* +@read")
+        elasticache.create_user(
+            UserId="app",
+            UserName="app",
+            Engine="redis",
+            Passwords=["p4ssword-p4ssword"],
+            AccessString="on ~app:* +@read",
+        )
         elasticache.create_user_group(UserGroupId="users", Engine="redis", UserIds=["default", "app"])
         elasticache.create_replication_group(
-            ReplicationGroupId="cache", ReplicationGroupDescription="cache", Engine="redis", UserGroupIds=["users"],
-            TransitEncryptionEnabled=True)
+            ReplicationGroupId="cache",
+            ReplicationGroupDescription="cache",
+            Engine="redis",
+            UserGroupIds=["users"],
+            TransitEncryptionEnabled=True,
+        )
         assert self.aws.decide("elasticache/cache", address="127.0.0.1", port=26379) == 200
 
     def cluster(self) -> None:
         self.client("eks").create_cluster(
-            name="first", roleArn=self.ids["role"], resourcesVpcConfig={"subnetIds": self.ids["subnets"].split(",")})
-        assert self.aws.decide("eks/first", endpoint="https://127.0.0.1:26443", certificate_authority="Q0E=",
-                               issuer="https://oidc.eks.us-east-1.amazonaws.com/id/ABC") == 200
+            name="first", roleArn=self.ids["role"], resourcesVpcConfig={"subnetIds": self.ids["subnets"].split(",")}
+        )
+        assert (
+            self.aws.decide(
+                "eks/first",
+                endpoint="https://127.0.0.1:26443",
+                certificate_authority="Q0E=",
+                issuer="https://oidc.eks.us-east-1.amazonaws.com/id/ABC",
+            )
+            == 200
+        )
 
     def budget(self) -> None:
-        self.client("budgets").create_budget(AccountId="123456789012", Budget={
-            "BudgetName": "monthly", "BudgetType": "COST", "TimeUnit": "MONTHLY",
-            "BudgetLimit": {"Amount": "100", "Unit": "USD"}})
+        self.client("budgets").create_budget(
+            AccountId="123456789012",
+            Budget={
+                "BudgetName": "monthly",
+                "BudgetType": "COST",
+                "TimeUnit": "MONTHLY",
+                "BudgetLimit": {"Amount": "100", "Unit": "USD"},
+            },
+        )
 
     def session(self) -> None:
         made = self.client("sts").assume_role(RoleArn=self.ids["role"], RoleSessionName="test")["Credentials"]
         self.session_credentials = {
-            "aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"],
-            "aws_session_token": made["SessionToken"]}
+            "aws_access_key_id": made["AccessKeyId"],
+            "aws_secret_access_key": made["SecretAccessKey"],
+            "aws_session_token": made["SessionToken"],
+        }
 
     steps: tuple[Callable[[World], None], ...] = (
-        network, security_group, identity, key, bucket, topic, secret, database, cache, cluster, budget, session)
+        network,
+        security_group,
+        identity,
+        key,
+        bucket,
+        topic,
+        secret,
+        database,
+        cache,
+        cluster,
+        budget,
+        session,
+    )
 
     def described(self) -> dict[str, Any]:
         """Everything that AWS would tell, ids and times of creation included; what there is not yet is left out."""

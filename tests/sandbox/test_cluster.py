@@ -27,10 +27,18 @@ pytestmark = pytest.mark.sandbox
 OPERATOR = "arn:aws:iam::123456789012:user/freehold-operator"
 
 
-def kubectl(kubeconfig: Path, *arguments: str, environment: Mapping[str, str] | None = None, stdin: str = "",
-            check: bool = True) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(locate("kubectl")), f"--kubeconfig={kubeconfig}", *arguments], text=True,
-                          capture_output=True, check=check, timeout=60, env=environment, input=stdin)
+def kubectl(
+    kubeconfig: Path, *arguments: str, environment: Mapping[str, str] | None = None, stdin: str = "", check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(locate("kubectl")), f"--kubeconfig={kubeconfig}", *arguments],
+        text=True,
+        capture_output=True,
+        check=check,
+        timeout=60,
+        env=environment,
+        input=stdin,
+    )
 
 
 def get(cluster: Cluster, *arguments: str) -> Any:
@@ -53,8 +61,10 @@ def test_each_port_of_a_cluster_is_on_the_loopback(sandbox: Sandbox, cluster: Cl
     pids = {process.pid for process in sandbox.supervisor.status().processes if process.instance == cluster.name}
     assert len(pids) == 5
     listening = [
-        connection for connection in psutil.net_connections(kind="inet")
-        if connection.pid in pids and connection.status == psutil.CONN_LISTEN]
+        connection
+        for connection in psutil.net_connections(kind="inet")
+        if connection.pid in pids and connection.status == psutil.CONN_LISTEN
+    ]
     assert len(listening) == 6, "etcd has two"
     assert all(str(connection.laddr).find("127.0.0.1") > 0 for connection in listening)
 
@@ -63,18 +73,27 @@ def test_nodes_are_as_asked_and_follow_changes(sandbox: Sandbox, cluster: Cluste
     def ready(selector: str) -> list[Any]:
         nodes = get(cluster, "nodes", "-l", selector)["items"]
         return [
-            node for node in nodes
-            if any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])]
+            node
+            for node in nodes
+            if any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])
+        ]
 
     wait_for(lambda: len(ready("eks.amazonaws.com/nodegroup=workers")) == 2)
     assert ready("tier=silo")[0]["status"]["allocatable"]["cpu"] == "2"
     taint = {"key": "gpu", "value": "true", "effect": "NoSchedule"}
-    sandbox.supervisor.set_node_group(cluster.name, NodeGroup(
-        name="gpu", size=3, instance_type="g5.2xlarge", labels={"kind": "old", "left": "out"}, taints=(taint,)))
+    sandbox.supervisor.set_node_group(
+        cluster.name,
+        NodeGroup(
+            name="gpu", size=3, instance_type="g5.2xlarge", labels={"kind": "old", "left": "out"}, taints=(taint,)
+        ),
+    )
     wait_for(lambda: len(ready("eks.amazonaws.com/nodegroup=gpu")) == 3)
     gpu = ready("eks.amazonaws.com/nodegroup=gpu")
     assert {node["metadata"]["labels"]["topology.kubernetes.io/zone"] for node in gpu} == {
-        "us-east-1a", "us-east-1b", "us-east-1c"}
+        "us-east-1a",
+        "us-east-1b",
+        "us-east-1c",
+    }
     assert all(taint in node["spec"]["taints"] for node in gpu)
     sandbox.supervisor.set_node_group(cluster.name, NodeGroup(name="gpu", size=1, labels={"kind": "gpu"}))
     (left,) = ready("eks.amazonaws.com/nodegroup=gpu")
@@ -110,8 +129,12 @@ def test_workloads_run_quota_is_counted_and_namespaces_go(cluster: Cluster, name
 def test_restricted_namespaces_refuse_privileged_pods(cluster: Cluster, namespace: str) -> None:
     config = cluster.admin_kubeconfig
     kubectl(config, "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root"}, "spec": {
-        "containers": [{"name": "root", "image": "busybox", "securityContext": {"privileged": True}}]}}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "root"},
+        "spec": {"containers": [{"name": "root", "image": "busybox", "securityContext": {"privileged": True}}]},
+    }
     refused = kubectl(config, "-n", namespace, "apply", "-f", "-", stdin=json.dumps(pod), check=False)
     assert refused.returncode != 0
     assert 'violates PodSecurity "restricted' in refused.stderr

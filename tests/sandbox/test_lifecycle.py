@@ -32,9 +32,14 @@ def freehold(
 ) -> subprocess.CompletedProcess[str]:
     """`freehold ARGUMENTS` with FREEHOLD_HOME at `home`."""
     return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments], cwd=CHECKOUT, text=True, capture_output=True, timeout=240,
+        [sys.executable, "-m", "cli", *arguments],
+        cwd=CHECKOUT,
+        text=True,
+        capture_output=True,
+        timeout=240,
         stdin=subprocess.DEVNULL,
-        env={**without_chosen_ports(), "FREEHOLD_HOME": str(home.root), "COLUMNS": "200", **(environment or {})})
+        env={**without_chosen_ports(), "FREEHOLD_HOME": str(home.root), "COLUMNS": "200", **(environment or {})},
+    )
 
 
 def processes_of(home: Home) -> list[psutil.Process]:
@@ -66,7 +71,8 @@ def test_start_again_stop_and_reset(fresh_home: Home) -> None:
     not_running = freehold(fresh_home, "sandbox", "status")
     assert not_running.returncode == 1
     assert not_running.stderr.strip() == (
-        f"freehold: {fresh_home.root}: sandbox is not running; ./freehold sandbox start")
+        f"freehold: {fresh_home.root}: sandbox is not running; ./freehold sandbox start"
+    )
     never = freehold(fresh_home, "sandbox", "env")
     assert never.returncode == 1
     assert never.stderr.strip().endswith("the sandbox has not run yet; ./freehold sandbox start")
@@ -88,7 +94,12 @@ def test_start_again_stop_and_reset(fresh_home: Home) -> None:
     status: dict[str, Any] = json.loads(shown.stdout)
     assert status["state"] == "ready"
     assert {process["name"] for process in status["processes"]} == {
-        "moto", "token-webhook", "provider-host", "postgres-control", "redis-cache"}
+        "moto",
+        "token-webhook",
+        "provider-host",
+        "postgres-control",
+        "redis-cache",
+    }
 
     listening_is_loopback_only(fresh_home)
     the_shell_works(fresh_home)
@@ -117,8 +128,10 @@ def listening_is_loopback_only(home: Home) -> None:
     """Each socket that any of its processes listens on; Unix sockets are for the owner alone."""
     ours = {process.pid for process in processes_of(home)}
     listening = [
-        address(connection) for connection in psutil.net_connections(kind="inet")
-        if connection.pid in ours and connection.status == psutil.CONN_LISTEN]
+        address(connection)
+        for connection in psutil.net_connections(kind="inet")
+        if connection.pid in ours and connection.status == psutil.CONN_LISTEN
+    ]
     assert len(listening) == 4, "moto, token webhook, Postgres, Redis"
     assert set(listening) == {"127.0.0.1"}
     for name in ("supervisor", "providers"):
@@ -139,8 +152,13 @@ def the_shell_works(home: Home) -> None:
         redis-cli --no-auth-warning --cacert "$PGSSLROOTCERT" -u "$REDIS_URL" ping
     """
     done = subprocess.run(
-        ["bash", "-c", script], cwd=CHECKOUT, text=True, capture_output=True, timeout=120,
-        env={**without_chosen_ports(), "FREEHOLD_HOME": str(home.root), "PYTHON": sys.executable})
+        ["bash", "-c", script],
+        cwd=CHECKOUT,
+        text=True,
+        capture_output=True,
+        timeout=120,
+        env={**without_chosen_ports(), "FREEHOLD_HOME": str(home.root), "PYTHON": sys.executable},
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["arn:aws:iam::123456789012:user/freehold-operator", "freehold", "PONG"]
 
@@ -185,15 +203,20 @@ def test_kill_9_of_the_supervisor_and_then_stop_or_reset(fresh_home: Home) -> No
 def test_two_starts_at_once_make_one_sandbox(fresh_home: Home) -> None:
     environment = {**without_chosen_ports(), "FREEHOLD_HOME": str(fresh_home.root)}
     both = [
-        subprocess.Popen([sys.executable, "-m", "cli", "sandbox", "start"], cwd=CHECKOUT, env=environment,
-                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(2)]
+        subprocess.Popen(
+            [sys.executable, "-m", "cli", "sandbox", "start"],
+            cwd=CHECKOUT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
     for process in both:
         _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors
-    supervisors = [
-        process for process in processes_of(fresh_home)
-        if "sandbox.supervisor" in process.cmdline()]
+    supervisors = [process for process in processes_of(fresh_home) if "sandbox.supervisor" in process.cmdline()]
     assert len(supervisors) <= 1
     assert Supervisor.connect(fresh_home).status().state == "ready"
 
@@ -205,9 +228,14 @@ def test_a_taken_port_is_told_in_one_line(fresh_home: Home) -> None:
         port = listener.getsockname()[1]
         started = freehold(fresh_home, "sandbox", "start", environment={"FREEHOLD_AWS_PORT": str(port)})
     assert started.returncode == 1
-    assert started.stderr.strip().splitlines()[-1].startswith(
-        f"freehold: moto: port {port} of 127.0.0.1 is taken; end the program that holds it, "
-        "or set FREEHOLD_AWS_PORT to a free port")
+    assert (
+        started.stderr.strip()
+        .splitlines()[-1]
+        .startswith(
+            f"freehold: moto: port {port} of 127.0.0.1 is taken; end the program that holds it, "
+            "or set FREEHOLD_AWS_PORT to a free port"
+        )
+    )
 
 
 def test_a_port_that_is_none_is_told_in_one_line(fresh_home: Home) -> None:
@@ -260,8 +288,7 @@ def test_what_was_being_made_when_the_supervisor_died_can_be_made_again(fresh_ho
         time.sleep(0.02)
     os.kill(pid, signal.SIGKILL)
     asking.join()
-    assert outcome == [
-        "supervisor: it ended during create-cluster; ./freehold sandbox start, then try again"]
+    assert outcome == ["supervisor: it ended during create-cluster; ./freehold sandbox start, then try again"]
     assert freehold(fresh_home, "sandbox", "start").returncode == 0
     assert supervisor.cluster("half") is None
     assert not any(process.instance == "half" for process in supervisor.status().processes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ def test_a_port_is_remembered_and_no_two_processes_share_one(tmp_path: Path) -> 
     assert Ports(tmp_path / "ports.json", {}).assign("one") == first
 
 
+def test_processes_that_ask_at_once_get_different_ports(tmp_path: Path) -> None:
+    ports = Ports(tmp_path / "ports.json", {})
+    with ThreadPoolExecutor(16) as pool:
+        given = list(pool.map(lambda number: ports.assign(f"p{number}"), range(64)))
+    assert len(set(given)) == 64
+    assert Ports(tmp_path / "ports.json", {}).assign("p63") == given[63]
+
+
 def test_two_sandboxes_start_their_search_at_different_places(tmp_path: Path) -> None:
     assert Ports(tmp_path / "a.json", {}).assign("one") != Ports(tmp_path / "b.json", {}).assign("one")
 
@@ -47,7 +56,8 @@ def test_a_taken_port_is_one_line_with_the_mend(tmp_path: Path, taken: int) -> N
         ports.require_free("moto", "FREEHOLD_AWS_PORT")
     assert caught.value.line() == (
         f"moto: port {taken} of 127.0.0.1 is taken; end the program that holds it, "
-        "or set FREEHOLD_AWS_PORT to a free port")
+        "or set FREEHOLD_AWS_PORT to a free port"
+    )
 
 
 @pytest.mark.parametrize("value", ["0", "65536", "-1", "http", "80.0", "²"])

@@ -17,9 +17,16 @@ pytestmark = pytest.mark.sandbox
 def connect(database: Database, **changes: Any) -> psycopg.Connection:
     """As the administrator, with the server verified, unless told otherwise."""
     options = {
-        "host": database.host, "port": database.port, "user": database.username, "password": PASSWORD,
-        "dbname": database.database, "sslmode": "verify-full",
-        "sslrootcert": str(database.certificate_authority_path), "connect_timeout": 10, **changes}
+        "host": database.host,
+        "port": database.port,
+        "user": database.username,
+        "password": PASSWORD,
+        "dbname": database.database,
+        "sslmode": "verify-full",
+        "sslrootcert": str(database.certificate_authority_path),
+        "connect_timeout": 10,
+        **changes,
+    }
     return psycopg.connect(**options)
 
 
@@ -34,7 +41,8 @@ def test_the_administrator_is_no_superuser_and_can_do_what_one_on_rds_can(databa
         connection.autocommit = True
         flags = connection.execute(
             "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication FROM pg_roles "
-            "WHERE rolname = current_user").fetchone()
+            "WHERE rolname = current_user"
+        ).fetchone()
         assert flags == (False, True, True, False, False)
         assert value(connection, "SELECT pg_has_role('rds_superuser', 'member')")
         owner = "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()"
@@ -44,8 +52,11 @@ def test_the_administrator_is_no_superuser_and_can_do_what_one_on_rds_can(databa
         connection.execute("DROP SCHEMA t_acme")
         connection.execute("DROP ROLE t_acme")
         for refused in (
-            "ALTER ROLE keeper SUPERUSER", "SET ROLE freehold_supervisor", "COPY (SELECT 1) TO PROGRAM 'true'",
-            "SELECT pg_read_file('postgresql.conf')", "ALTER SYSTEM SET ssl = off",
+            "ALTER ROLE keeper SUPERUSER",
+            "SET ROLE freehold_supervisor",
+            "COPY (SELECT 1) TO PROGRAM 'true'",
+            "SELECT pg_read_file('postgresql.conf')",
+            "ALTER SYSTEM SET ssl = off",
             "ALTER ROLE freehold_supervisor PASSWORD 'mine'",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -70,21 +81,27 @@ def test_passwords_are_scram_and_wrong_ones_refused(database: Database) -> None:
 def test_creating_what_exists_is_an_error_and_changes_nothing(sandbox: Sandbox, database: Database) -> None:
     with pytest.raises(SupervisorError) as caught:
         sandbox.supervisor.create_database(
-            database.identifier, username="other", password="another-password", database="other")
+            database.identifier, username="other", password="another-password", database="other"
+        )
     assert caught.value.reason == "exists"
     assert caught.value.line() == "database processes: exists already"
     with connect(database):
         pass
 
 
-@pytest.mark.parametrize(("fields", "told"), [
-    ({"identifier": "../../etc"}, "identifier"), ({"username": "pg_admin"}, "username pg_admin: is reserved"),
-    ({"username": "freehold_supervisor"}, "reserved"), ({"username": 'a"b'}, "username"),
-    ({"password": "short"}, "password"),
-    ({"parameters": {"ssl": "off"}}, "parameter ssl: is not for an instance to set"),
-    ({"parameters": {"archive_command": "touch /tmp/x"}}, "archive_command"),
-    ({"parameters": {"work_mem": "1MB\nssl = off"}}, "is not a parameter"),
-])
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"identifier": "../../etc"}, "identifier"),
+        ({"username": "pg_admin"}, "username pg_admin: is reserved"),
+        ({"username": "freehold_supervisor"}, "reserved"),
+        ({"username": 'a"b'}, "username"),
+        ({"password": "short"}, "password"),
+        ({"parameters": {"ssl": "off"}}, "parameter ssl: is not for an instance to set"),
+        ({"parameters": {"archive_command": "touch /tmp/x"}}, "archive_command"),
+        ({"parameters": {"work_mem": "1MB\nssl = off"}}, "is not a parameter"),
+    ],
+)
 def test_bad_input_is_refused_in_one_line(sandbox: Sandbox, fields: dict[str, Any], told: str) -> None:
     asked = {"identifier": "bad", "username": "keeper", "password": PASSWORD, "database": "tenants", **fields}
     with pytest.raises(SupervisorError) as caught:
@@ -99,9 +116,16 @@ def test_bad_input_is_refused_in_one_line(sandbox: Sandbox, fields: dict[str, An
 def test_parameters_and_password_change_while_connections_go_on(sandbox: Sandbox) -> None:
     supervisor = sandbox.supervisor
     made = supervisor.create_database(
-        "parameters", username="keeper", password=PASSWORD, database="tenants",
-        parameters={"rds.force_ssl": "1", "log_min_duration_statement": "500",
-                    "shared_buffers": "{DBInstanceClassMemory/32768}"})
+        "parameters",
+        username="keeper",
+        password=PASSWORD,
+        database="tenants",
+        parameters={
+            "rds.force_ssl": "1",
+            "log_min_duration_statement": "500",
+            "shared_buffers": "{DBInstanceClassMemory/32768}",
+        },
+    )
     with connect(made) as connection:
         assert value(connection, "SHOW log_min_duration_statement") == "500ms"
         assert value(connection, "SHOW rds.force_ssl") == "1"
@@ -134,7 +158,8 @@ def test_parameters_and_password_change_while_connections_go_on(sandbox: Sandbox
 def test_a_parameter_that_does_not_exist_leaves_no_instance(sandbox: Sandbox) -> None:
     with pytest.raises(SupervisorError, match="work_mems"):
         sandbox.supervisor.create_database(
-            "broken", username="keeper", password=PASSWORD, database="tenants", parameters={"work_mems": "1MB"})
+            "broken", username="keeper", password=PASSWORD, database="tenants", parameters={"work_mems": "1MB"}
+        )
     assert sandbox.supervisor.database("broken") is None
     assert "postgres-broken" not in {process.name for process in sandbox.supervisor.status().processes}
 

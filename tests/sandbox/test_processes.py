@@ -60,13 +60,21 @@ def test_dependents_start_after_what_they_need_and_independents_at_once(home: Ho
         table = ProcessTable(home)
         late = f"import pathlib\nassert pathlib.Path({str(tmp_path / 'slow')!r}).exists()\n" + FOREVER
         slow = ProcessSpec(
-            "slow", "test", script(
-                f"import time, pathlib\ntime.sleep(0.5)\npathlib.Path({str(tmp_path / 'slow')!r}).touch()\n{FOREVER}"),
-            exists(tmp_path / "slow"))
+            "slow",
+            "test",
+            script(
+                f"import time, pathlib\ntime.sleep(0.5)\npathlib.Path({str(tmp_path / 'slow')!r}).touch()\n{FOREVER}"
+            ),
+            exists(tmp_path / "slow"),
+        )
         other = ProcessSpec(
-            "other", "test", script(
-                f"import time, pathlib\ntime.sleep(0.5)\npathlib.Path({str(tmp_path / 'other')!r}).touch()\n{FOREVER}"),
-            exists(tmp_path / "other"))
+            "other",
+            "test",
+            script(
+                f"import time, pathlib\ntime.sleep(0.5)\npathlib.Path({str(tmp_path / 'other')!r}).touch()\n{FOREVER}"
+            ),
+            exists(tmp_path / "other"),
+        )
         await table.start([spec(tmp_path, "dependent", late, after=("slow",)), slow, other])
         begun = {one.name: os.stat(f"/proc/{one.pid}").st_ctime for one in table.status()}
         states = [one.state for one in table.status()]
@@ -101,7 +109,8 @@ def test_one_that_never_starts_is_given_up_with_its_last_words(home: Home, tmp_p
     async def run() -> None:
         table = ProcessTable(home)
         broken = ProcessSpec(
-            "broken", "test", script("import sys; sys.exit('no such directory: /nowhere')"), exists(tmp_path / "never"))
+            "broken", "test", script("import sys; sys.exit('no such directory: /nowhere')"), exists(tmp_path / "never")
+        )
         with pytest.raises(FreeholdError) as caught:
             await table.start([broken])
         line = caught.value.line()
@@ -135,7 +144,8 @@ def test_stopping_ends_children_too_and_one_that_ignores_the_signal(
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "import subprocess\n"
         f"made = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        f"pathlib.Path({str(child)!r}).write_text(str(made.pid))\n" + FOREVER)
+        f"pathlib.Path({str(child)!r}).write_text(str(made.pid))\n" + FOREVER
+    )
 
     async def run() -> tuple[int, int]:
         table = ProcessTable(home)
@@ -186,8 +196,10 @@ def test_an_orphan_is_ended_and_a_stale_pid_file_hurts_nobody(home: Home) -> Non
         assert other is not None
         pidfile.write(home.run / "orphan.pid", ours)
         # The pid was given to another process since: an earlier start time, and an earlier boot.
-        stale = [other.model_copy(update={"start_ticks": other.start_ticks - 1}),
-                 other.model_copy(update={"boot_id": "00000000-0000-0000-0000-000000000000"})]
+        stale = [
+            other.model_copy(update={"start_ticks": other.start_ticks - 1}),
+            other.model_copy(update={"boot_id": "00000000-0000-0000-0000-000000000000"}),
+        ]
         for number, identity in enumerate(stale):
             pidfile.write(home.run / f"stale-{number}.pid", identity)
         (home.run / "cut-short.pid").write_text('{"pid": 1')
@@ -205,11 +217,15 @@ def test_an_orphan_is_ended_and_a_stale_pid_file_hurts_nobody(home: Home) -> Non
 def test_descendants_of_a_dead_leader_are_found(home: Home, tmp_path: Path) -> None:
     """A server's children can outlive it: kill -9 of Postgres' first process leaves its session."""
     note = tmp_path / "child"
-    leader = subprocess.Popen(script(
-        "import os, time\n"
-        "pid = os.fork()\n"
-        "if pid == 0:\n    time.sleep(600)\n"
-        f"open({str(note)!r}, 'w').write(str(pid))\ntime.sleep(600)\n"), start_new_session=True)
+    leader = subprocess.Popen(
+        script(
+            "import os, time\n"
+            "pid = os.fork()\n"
+            "if pid == 0:\n    time.sleep(600)\n"
+            f"open({str(note)!r}, 'w').write(str(pid))\ntime.sleep(600)\n"
+        ),
+        start_new_session=True,
+    )
     while not note.exists() or not note.read_text():
         time.sleep(0.02)
     identity = ProcessIdentity.of(leader.pid)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from sandbox.supervisor.messages import Cache, CacheUser, SupervisorError
 from tests.sandbox.conftest import kill_and_wait
@@ -13,17 +15,28 @@ from tests.temporary_sandbox import Sandbox
 
 pytestmark = pytest.mark.sandbox
 
-ACME = CacheUser(name="t-acme", passwords=("acme-secret-acme-secret",),
-                 access_string="resetkeys ~t:acme:* resetchannels &t:acme:* +@all -@admin -@dangerous")
-OTHER = CacheUser(name="t-acme-eu", passwords=("other-secret-other-secret",),
-                  access_string="~t:acme-eu:* +@all -@dangerous")
+ACME = CacheUser(
+    name="t-acme",
+    passwords=("acme-secret-acme-secret",),
+    access_string="resetkeys ~t:acme:* resetchannels &t:acme:* +@all -@admin -@dangerous",
+)
+OTHER = CacheUser(
+    name="t-acme-eu", passwords=("other-secret-other-secret",), access_string="~t:acme-eu:* +@all -@dangerous"
+)
 THIRD = ACME.model_copy(update={"name": "t-third"})
 
 
 def connect(cache: Cache, user: CacheUser | None = None, **changes: Any) -> redis.Redis:
     options: dict[str, Any] = {
-        "host": cache.host, "port": cache.port, "ssl": True, "ssl_ca_certs": str(cache.certificate_authority_path),
-        "ssl_check_hostname": True, "socket_timeout": 10, **changes}
+        "host": cache.host,
+        "port": cache.port,
+        "ssl": True,
+        "ssl_ca_certs": str(cache.certificate_authority_path),
+        "ssl_check_hostname": True,
+        "socket_timeout": 10,
+        "retry": Retry(NoBackoff(), 0),
+        **changes,
+    }
     if user is not None:
         options |= {"username": user.name, "password": user.passwords[0]}
     return redis.Redis(**options)
@@ -35,8 +48,13 @@ def test_a_user_can_reach_its_own_keys_and_no_others(sandbox: Sandbox, cache: Ca
     with connect(cache, ACME) as acme, connect(cache, OTHER) as other:
         assert acme.set("t:acme:one", "1")
         assert other.set("t:acme-eu:one", "2")
-        for refused in (lambda: acme.get("t:acme-eu:one"), lambda: other.get("t:acme:one"), acme.flushall,
-                        lambda: acme.config_get("*"), acme.acl_list):
+        for refused in (
+            lambda: acme.get("t:acme-eu:one"),
+            lambda: other.get("t:acme:one"),
+            acme.flushall,
+            lambda: acme.config_get("*"),
+            acme.acl_list,
+        ):
             with pytest.raises(redis.exceptions.NoPermissionError):
                 refused()
 
@@ -68,14 +86,17 @@ def test_the_set_is_complete_a_user_left_out_is_gone_at_once(sandbox: Sandbox, c
         off.ping()
 
 
-@pytest.mark.parametrize(("user", "told"), [
-    (THIRD.model_copy(update={"access_string": "~t:acme:* +@everything"}), "Redis refuses an access string"),
-    (THIRD.model_copy(update={"access_string": "~* +@all >another-password"}), "is not for an access string"),
-    (THIRD.model_copy(update={"access_string": "~* nopass"}), "is not for an access string"),
-    (THIRD.model_copy(update={"name": "freehold-supervisor"}), "is the sandbox's own user"),
-    (THIRD.model_copy(update={"name": "a b"}), "name"),
-    (THIRD.model_copy(update={"access_string": "~*\nuser evil on nopass ~* +@all"}), ""),
-])
+@pytest.mark.parametrize(
+    ("user", "told"),
+    [
+        (THIRD.model_copy(update={"access_string": "~t:acme:* +@everything"}), "Redis refuses an access string"),
+        (THIRD.model_copy(update={"access_string": "~* +@all >another-password"}), "is not for an access string"),
+        (THIRD.model_copy(update={"access_string": "~* nopass"}), "is not for an access string"),
+        (THIRD.model_copy(update={"name": "freehold-supervisor"}), "is the sandbox's own user"),
+        (THIRD.model_copy(update={"name": "a b"}), "name"),
+        (THIRD.model_copy(update={"access_string": "~*\nuser evil on nopass ~* +@all"}), ""),
+    ],
+)
 def test_a_bad_user_is_refused_and_the_others_stay(sandbox: Sandbox, cache: Cache, user: CacheUser, told: str) -> None:
     sandbox.supervisor.set_cache_users("processes", [OTHER])
     with pytest.raises(SupervisorError) as caught:

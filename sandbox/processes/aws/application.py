@@ -43,9 +43,14 @@ class JournaledApplication:
                 self._journal.finish(entry, outcome)
             elif outcome != expected:
                 self._diverged.append(entry.number)
-                _log.warning("request %d (%s %s) was answered %d and is answered %d now", entry.number,
-                             entry.environ["REQUEST_METHOD"], entry.environ.get("PATH_INFO"), expected.status,
-                             outcome.status)
+                _log.warning(
+                    "request %d (%s %s) was answered %d and is answered %d now",
+                    entry.number,
+                    entry.environ["REQUEST_METHOD"],
+                    entry.environ.get("PATH_INFO"),
+                    expected.status,
+                    outcome.status,
+                )
             self._replayed += 1
         return self._replayed
 
@@ -90,7 +95,8 @@ class JournaledApplication:
         try:
             chunks = application(
                 _complete(presigned.with_caller(environ), body),
-                lambda status, headers, *_: started.append((status, headers)))
+                lambda status, headers, *_: started.append((status, headers)),
+            )
             content = b"".join(chunks)
             if hasattr(chunks, "close"):
                 chunks.close()
@@ -117,7 +123,13 @@ def _plain(environ: Mapping[str, Any]) -> dict[str, Any]:
 def _complete(environ: Mapping[str, Any], body: bytes) -> dict[str, Any]:
     """A whole WSGI environment again (PEP 3333)."""
     return {
-        **environ, "CONTENT_LENGTH": str(len(body)), "wsgi.version": (1, 0), "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body), "wsgi.errors": sys.stderr, "wsgi.multithread": True,
-        "wsgi.multiprocess": False, "wsgi.run_once": False,
+        **environ,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
     }

@@ -101,8 +101,12 @@ class BudgetsOperations(BudgetsResponse):
 
 def _identity(details: Mapping[str, Any]) -> tuple[str, str, float, str]:
     """What makes a notification the same one: everything but its state."""
-    return (details["NotificationType"], details["ComparisonOperator"], float(details["Threshold"]),
-            details.get("ThresholdType", "PERCENTAGE"))
+    return (
+        details["NotificationType"],
+        details["ComparisonOperator"],
+        float(details["Threshold"]),
+        details.get("ThresholdType", "PERCENTAGE"),
+    )
 
 
 def _subscribers(notification: Notification) -> list[dict[str, str]]:

@@ -114,7 +114,9 @@ def _elasticache(name: str, decision: _Address) -> None:
 
 
 _APPLY: dict[str, tuple[type[Any], Callable[[str, Any], None]]] = {
-    "eks": (_Eks, _eks), "rds": (_Address, _rds), "elasticache": (_Address, _elasticache),
+    "eks": (_Eks, _eks),
+    "rds": (_Address, _rds),
+    "elasticache": (_Address, _elasticache),
 }
 
 

@@ -38,8 +38,11 @@ class EksOperations(EKSResponse):
             vpc = ec2.get_subnet(subnets[0]).vpc_id
             # https://docs.aws.amazon.com/eks/latest/userguide/sec-group-reqs.html
             group = ec2.create_security_group(
-                f"eks-cluster-sg-{cluster.name}", "EKS created security group applied to ENI of the control plane.",
-                vpc_id=vpc, tags={"Name": f"eks-cluster-sg-{cluster.name}", "aws:eks:cluster-name": cluster.name})
+                f"eks-cluster-sg-{cluster.name}",
+                "EKS created security group applied to ENI of the control plane.",
+                vpc_id=vpc,
+                tags={"Name": f"eks-cluster-sg-{cluster.name}", "aws:eks:cluster-name": cluster.name},
+            )
             config |= {"vpcId": vpc, "clusterSecurityGroupId": group.id}
         cluster.resources_vpc_config = config
         return ActionResult({"cluster": cluster})
@@ -61,7 +64,8 @@ class EksOperations(EKSResponse):
         cluster, version = self._cluster(), self._get_param("version")
         if _minor(version) not in (_minor(cluster.version), _minor(cluster.version) + 1):
             raise InvalidRequestException(
-                message=f"Unsupported Kubernetes minor version update from {cluster.version} to {version}")
+                message=f"Unsupported Kubernetes minor version update from {cluster.version} to {version}"
+            )
         cluster.version = version
         return self._update("VersionUpdate")
 

@@ -62,9 +62,15 @@ class Journal:
                 if "status" in record:
                     outcomes[record["number"]] = Outcome(record["status"], record["digest"])
                 else:
-                    entries.append(Entry(
-                        record["number"], record["moment"], record["seed"], record["environ"],
-                        base64.b64decode(record["body"])))
+                    entries.append(
+                        Entry(
+                            record["number"],
+                            record["moment"],
+                            record["seed"],
+                            record["environ"],
+                            base64.b64decode(record["body"]),
+                        )
+                    )
         os.ftruncate(self._file, whole)
         self._next = entries[-1].number + 1 if entries else 1
         for entry in entries:
@@ -73,9 +79,15 @@ class Journal:
     def begin(self, environ: Mapping[str, Any], body: bytes) -> Entry:
         """Keep a request that is about to be carried out. Raises OSError, and keeps nothing, when the disk is full."""
         entry = Entry(self._next, time.time(), os.urandom(16).hex(), environ, body)
-        self._append({
-            "number": entry.number, "moment": entry.moment, "seed": entry.seed, "environ": dict(environ),
-            "body": base64.b64encode(body).decode()})
+        self._append(
+            {
+                "number": entry.number,
+                "moment": entry.moment,
+                "seed": entry.seed,
+                "environ": dict(environ),
+                "body": base64.b64encode(body).decode(),
+            }
+        )
         self._next += 1
         return entry
 
@@ -90,7 +102,7 @@ class Journal:
         try:
             view = memoryview(line)
             while view:
-                view = view[os.write(self._file, view):]
+                view = view[os.write(self._file, view) :]
         except OSError:
             os.ftruncate(self._file, before)
             raise

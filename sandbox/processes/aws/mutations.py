@@ -6,13 +6,39 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-_READS = ("Describe", "List", "Get", "Head", "BatchGet", "Lookup", "Search", "Query", "Scan", "Select", "Check",
-          "Estimate", "Simulate", "Validate", "Filter", "Test", "Decode")
+_READS = (
+    "Describe",
+    "List",
+    "Get",
+    "Head",
+    "BatchGet",
+    "Lookup",
+    "Search",
+    "Query",
+    "Scan",
+    "Select",
+    "Check",
+    "Estimate",
+    "Simulate",
+    "Validate",
+    "Filter",
+    "Test",
+    "Decode",
+)
 # They read by name, and make something all the same: credentials, identities, tokens.
-_WRITES = frozenset({
-    "GetSessionToken", "GetFederationToken", "GetId", "GetOpenIdToken", "GetOpenIdTokenForDeveloperIdentity",
-    "GetCredentialsForIdentity", "GetAuthorizationToken", "GetRandomPassword", "GetDataKey",
-})
+_WRITES = frozenset(
+    {
+        "GetSessionToken",
+        "GetFederationToken",
+        "GetId",
+        "GetOpenIdToken",
+        "GetOpenIdTokenForDeveloperIdentity",
+        "GetCredentialsForIdentity",
+        "GetAuthorizationToken",
+        "GetRandomPassword",
+        "GetDataKey",
+    }
+)
 _READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

@@ -28,8 +28,10 @@ def with_caller(environ: Mapping[str, Any]) -> Mapping[str, Any]:
     query = _query(environ)
     if query is None:
         return environ
-    caller = (f"{_ALGORITHM} Credential={query.get('X-Amz-Credential', '')}, "
-              f"SignedHeaders={query.get('X-Amz-SignedHeaders', '')}, Signature={query.get('X-Amz-Signature', '')}")
+    caller = (
+        f"{_ALGORITHM} Credential={query.get('X-Amz-Credential', '')}, "
+        f"SignedHeaders={query.get('X-Amz-SignedHeaders', '')}, Signature={query.get('X-Amz-Signature', '')}"
+    )
     return {**environ, "HTTP_AUTHORIZATION": caller}
 
 
@@ -87,12 +89,14 @@ def _credentials(access_key_id: str) -> tuple[str | None, str | None]:
 def _signature(environ: Mapping[str, Any], query: Mapping[str, str], scope: list[str], secret: str) -> str:
     signed_headers = query.get("X-Amz-SignedHeaders", "")
     canonical_query = "&".join(
-        f"{_encoded(name)}={_encoded(value)}" for name, value in sorted(query.items()) if name != "X-Amz-Signature")
+        f"{_encoded(name)}={_encoded(value)}" for name, value in sorted(query.items()) if name != "X-Amz-Signature"
+    )
     headers = "".join(f"{name}:{_header(environ, name)}\n" for name in signed_headers.split(";"))
     path = quote(environ.get("PATH_INFO") or "/")
     request = "\n".join((environ["REQUEST_METHOD"], path, canonical_query, headers, signed_headers, _NOTHING))
-    text = "\n".join((
-        _ALGORITHM, query["X-Amz-Date"], "/".join(scope[1:]), hashlib.sha256(request.encode()).hexdigest()))
+    text = "\n".join(
+        (_ALGORITHM, query["X-Amz-Date"], "/".join(scope[1:]), hashlib.sha256(request.encode()).hexdigest())
+    )
     key = f"AWS4{secret}".encode()
     for part in scope[1:]:
         key = hmac.digest(key, part.encode(), "sha256")
@@ -111,5 +115,6 @@ def _encoded(text: str) -> str:
 def _error(code: str, message: str) -> Refusal:
     content = (
         '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
-        f"<Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>")
+        f"<Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    )
     return "403 Forbidden", [("Content-Type", "text/xml")], content.encode()

@@ -17,7 +17,9 @@ def aws_endpoint(site: Site) -> str:
 def aws(site: Site) -> ProcessSpec:
     port, port_is_free = site.port(NAME, "FREEHOLD_AWS_PORT")
     return ProcessSpec(
-        name=NAME, kind=NAME, port=port,
+        name=NAME,
+        kind=NAME,
+        port=port,
         command=python_command("sandbox.processes.aws", "--home", str(site.home.root), "--port", str(port)),
         environment=python_environment(),
         prepare=port_is_free,

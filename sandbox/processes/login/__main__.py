@@ -49,9 +49,15 @@ class Login:
         except (TokenRefused, NoAccess) as error:
             _log.info("cluster %s: %s", cluster, error)
             return {"authenticated": False, "error": str(error)}
-        return {"authenticated": True, "user": {
-            "username": user.username, "uid": user.uid, "groups": list(user.groups),
-            "extra": {name: list(values) for name, values in user.extra.items()}}}
+        return {
+            "authenticated": True,
+            "user": {
+                "username": user.username,
+                "uid": user.uid,
+                "groups": list(user.groups),
+                "extra": {name: list(values) for name, values in user.extra.items()},
+            },
+        }
 
     def _caller(self, token: str, cluster: str) -> Caller:
         key = (hashlib.sha256(token.encode()).hexdigest(), cluster)
@@ -92,8 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError as error:
             _log.warning("STS cannot be asked: %s", error)
             return self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
-        return self._answer(HTTPStatus.OK, {
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status})
+        return self._answer(
+            HTTPStatus.OK, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}
+        )
 
     def log_message(self, format: str, *args: object) -> None:
         """Refusals are logged with their reason by `Login`; the rest is noise."""

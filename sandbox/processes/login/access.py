@@ -20,7 +20,8 @@ POLICY_ASSOCIATION = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
 
 _ADMINISTRATOR_POLICY = "AmazonEKSClusterAdminPolicy"
 _ASSUMED_ROLE = re.compile(
-    r"^arn:(?P<partition>[^:]+):sts::(?P<account>\d+):assumed-role/(?P<role>[^/]+)/(?P<session>.+)$")
+    r"^arn:(?P<partition>[^:]+):sts::(?P<account>\d+):assumed-role/(?P<role>[^/]+)/(?P<session>.+)$"
+)
 
 
 class NoAccess(Exception):
@@ -46,21 +47,31 @@ class AccessEntries:
     def user(self, caller: Caller, cluster: str) -> KubernetesUser:
         """Raises NoAccess."""
         canonical, session = canonical_arn(caller.arn)
-        entry = next((
-            entry for entry in self._of(ACCESS_ENTRY, cluster)
-            if without_path(str(entry["principalArn"])) == without_path(canonical)), None)
+        entry = next(
+            (
+                entry
+                for entry in self._of(ACCESS_ENTRY, cluster)
+                if without_path(str(entry["principalArn"])) == without_path(canonical)
+            ),
+            None,
+        )
         if entry is None:
             raise NoAccess(f"{canonical} has no access entry in cluster {cluster}")
         groups = [str(group) for group in entry.get("kubernetesGroups") or ()]
         groups += self._policy_groups(canonical, cluster)
         template = str(entry.get("userName") or (caller.arn if session is None else _default_role_user(caller.arn)))
         return KubernetesUser(
-            username=_filled(template, caller, session), uid=f"aws-iam-authenticator:{caller.account}:{caller.user_id}",
+            username=_filled(template, caller, session),
+            uid=f"aws-iam-authenticator:{caller.account}:{caller.user_id}",
             groups=tuple(dict.fromkeys(groups)),
             extra={
-                "accessKeyId": (caller.access_key_id,), "arn": (caller.arn,), "canonicalArn": (canonical,),
-                "principalId": (caller.user_id.partition(":")[0],), "sessionName": (session or "",),
-            })
+                "accessKeyId": (caller.access_key_id,),
+                "arn": (caller.arn,),
+                "canonicalArn": (canonical,),
+                "principalId": (caller.user_id.partition(":")[0],),
+                "sessionName": (session or "",),
+            },
+        )
 
     def _policy_groups(self, principal: str, cluster: str) -> Iterator[str]:
         for association in self._of(POLICY_ASSOCIATION, cluster):
@@ -101,7 +112,10 @@ def _default_role_user(arn: str) -> str:
 
 
 def _filled(template: str, caller: Caller, session: str | None) -> str:
-    for name, value in (("AccountID", caller.account), ("SessionName", (session or "").replace("@", "-")),
-                        ("SessionNameRaw", session or "")):
+    for name, value in (
+        ("AccountID", caller.account),
+        ("SessionName", (session or "").replace("@", "-")),
+        ("SessionNameRaw", session or ""),
+    ):
         template = template.replace("{{" + name + "}}", value)
     return template

@@ -20,11 +20,24 @@ def login(site: Site, aws_endpoint: str) -> ProcessSpec:
     authority = site.authority
     serving = authority.server(NAME)
     return ProcessSpec(
-        name=NAME, kind=NAME, port=port,
+        name=NAME,
+        kind=NAME,
+        port=port,
         command=python_command(
-            "sandbox.processes.login", "--home", str(site.home.root), "--port", str(port), "--aws", aws_endpoint,
-            "--certificate", str(serving.certificate), "--key", str(serving.key),
-            "--client-authority", str(authority.certificate_path)),
+            "sandbox.processes.login",
+            "--home",
+            str(site.home.root),
+            "--port",
+            str(port),
+            "--aws",
+            aws_endpoint,
+            "--certificate",
+            str(serving.certificate),
+            "--key",
+            str(serving.key),
+            "--client-authority",
+            str(authority.certificate_path),
+        ),
         environment=python_environment(),
         prepare=port_is_free,
         check=https_check(port, "/healthz", authority.certificate_path, authority.client("login-check", "supervisor")),

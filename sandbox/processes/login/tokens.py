@@ -22,10 +22,19 @@ _SKEW = datetime.timedelta(minutes=5)
 _MAXIMUM_LENGTH = 4096
 _TIMEOUT_SECONDS = 5.0
 # Nothing else may stand in the URL: STS would read it.
-_PARAMETERS = frozenset({
-    "action", "version", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-security-token",
-    "x-amz-signature", "x-amz-signedheaders",
-})
+_PARAMETERS = frozenset(
+    {
+        "action",
+        "version",
+        "x-amz-algorithm",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        "x-amz-security-token",
+        "x-amz-signature",
+        "x-amz-signedheaders",
+    }
+)
 
 
 class TokenRefused(Exception):
