@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import ctypes
 import gc
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from threading import RLock
-from typing import Any
+from typing import Any, TypeVar
 
 import botocore.loaders
 import botocore.session
 from botocore import xform_name
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ParamValidationError
 from botocore.model import OperationModel, ServiceModel, Shape
 
 from sandbox.providers.interface import ProviderError
 
-# As many as a restart of the sandbox's AWS endpoint needs; the official provider allows 25.
+# For what a living service refuses for now; the official provider allows 25.
 _ATTEMPTS = 8
+# The sandbox's AWS endpoint, when it was killed, is there again within seconds, on a busy machine within many.
+_RESTART_SECONDS = 60.0
+_RETRY_SECONDS = 0.25
+
+T = TypeVar("T")
 
 
 class ApiError(ProviderError):
@@ -165,7 +171,7 @@ class Api:
         """Calls an operation. Raises ApiError, WrongParameter or ProviderError, each one line."""
         self.operation(service, operation)
         try:
-            answer: dict[str, Any] = getattr(self.client(service), operation)(**parameters)
+            answer: dict[str, Any] = self.reached(lambda: getattr(self.client(service), operation)(**parameters))
         except ClientError as error:
             detail = error.response.get("Error", {})
             raise ApiError(str(detail.get("Code")), " ".join(str(detail.get("Message")).split())) from error
@@ -173,8 +179,7 @@ class Api:
             raise WrongParameter(" ".join(str(error.kwargs["report"]).split())) from error
         except BotoCoreError as error:
             # An answer that could not be read comes here too.
-            mend = "; is the sandbox running? ./freehold sandbox status" if self.endpoint else ""
-            raise ProviderError(f"{service} {operation}: {' '.join(str(error).split())}{mend}") from error
+            raise self._unanswered(service, operation, error) from error
         for failed in answer.get("Unsuccessful") or []:  # EC2's batch operations answer 200 for what they refuse
             detail = failed.get("Error", {})
             raise ApiError(str(detail.get("Code")), " ".join(str(detail.get("Message")).split()))
@@ -187,12 +192,30 @@ class Api:
             client = self.client(service)
             if not client.can_paginate(operation):
                 return list(self.call(service, operation, **parameters).get(select, []))
-            return [
-                item for page in client.get_paginator(operation).paginate(**parameters) for item in page.get(select, [])
-            ]
+            paginator = client.get_paginator(operation)
+            return self.reached(
+                lambda: [item for page in paginator.paginate(**parameters) for item in page.get(select, [])]
+            )
         except ClientError as error:
             detail = error.response.get("Error", {})
             raise ApiError(str(detail.get("Code")), " ".join(str(detail.get("Message")).split())) from error
+        except BotoCoreError as error:
+            raise self._unanswered(service, operation, error) from error
+
+    def reached(self, call: Callable[[], T]) -> T:
+        """`call`, again and again while nobody listens: what was not received was not done, so it may be repeated."""
+        deadline = time.monotonic() + _RESTART_SECONDS
+        while True:
+            try:
+                return call()
+            except (EndpointConnectionError, ConnectionRefusedError):
+                if self.endpoint is None or time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+
+    def _unanswered(self, service: str, operation: str, error: BotoCoreError) -> ProviderError:
+        mend = "; is the sandbox running? ./freehold sandbox status" if self.endpoint else ""
+        return ProviderError(f"{service} {operation}: {' '.join(str(error).split())}{mend}")
 
     @property
     def account(self) -> str:

@@ -20,8 +20,17 @@ def tell(context: Context, service: str, name: str, **fields: Any) -> None:
     url = f"{base.rstrip('/')}/freehold/{service}/{urllib.parse.quote(name, safe='')}"
     body = json.dumps({**fields, "region": context.api.region}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")
+
+    def send() -> None:
+        try:
+            urllib.request.urlopen(request, timeout=_SECONDS).close()
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, ConnectionRefusedError):
+                raise error.reason from error
+            raise
+
     try:
-        urllib.request.urlopen(request, timeout=_SECONDS).close()
+        context.api.reached(send)
     except urllib.error.HTTPError as error:
         raise ProviderError(
             f"the sandbox's AWS endpoint refused {service} {name}: {error.read().decode()[:200]}"
