@@ -290,3 +290,19 @@ def test_a_full_disk_refuses_the_request_and_changes_nothing(aws: AwsProcess) ->
     aws.kill()
     assert aws.start()["diverged"] == []
     assert [url.rpartition("/")[2] for url in aws.client("sqs").list_queues()["QueueUrls"]] == ["before", "after"]
+
+
+def test_a_call_that_is_sent_again_is_done_once(aws: AwsProcess) -> None:
+    """As a client does whose endpoint was killed before it could answer: all attempts carry one invocation id."""
+    ec2 = aws.client("ec2")
+    invocation: list[str] = ["11111111-2222-3333-4444-555555555555"]
+    ec2.meta.events.register(
+        "before-call", lambda context, **_: context.setdefault("retries", {}).update({"invocation-id": invocation[0]})
+    )
+    first = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    assert ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"] == first
+    aws.kill()
+    aws.start()
+    assert ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"] == first
+    invocation[0] = "another"
+    assert ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"] != first

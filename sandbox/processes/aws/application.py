@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -21,7 +22,12 @@ from sandbox.processes.aws.mutations import changes_something
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 WsgiApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
+Answer = tuple[str, list[tuple[str, str]], bytes]
+
 _log = logging.getLogger(__name__)
+
+_REMEMBERED = 512
+"""How many of the last answers are kept for clients that ask again; more than are ever under way at once."""
 
 
 class JournaledApplication:
@@ -31,13 +37,15 @@ class JournaledApplication:
         self._moto = moto
         self._journal = journal
         self._lock = threading.Lock()
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._replayed = 0
         self._diverged: list[int] = []
 
     def replay(self) -> int:
         """Carry out again all that the journal holds; returns how many requests that were."""
         for entry, expected in self._journal.entries():
-            status, _, content = self._carry_out(entry)
+            status, headers, content = self._carry_out(entry)
+            self._remember(entry.environ, (status, headers, content))
             outcome = _outcome(status, content)
             if expected is None:
                 self._journal.finish(entry, outcome)
@@ -65,7 +73,7 @@ class JournaledApplication:
         status, _, content = self._handle(environ, body)
         return status, content
 
-    def _handle(self, environ: Mapping[str, Any], body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
+    def _handle(self, environ: Mapping[str, Any], body: bytes) -> Answer:
         path = environ.get("PATH_INFO", "")
         if path == "/freehold/health":
             report = {"replayed": self._replayed, "diverged": self._diverged}
@@ -75,6 +83,8 @@ class JournaledApplication:
                 return refusal
             if not changes_something(environ, body):
                 return self._dispatch(environ, body)
+            if known := self._answers.get(_invocation(environ)):
+                return known
             try:
                 entry = self._journal.begin(environ, body)
             except OSError as error:
@@ -83,13 +93,21 @@ class JournaledApplication:
                 return "507 Insufficient Storage", [("Content-Type", "text/plain")], message.encode()
             status, headers, content = self._carry_out(entry)
             self._journal.finish(entry, _outcome(status, content))
+            self._remember(environ, (status, headers, content))
             return status, headers, content
 
-    def _carry_out(self, entry: Entry) -> tuple[str, list[tuple[str, str]], bytes]:
+    def _remember(self, environ: Mapping[str, Any], answer: Answer) -> None:
+        """For the same call sent again: its client may not have got the answer. A failure of ours it may try again."""
+        if (invocation := _invocation(environ)) and int(answer[0].split()[0]) < 500:
+            self._answers[invocation] = answer
+            while len(self._answers) > _REMEMBERED:
+                self._answers.popitem(last=False)
+
+    def _carry_out(self, entry: Entry) -> Answer:
         with deterministic(entry.seed, entry.moment):
             return self._dispatch(entry.environ, entry.body)
 
-    def _dispatch(self, environ: Mapping[str, Any], body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
+    def _dispatch(self, environ: Mapping[str, Any], body: bytes) -> Answer:
         application: WsgiApplication = decisions.answer if decisions.is_ours(environ) else self._moto
         started: list[tuple[str, list[tuple[str, str]]]] = []
         try:
@@ -106,6 +124,14 @@ class JournaledApplication:
             message = json.dumps({"__type": "InternalFailure", "message": f"moto: {type(error).__name__}: {error}"})
             return "501 Not Implemented", [("Content-Type", "application/json")], message.encode()
         return started[0][0], started[0][1], content
+
+
+def _invocation(environ: Mapping[str, Any]) -> str:
+    """What the SDKs mark all attempts of one call with; empty where a client does not.
+
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+    """
+    return str(environ.get("HTTP_AMZ_SDK_INVOCATION_ID", ""))
 
 
 def _outcome(status: str, content: bytes) -> Outcome:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
-from threading import RLock
+from threading import RLock, local
 from typing import Any, TypeVar
 
 import botocore.loaders
@@ -122,6 +123,7 @@ class Api:
         }
         self._lock = RLock()
         self._clients: dict[str, BaseClient] = {}
+        self._invocation = local()
         for service, names in operations.items():
             _LOADER.want(service, names)
         self._session = botocore.session.Session(profile=profile)
@@ -131,7 +133,7 @@ class Api:
     def client(self, service: str) -> BaseClient:
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self._session.create_client(
+                client = self._clients[service] = self._session.create_client(
                     service,
                     region_name=self.region,
                     endpoint_url=self._endpoints.get(service) or self.endpoint,
@@ -145,6 +147,7 @@ class Api:
                     ),
                     **{name: value for name, value in self._credentials.items() if value},
                 )
+                client.meta.events.register("before-call", self._name_invocation)
             return self._clients[service]
 
     def endpoint_of(self, service: str) -> str:
@@ -203,15 +206,28 @@ class Api:
             raise self._unanswered(service, operation, error) from error
 
     def reached(self, call: Callable[[], T]) -> T:
-        """`call`, again and again while nobody listens: what was not received was not done, so it may be repeated."""
+        """`call`, again and again while nobody listens.
+
+        All its attempts carry one invocation id, by which the sandbox's endpoint knows what it has done already, when
+        it was killed before it could answer.
+        """
         deadline = time.monotonic() + _RESTART_SECONDS
-        while True:
-            try:
-                return call()
-            except (EndpointConnectionError, ConnectionRefusedError):
-                if self.endpoint is None or time.monotonic() > deadline:
-                    raise
-                time.sleep(_RETRY_SECONDS)
+        self._invocation.id = str(uuid.uuid4())
+        try:
+            while True:
+                try:
+                    return call()
+                except (EndpointConnectionError, ConnectionRefusedError):
+                    if self.endpoint is None or time.monotonic() > deadline:
+                        raise
+                    time.sleep(_RETRY_SECONDS)
+        finally:
+            self._invocation.id = None
+
+    def _name_invocation(self, context: dict[str, Any], **_: Any) -> None:
+        """botocore sends this id as `amz-sdk-invocation-id` with every attempt."""
+        if (invocation := getattr(self._invocation, "id", None)) is not None:
+            context.setdefault("retries", {}).setdefault("invocation-id", invocation)
 
     def _unanswered(self, service: str, operation: str, error: BotoCoreError) -> ProviderError:
         mend = "; is the sandbox running? ./freehold sandbox status" if self.endpoint else ""
