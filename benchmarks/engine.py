@@ -3,13 +3,15 @@
     python -m benchmarks.engine [--objects 500] [--rounds 3]
 
 Needs a running sandbox (`./freehold sandbox start`); it makes a cluster of its own there and removes it. Prints
-seconds and, beside them, the ratio to kubectl in the same round, so that a busy machine slows both.
+seconds and, beside them, the ratio to kubectl in the same round. A busy machine slows the engine more than kubectl:
+it works in three processes, kubectl in one. So the load is printed too.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -125,9 +127,14 @@ class Benchmark:
         ]
 
     def _baseline(self, folder: Path) -> tuple[float, float]:
-        """The quicker of kubectl's two ways, for each: its client-side apply is slow where nothing changes."""
-        ways = [self._apply(folder / way, *flags) for way, flags in (("client", ()), ("server", ("--server-side",)))]
-        return min(way[0] for way in ways), min(way[1] for way in ways)
+        """The quicker of kubectl's two ways, for each; both are printed, for they can differ tenfold."""
+        ways = {
+            "apply": self._apply(folder / "client"),
+            "apply --server-side": self._apply(folder / "server", "--server-side"),
+        }
+        for way, (create, again) in ways.items():
+            print(f"kubectl {way}: create {create:.2f} s, unchanged {again:.2f} s", flush=True)
+        return min(create for create, _ in ways.values()), min(again for _, again in ways.values())
 
     def _apply(self, folder: Path, *flags: str) -> tuple[float, float]:
         prefix = self._namespaces(folder)
@@ -163,7 +170,8 @@ class Benchmark:
 
 def report(rounds: list[list[Seconds]], count: int) -> None:
     """Medians over the rounds."""
-    print(f"\n{count} objects, median of {len(rounds)} rounds")
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"\n{count} objects, median of {len(rounds)} rounds; load {load} on {os.cpu_count()} processors")
     print(f"{'':30} {'engine':>9} {'kubectl':>9} {'ratio':>7}")
     for same in zip(*rounds, strict=True):
         engine, kubectl, ratio = (

@@ -130,7 +130,7 @@ def test_the_second_run_waits_and_says_for_whom(trivial: Trivial) -> None:
 def test_a_bounded_wait_ends_with_the_holder_named(trivial: Trivial) -> None:
     first = spawn(trivial.folder, SLOW="4")
     until(lambda: trivial.begun("shelf-0"))
-    with pytest.raises(FreeholdError, match=rf"^stack dev: held by process {first.pid} \(`freehold .*waiting 1 s"):
+    with pytest.raises(FreeholdError, match=rf"^stack dev: held by process {first.pid} \(`.+`, since .*waiting 1 s"):
         trivial.engine(wait=1).up()
     first.join()
     assert first.exitcode == 0
