@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from catalog.plans import Tier
@@ -72,8 +74,13 @@ class Wanted(BaseModel):
     region: str
     limits: Mapping[str, Any]
     """The plan's quota, as it was when the tenant got the plan."""
-    desired_hash: str
-    """Of the tenant stack's configuration that follows from all this."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def desired_hash(self) -> str:
+        """Tells this wish from any other; whoever changes a row can compute it without the cell's configuration."""
+        wish = self.model_dump(mode="json", include=set(Wanted.model_fields))
+        return hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()
 
 
 class Tenant(Wanted):
@@ -186,8 +193,21 @@ class Registry:
         return _tenant(row)
 
 
+def lock(connection: sa.Connection, tenant: str) -> Tenant | None:
+    """The tenant's row, held against other writers until the transaction ends; None where there is none."""
+    row = connection.execute(sa.select(TENANTS).where(TENANTS.c.id == tenant).with_for_update()).one_or_none()
+    return None if row is None else _tenant(row)
+
+
+def want(connection: sa.Connection, wanted: Wanted) -> None:
+    """Change what an existing tenant shall be, within the connection's transaction."""
+    values = {**_values(wanted), "updated_at": sa.func.now()}
+    connection.execute(sa.update(TENANTS).where(TENANTS.c.id == wanted.id).values(values))
+
+
 def _values(wanted: Wanted) -> dict[str, Any]:
-    return {**wanted.model_dump(include=set(Wanted.model_fields)), "limits": dict(wanted.limits)}
+    values = wanted.model_dump(include=set(Wanted.model_fields))
+    return {**values, "limits": dict(wanted.limits), "desired_hash": wanted.desired_hash}
 
 
 def _tenant(row: sa.Row[Any]) -> Tenant:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,11 +37,6 @@ def configuration(environment: Environment, wanted: Wanted) -> dict[str, Json]:
         if (value := environment.config(key)) is not None:
             config[f"freehold:{key}"] = value
     return config
-
-
-def digest(config: Mapping[str, Json]) -> str:
-    """What a configuration is told from another by."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
 def folder(environment: Environment, tenant: str) -> Path:

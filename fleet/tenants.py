@@ -95,9 +95,6 @@ class Tenants:
                 f"it is {tenant.status}", where=f"tenant {tenant.id}", mend="freehold tenant delete ends it"
             )
         config = tenant_folders.configuration(self.environment, tenant)
-        wanted = tenant_folders.digest(config)
-        if wanted != tenant.desired_hash:  # the platform's file changed what it says for its tenants
-            tenant = self.registry.want(Wanted(**{**tenant.model_dump(), "desired_hash": wanted}))
         stack = tenant_folders.prepare(self.environment, tenant, config)
         try:
             result = self._engine_for(stack).up()
@@ -107,7 +104,7 @@ class Tenants:
             self.registry.failed(tenant.id, error.line())
             raise
         if not tenant.settled or tenant.program_version != program_version():
-            tenant = self.registry.applied(tenant.id, wanted, program_version())
+            tenant = self.registry.applied(tenant.id, tenant.desired_hash, program_version())
         return tenant, result
 
     def change_plan(self, tenant: Tenant, name: str) -> Tenant:
@@ -140,7 +137,7 @@ class Tenants:
         tenant_folders.remove(self.environment, tenant.id)
 
     def _wanted(self, request: Request, plan: Plan) -> Wanted:
-        wanted = Wanted(
+        return Wanted(
             id=request.id,
             product=self.product,
             name=request.name or request.id,
@@ -151,10 +148,7 @@ class Tenants:
             cell=self.environment.cell,
             region=self.region,
             limits=plan.quota.model_dump(mode="json"),
-            desired_hash="",
         )
-        config = tenant_folders.configuration(self.environment, wanted)
-        return wanted.model_copy(update={"desired_hash": tenant_folders.digest(config)})
 
     def _validate(self, request: Request) -> None:
         """By the model that the tenant program reads its record with, so that nothing is refused only later."""

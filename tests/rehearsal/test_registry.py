@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,26 +12,16 @@ import sqlalchemy as sa
 from catalog.plans import Tier
 from errors import FreeholdError, UsageError
 from fleet import migrations
-from fleet.registry import METADATA, TENANTS, Registry, Status, Wanted
+from fleet.operations import OPERATIONS
+from fleet.registry import TENANTS, Registry, Status, Wanted
 from tests.temporary_sandbox import Sandbox
 
 pytestmark = pytest.mark.sandbox
 
 
 @pytest.fixture
-def url(sandbox: Sandbox) -> Iterator[sa.URL]:
-    name = f"registry-{uuid.uuid4().hex[:8]}"
-    made = sandbox.supervisor.create_database(name, username="admin", password="right-and-long", database="control")
-    query = {"sslmode": "verify-full", "sslrootcert": str(made.certificate_authority_path)}
-    yield sa.URL.create(
-        "postgresql+psycopg", "admin", "right-and-long", made.host, made.port, made.database, query=query
-    )
-    sandbox.supervisor.delete_database(name)
-
-
-@pytest.fixture
-def engine(url: sa.URL) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(url)
+def engine(empty_database: sa.URL) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(empty_database)
     yield engine
     engine.dispose()
 
@@ -48,7 +37,7 @@ def wanted(tenant: str, **changes: object) -> Wanted:
     values = {
         "id": tenant, "product": "chronos-cloud", "name": tenant, "subdomain": tenant, "admin_email": None,
         "plan": "starter", "tier": Tier.BRIDGE, "cell": "sandbox", "region": "us-east-1",
-        "limits": {"workspaces": 3, "members": None}, "desired_hash": "one",
+        "limits": {"workspaces": 3, "members": None},
     }  # fmt: skip
     return Wanted.model_validate({**values, **changes})
 
@@ -61,13 +50,15 @@ def test_migrations_run_once_side_by_side_and_make_what_the_program_reads(engine
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(upgrade, range(4))) == [False, False, False, True]
     inspector = sa.inspect(engine)
-    assert inspector.get_table_names() == ["alembic_version", "tenants"]
-    made = {column["name"]: (str(column["type"]), column["nullable"]) for column in inspector.get_columns("tenants")}
-    dialect = engine.dialect
-    assert made == {
-        column.name: (column.type.compile(dialect).replace(" WITH TIME ZONE", ""), column.nullable)
-        for column in METADATA.tables["tenants"].columns
-    }
+    assert set(inspector.get_table_names()) == {"alembic_version", TENANTS.name, OPERATIONS.name}
+    for table in (TENANTS, OPERATIONS):
+        made = {
+            column["name"]: (str(column["type"]), column["nullable"]) for column in inspector.get_columns(table.name)
+        }
+        assert made == {
+            column.name: (column.type.compile(engine.dialect).replace(" WITH TIME ZONE", ""), column.nullable)
+            for column in table.columns
+        }
 
 
 def test_head_is_the_newest_revision() -> None:
@@ -81,12 +72,12 @@ def test_life_of_a_tenant(registry: Registry) -> None:
     assert made.limits == {"workspaces": 3, "members": None}
     failed = registry.failed("acme", "stack tenant.sandbox.acme: no room")
     assert (failed.status, failed.last_error) == (Status.FAILED, "stack tenant.sandbox.acme: no room")
-    active = registry.applied("acme", "one", "0.1.0")
+    active = registry.applied("acme", made.desired_hash, "0.1.0")
     assert active.settled
     assert (active.last_error, active.program_version) == (None, "0.1.0")
     assert active.applied_at is not None
     assert active.applied_at.utcoffset() is not None
-    moved = registry.want(wanted("acme", plan="pro", desired_hash="two"))
+    moved = registry.want(wanted("acme", plan="pro"))
     assert (moved.plan, moved.status, moved.settled) == ("pro", Status.ACTIVE, False)
     assert registry.deleting("acme").status is Status.DELETING
     assert registry.deleting("acme", "no answer").last_error == "no answer"
@@ -139,11 +130,11 @@ def test_the_database_itself_refuses_a_bad_id(registry: Registry, engine: sa.Eng
         assert connection.scalar(sa.select(sa.func.count()).select_from(TENANTS)) == 0
 
 
-def test_an_unverified_server_is_not_spoken_to(url: sa.URL, tmp_path: Path, sandbox: Sandbox) -> None:
+def test_an_unverified_server_is_not_spoken_to(empty_database: sa.URL, tmp_path: Path, sandbox: Sandbox) -> None:
     """The positive control is the `engine` of every other test."""
     other = sandbox.home.certificates
-    wrong = next(path for path in other.rglob("*.crt") if str(path) != url.query["sslrootcert"])
-    engine = sa.create_engine(url.update_query_dict({"sslrootcert": str(wrong)}))
+    wrong = next(path for path in other.rglob("*.crt") if str(path) != empty_database.query["sslrootcert"])
+    engine = sa.create_engine(empty_database.update_query_dict({"sslrootcert": str(wrong)}))
     with pytest.raises(sa.exc.OperationalError, match="certificate verify failed"), engine.connect():
         pass
     engine.dispose()
