@@ -32,7 +32,7 @@ class Cluster(pulumi.ComponentResource):
       the public networks that are named
     - one managed node group, and a security group that its nodes carry, by which databases know them
     - an OIDC provider, so that service accounts can take IAM roles
-    - the add-ons that EKS maintains
+    - the add-ons that EKS maintains, in pinned versions
     - an access entry with the cluster administrator's policy for each of `admins`; the creator gets nothing by itself
     """
 
@@ -69,6 +69,7 @@ class Cluster(pulumi.ComponentResource):
             physical_name=args.name,
             oidc_issuer=issuer,
             oidc_provider=provider.arn,
+            kubernetes_version=args.kubernetes_version,
             before_nodes=True,
         )
         # Nodes become ready only with a network, everything else in the cluster only with nodes.

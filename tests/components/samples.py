@@ -173,7 +173,7 @@ def tenant(id: str, workspaces: tuple[str, ...] = ("default",), *, protect: bool
 
 
 def _addons() -> ClusterAddonsArgs:
-    return ClusterAddonsArgs(PLATFORM, PLACE, "c", "chronos-cloud-sandbox", ISSUER, OIDC_PROVIDER, True)
+    return ClusterAddonsArgs(PLATFORM, PLACE, "c", "chronos-cloud-sandbox", ISSUER, OIDC_PROVIDER, "1.35", True)
 
 
 def _workspace() -> WorkspaceArgs:

@@ -11,9 +11,11 @@ import pulumi
 import pytest
 from pulumi_aws import ec2
 
+from components.aws.addon_versions import VERSIONS, addon_version
 from components.aws.bucket import Bucket
 from components.aws.budget_alerts import BudgetAlerts
 from components.aws.cluster import Cluster
+from components.aws.cluster_addons import ADDONS
 from components.aws.network import Network
 from components.aws.node_group import ami_type
 from components.aws.object_access import ObjectAccess
@@ -184,6 +186,25 @@ class TestCluster:
         nodes = recording.one("aws:eks/nodeGroup:NodeGroup")
         assert addons["vpc-cni"].urn in recording.named("cluster-nodes").dependencies
         assert nodes.urn in recording.named("cluster-addons").dependencies
+
+    def test_addons_in_pinned_versions_as_the_program_says(self) -> None:
+        recording = declare(lambda: Cluster("cluster", samples.cluster()))
+        addons = {addon.plain()["addonName"]: addon.plain() for addon in recording.of("aws:eks/addon:Addon")}
+        assert {name: addon["addonVersion"] for name, addon in addons.items()} == VERSIONS["1.35"]
+        for addon in addons.values():
+            assert addon["resolveConflictsOnCreate"] == addon["resolveConflictsOnUpdate"] == "OVERWRITE"
+        # The platform's own default class is encrypted; a second default would be a toss-up.
+        driver = json.loads(addons["aws-ebs-csi-driver"]["configurationValues"])
+        assert driver == {"defaultStorageClass": {"enabled": False}}
+
+    @pytest.mark.parametrize("version", VERSIONS)
+    def test_each_known_kubernetes_has_every_addon(self, version: str) -> None:
+        assert set(VERSIONS[version]) == {addon.name for addon in ADDONS}
+        assert VERSIONS[version]["kube-proxy"].startswith(f"v{version}.")
+
+    def test_an_unknown_kubernetes_is_one_line(self) -> None:
+        with pytest.raises(pulumi.RunError, match=r"no add-on versions are known for Kubernetes 1\.99; choose one of"):
+            addon_version("coredns", "1.99")
 
     def test_service_account_roles_pin_subject_and_audience(self) -> None:
         recording = declare(lambda: Cluster("cluster", samples.cluster()))
