@@ -13,11 +13,15 @@ from components.contracts import (
     ClusterArgs,
     NetworkArgs,
     NodePool,
+    NodeScalingArgs,
     Place,
     Postgres,
     PostgresArgs,
     RedisArgs,
 )
+from components.kubernetes import node_autoscaler
+from components.kubernetes.default_storage import DefaultStorage, DefaultStorageArgs
+from components.kubernetes.node_autoscaler import NodeAutoscaler, NodeAutoscalerArgs
 from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.naming import physical_name
 from components.shared_database import SharedDatabase, SharedDatabaseArgs
@@ -97,7 +101,36 @@ def run(settings: PlatformSettings, cell: str) -> None:
 
     if settings.inside_network:
         kubernetes = KubernetesProvider("kubernetes", kubeconfig=cluster.kubeconfig, enable_server_side_apply=True)
-        TenantRules("tenant-rules", TenantRulesArgs(ownership), pulumi.ResourceOptions(provider=kubernetes))
+        in_cluster = pulumi.ResourceOptions(provider=kubernetes)
+        TenantRules("tenant-rules", TenantRulesArgs(ownership), in_cluster)
+        driver = cloud.disks(ownership)
+        DefaultStorage(
+            "default-storage", DefaultStorageArgs(ownership, driver.provisioner, driver.parameters), in_cluster
+        )
+        scaling = cloud.node_scaling(
+            "node-scaling",
+            NodeScalingArgs(
+                ownership=ownership,
+                place=place,
+                physical_name=named(),
+                cluster_name=cluster.cluster_name,
+                oidc_issuer=cluster.oidc_issuer,
+                oidc_provider=cluster.oidc_provider,
+                service_account=(node_autoscaler.NAMESPACE, node_autoscaler.SERVICE_ACCOUNT),
+            ),
+            opts,
+        )
+        NodeAutoscaler(
+            "node-autoscaler",
+            NodeAutoscalerArgs(
+                ownership=ownership,
+                kubernetes_version=settings.cluster.version,
+                cloud_arguments=scaling.arguments,
+                environment=scaling.environment,
+                service_account_annotations=scaling.service_account_annotations,
+            ),
+            in_cluster,
+        )
 
     def postgres(name: str, database: str, chosen: PostgresSettings) -> Postgres:
         server = cloud.postgres(

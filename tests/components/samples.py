@@ -18,6 +18,7 @@ from components.aws.flow_logs import FlowLogs, FlowLogsArgs
 from components.aws.key import Key, KeyArgs
 from components.aws.network import Network
 from components.aws.node_group import NodeGroup, NodeGroupArgs
+from components.aws.node_scaling import NodeScaling
 from components.aws.object_access import ObjectAccess
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
@@ -31,6 +32,7 @@ from components.contracts import (
     ClusterArgs,
     NetworkArgs,
     NodePool,
+    NodeScalingArgs,
     ObjectAccessArgs,
     Place,
     PostgresArgs,
@@ -39,6 +41,8 @@ from components.contracts import (
 )
 from components.kubernetes.access import Access, AccessArgs
 from components.kubernetes.autoscaling import Autoscaling, AutoscalingArgs
+from components.kubernetes.default_storage import DefaultStorage, DefaultStorageArgs
+from components.kubernetes.node_autoscaler import NodeAutoscaler, NodeAutoscalerArgs
 from components.kubernetes.quota import Quota, QuotaArgs
 from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.kubernetes.traffic import Traffic, TrafficArgs
@@ -212,12 +216,27 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     ),
     Cluster: lambda name, opts: Cluster(name, cluster(), opts),
     ClusterAddons: lambda name, opts: ClusterAddons(name, _addons(), opts),
+    DefaultStorage: lambda name, opts: DefaultStorage(
+        name, DefaultStorageArgs(PLATFORM, "disks.example.com", {"encrypted": "true"}), opts
+    ),
     FlowLogs: lambda name, opts: FlowLogs(name, FlowLogsArgs(PLATFORM, PLACE, "net", "vpc-1", 7), opts),
     Key: lambda name, opts: Key(name, KeyArgs(PLATFORM, "Samples", "sample", PLACE), opts),
     Network: lambda name, opts: Network(name, network(), opts),
     NodeGroup: lambda name, opts: NodeGroup(
         name,
         NodeGroupArgs(PLATFORM, PLACE, "c", "c-nodes", SUBNETS, ("sg-1",), NodePool(1, 3, ("t3.large",), 50)),
+        opts,
+    ),
+    NodeAutoscaler: lambda name, opts: NodeAutoscaler(
+        name,
+        NodeAutoscalerArgs(PLATFORM, "1.35", ("--cloud-provider=example",), {"REGION": "here"}, {"role": "r"}),
+        opts,
+    ),
+    NodeScaling: lambda name, opts: NodeScaling(
+        name,
+        NodeScalingArgs(
+            PLATFORM, PLACE, "chronos-cloud-sandbox", "c", ISSUER, OIDC_PROVIDER, ("kube-system", "cluster-autoscaler")
+        ),
         opts,
     ),
     ObjectAccess: lambda name, opts: ObjectAccess(name, objects("acme", ("t-acme--default",)), opts),

@@ -16,8 +16,10 @@ from components.aws.bucket import Bucket
 from components.aws.budget_alerts import BudgetAlerts
 from components.aws.cluster import Cluster
 from components.aws.cluster_addons import ADDONS
+from components.aws.disks import disks
 from components.aws.network import Network
 from components.aws.node_group import ami_type
+from components.aws.node_scaling import NodeScaling
 from components.aws.object_access import ObjectAccess
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
@@ -259,7 +261,7 @@ class TestPostgres:
     def test_operators_connect_where_they_are_named(self) -> None:
         args = replace(samples.postgres(), client_cidrs=("10.99.0.0/22",))
         rules = declare(lambda: Postgres("postgres", args)).of(INGRESS)
-        assert [rule.plain().get("cidrIpv4") for rule in rules] == [None, "10.99.0.0/22"]
+        assert {rule.plain().get("cidrIpv4") for rule in rules} == {None, "10.99.0.0/22"}
         assert {rule.plain()["fromPort"] for rule in rules} == {5432}
 
     def test_password_is_secret_everywhere(self) -> None:
@@ -381,3 +383,37 @@ class TestObjectAccess:
         args = replace(samples.objects("acme", ()), prefix="tenants/acme")
         with pytest.raises(ValueError, match="closing slash"):
             declare(lambda: ObjectAccess("objects", args))
+
+
+class TestNodeScaling:
+    def test_it_resizes_this_clusters_groups_alone(self) -> None:
+        recording = declare(lambda: samples.SAMPLES[NodeScaling]("scaling", None))
+        statements = {s["Sid"]: s for s in _policy(recording.one("aws:iam/rolePolicy:RolePolicy"))["Statement"]}
+        size = statements["Size"]
+        assert size["Condition"] == {"StringEquals": {"aws:ResourceTag/k8s.io/cluster-autoscaler/c": "owned"}}
+        assert size["Resource"] == f"arn:aws:autoscaling:us-east-1:{ACCOUNT}:autoScalingGroup:*"
+        assert statements["NodeGroups"]["Resource"] == f"arn:aws:eks:us-east-1:{ACCOUNT}:nodegroup/c/*"
+        assert all(":Describe" in action or ":Get" in action for action in statements["Look"]["Action"])
+        trust = _policy(recording.one("aws:iam/role:Role"), "assumeRolePolicy")["Statement"][0]["Condition"]
+        assert trust["StringEquals"]["oidc.eks.us-east-1.amazonaws.com/id/0A1B:sub"] == [
+            "system:serviceaccount:kube-system:cluster-autoscaler"
+        ]
+
+    def test_it_finds_them_by_the_tags_that_eks_sets(self) -> None:
+        def program() -> None:
+            scaling = samples.SAMPLES[NodeScaling]("scaling", None)
+            assert isinstance(scaling, NodeScaling)
+            pulumi.export("arguments", scaling.arguments)
+
+        assert declare(program).exports["arguments"] == [
+            "--cloud-provider=aws",
+            "--node-group-auto-discovery=asg:tag=k8s.io/cluster-autoscaler/enabled,k8s.io/cluster-autoscaler/c",
+        ]
+
+
+def test_disks_are_encrypted_and_marked() -> None:
+    driver = disks(samples.PLATFORM)
+    assert driver.provisioner == "ebs.csi.aws.com"
+    assert driver.parameters["type"] == "gp3" and driver.parameters["encrypted"] == "true"
+    marks = {value for key, value in driver.parameters.items() if key.startswith("tagSpecification_")}
+    assert {"product=chronos-cloud", "managed-by=freehold"} <= marks

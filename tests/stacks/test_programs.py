@@ -198,6 +198,16 @@ def test_from_outside_the_network_nothing_inside_it_is_touched() -> None:
     assert recording.exports["contract"]["admits_tenants"] is False
 
 
+def test_the_nodes_of_a_cluster_follow_its_pods_and_claims_get_disks() -> None:
+    recording = _platform()
+    container = recording.one("kubernetes:apps/v1:Deployment").plain()["spec"]["template"]["spec"]["containers"][0]
+    discovery = [argument for argument in container["args"] if argument.startswith("--node-group-auto-discovery=")]
+    assert discovery and discovery[0].endswith("/chronos-cloud-sandbox")
+    account = recording.one("kubernetes:core/v1:ServiceAccount").plain()["metadata"]
+    assert account["annotations"]["eks.amazonaws.com/role-arn"]
+    assert recording.one("kubernetes:storage.k8s.io/v1:StorageClass").plain()["parameters"]["encrypted"] == "true"
+
+
 def test_unknown_fields_of_a_newer_contract_are_passed_over() -> None:
     newer = {**_platform().exports["contract"], "colour": "red"}
     assert contract.read("sandbox", newer).cell == "sandbox"
