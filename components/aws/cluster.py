@@ -11,7 +11,7 @@ from pulumi_aws import cloudwatch, ec2, eks, iam, vpc
 from pulumi_aws.eks.outputs import ClusterIdentity
 
 from components import tags
-from components.aws.arn import managed_policy, partition
+from components.aws.arn import account_root, managed_policy, partition
 from components.aws.cluster_addons import ClusterAddons, ClusterAddonsArgs
 from components.aws.key import Key, KeyArgs
 from components.aws.kubeconfig import kubeconfig
@@ -133,6 +133,19 @@ class Cluster(pulumi.ComponentResource):
                 place=args.place,
                 purpose=f"Kubernetes secrets of the cluster {args.name}",
                 alias=physical_name(args.name, "secrets", limit=64),
+                # EKS works by a grant that whoever creates the cluster makes, and a condition on the service keeps it
+                # from being made: https://docs.aws.amazon.com/eks/latest/userguide/enable-kms.html
+                services=(),
+                grants=[
+                    {
+                        "Sid": "ClusterCreation",
+                        "Effect": "Allow",
+                        "Principal": {"AWS": account_root(args.place)},
+                        "Action": "kms:CreateGrant",
+                        "Resource": "*",
+                        "Condition": {"StringEquals": {"kms:CallerAccount": args.place.account}},
+                    }
+                ],
                 protect=args.protect,
             ),
             self._child,

@@ -14,6 +14,7 @@ from components.aws.cache_user import CacheUser
 from components.aws.closed_security_group import ClosedSecurityGroup, ClosedSecurityGroupArgs
 from components.aws.cluster import Cluster
 from components.aws.cluster_addons import ClusterAddons, ClusterAddonsArgs
+from components.aws.enclosure import Enclosure, EnclosureArgs
 from components.aws.flow_logs import FlowLogs, FlowLogsArgs
 from components.aws.key import Key, KeyArgs
 from components.aws.network import Network
@@ -219,8 +220,13 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     DefaultStorage: lambda name, opts: DefaultStorage(
         name, DefaultStorageArgs(PLATFORM, "disks.example.com", {"encrypted": "true"}), opts
     ),
+    Enclosure: lambda name, opts: Enclosure(
+        name,
+        EnclosureArgs(PLATFORM, PLACE, "db", "Data of", "rds", "vpc-1", 5432, {"nodes": "sg-nodes"}, False),
+        opts,
+    ),
     FlowLogs: lambda name, opts: FlowLogs(name, FlowLogsArgs(PLATFORM, PLACE, "net", "vpc-1", 7), opts),
-    Key: lambda name, opts: Key(name, KeyArgs(PLATFORM, "Samples", "sample", PLACE), opts),
+    Key: lambda name, opts: Key(name, KeyArgs(PLATFORM, "Samples", "sample", PLACE, ("rds",)), opts),
     Network: lambda name, opts: Network(name, network(), opts),
     NodeGroup: lambda name, opts: NodeGroup(
         name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from fnmatch import fnmatch
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -17,6 +18,7 @@ from components.aws.budget_alerts import BudgetAlerts
 from components.aws.cluster import Cluster
 from components.aws.cluster_addons import ADDONS
 from components.aws.disks import disks
+from components.aws.key import Key, KeyArgs
 from components.aws.network import Network
 from components.aws.node_group import ami_type
 from components.aws.node_scaling import NodeScaling
@@ -244,7 +246,7 @@ class TestPostgres:
         assert instance["skipFinalSnapshot"] is False
         assert instance["finalSnapshotIdentifier"] == "chronos-cloud-sandbox-postgres-final-0a1b2c3d"
         parameters = _inputs(recording, "aws:rds/parameterGroup:ParameterGroup")
-        assert {"name": "rds.force_ssl", "value": "1"} in parameters["parameters"]
+        assert {"name": "rds.force_ssl", "value": "1", "applyMethod": "immediate"} in parameters["parameters"]
         rule = _inputs(recording, INGRESS)
         assert rule["referencedSecurityGroupId"] == "sg-nodes" and rule["fromPort"] == rule["toPort"] == 5432
         assert not recording.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
@@ -271,6 +273,32 @@ class TestPostgres:
         stored = recording.one("aws:secretsmanager/secretVersion:SecretVersion").inputs["secretString"]
         assert isinstance(stored, Secret)
         assert json.loads(stored.value)["password"] == password.value
+
+    def test_static_parameters_wait_for_a_restart(self) -> None:
+        args = replace(samples.postgres(), parameters={"max_connections": "500", "work_mem": "8192"})
+        recording = declare(lambda: Postgres("postgres", args))
+        wanted = _inputs(recording, "aws:rds/parameterGroup:ParameterGroup")["parameters"]
+        assert {parameter["name"]: parameter["applyMethod"] for parameter in wanted} == {
+            "max_connections": "pending-reboot",
+            "rds.force_ssl": "immediate",
+            "work_mem": "immediate",
+        }
+
+    def test_what_replaces_the_server_names_its_final_snapshot_anew(self) -> None:
+        def keepers(**changed: Any) -> Any:
+            args = replace(samples.postgres(), **changed)
+            return declare(lambda: Postgres("postgres", args)).one("random:index/randomId:RandomId").plain()["keepers"]
+
+        assert keepers() == keepers(machine_type="db.m7g.large", storage_gib=40, version="17")
+        assert keepers() != keepers(database="other") and keepers() != keepers(identifier="other")
+        assert set(keepers()) == {"database", "identifier", "key"}
+
+    def test_logs_are_there_before_the_server_and_outlive_it(self) -> None:
+        recording = declare(lambda: Postgres("postgres", samples.postgres()))
+        logs = recording.one("aws:cloudwatch/logGroup:LogGroup")
+        assert logs.plain()["name"] == "/aws/rds/instance/chronos-cloud-sandbox-postgres/postgresql"
+        assert logs.plain()["retentionInDays"]
+        assert logs.urn in recording.one("aws:rds/instance:Instance").dependencies
 
 
 class TestRedis:
@@ -343,7 +371,7 @@ class TestBudgetAlerts:
         assert publish["Principal"] == {"Service": "budgets.amazonaws.com"}
         assert publish["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
         grants = _policy(recording.one("aws:kms/key:Key"))["Statement"]
-        assert grants[1]["Principal"] == publish["Principal"] and grants[1]["Condition"] == publish["Condition"]
+        assert grants[-1]["Principal"] == publish["Principal"] and grants[-1]["Condition"] == publish["Condition"]
 
     def test_subscribers_keep_their_names_when_others_come_and_go(self) -> None:
         def names(*emails: str) -> set[str]:
@@ -383,6 +411,52 @@ class TestObjectAccess:
         args = replace(samples.objects("acme", ()), prefix="tenants/acme")
         with pytest.raises(ValueError, match="closing slash"):
             declare(lambda: ObjectAccess("objects", args))
+
+
+class TestKey:
+    @staticmethod
+    def _statements(services: tuple[str, ...]) -> dict[str, Any]:
+        args = KeyArgs(samples.PLATFORM, "Samples", "sample", samples.PLACE, services)
+        recording = declare(lambda: Key("key", args))
+        return {statement["Sid"]: statement for statement in _policy(recording.one("aws:kms/key:Key"))["Statement"]}
+
+    def test_the_account_uses_it_through_its_services_only(self) -> None:
+        statements = self._statements(("rds", "secretsmanager"))
+        use = statements["AccountUsesThroughServices"]
+        assert use["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+        assert use["Condition"]["StringEquals"] == {
+            "kms:CallerAccount": ACCOUNT,
+            "kms:ViaService": ["rds.us-east-1.amazonaws.com", "secretsmanager.us-east-1.amazonaws.com"],
+        }
+
+    def test_who_administers_it_cannot_read_with_it_nor_let_others(self) -> None:
+        administers = self._statements(())
+        assert set(administers) == {"AccountAdministers"}
+        actions = administers["AccountAdministers"]["Action"]
+        assert "kms:PutKeyPolicy" in actions or "kms:Put*" in actions
+        for forbidden in ("kms:Decrypt", "kms:Encrypt", "kms:CreateGrant", "kms:GenerateDataKey"):
+            assert not [a for a in actions if fnmatch(forbidden, a)], forbidden
+
+    @pytest.mark.parametrize(
+        ("component", "services"),
+        [
+            (Bucket, {"s3"}),
+            (BudgetAlerts, {"sns"}),
+            (Postgres, {"rds", "secretsmanager"}),
+            (Redis, {"elasticache", "secretsmanager"}),
+        ],
+    )
+    def test_each_key_is_for_its_services(self, component: type[pulumi.ComponentResource], services: set[str]) -> None:
+        key = samples.declared(component).one("aws:kms/key:Key")
+        use = {s["Sid"]: s for s in _policy(key)["Statement"]}["AccountUsesThroughServices"]
+        assert {name.split(".")[0] for name in use["Condition"]["StringEquals"]["kms:ViaService"]} == services
+
+    def test_whoever_creates_a_cluster_may_make_the_grant_that_it_works_by(self) -> None:
+        statements = {s["Sid"]: s for s in _policy(samples.declared(Cluster).one("aws:kms/key:Key"))["Statement"]}
+        creation = statements["ClusterCreation"]
+        assert creation["Action"] == "kms:CreateGrant"
+        # EKS does not support kms:GrantIsForAWSResource in CreateCluster, and calls with the creator's own rights.
+        assert creation["Condition"] == {"StringEquals": {"kms:CallerAccount": ACCOUNT}}
 
 
 class TestNodeScaling:

@@ -30,6 +30,7 @@ TOKENS = {
     "Cluster": "freehold:aws:Cluster",
     "ClusterAddons": "freehold:aws:ClusterAddons",
     "DefaultStorage": "freehold:kubernetes:DefaultStorage",
+    "Enclosure": "freehold:aws:Enclosure",
     "FlowLogs": "freehold:aws:FlowLogs",
     "Key": "freehold:aws:Key",
     "Network": "freehold:aws:Network",
