@@ -94,7 +94,12 @@ class TestNetwork:
     def test_all_traffic_is_logged_for_a_limited_time(self) -> None:
         recording = declare(lambda: Network("network", samples.network()))
         assert _inputs(recording, "aws:ec2/flowLog:FlowLog")["trafficType"] == "ALL"
-        assert _inputs(recording, "aws:cloudwatch/logGroup:LogGroup")["retentionInDays"] == 7
+        group = recording.one("aws:cloudwatch/logGroup:LogGroup")
+        assert group.plain()["retentionInDays"] == 7
+        assert group.urn in recording.one("aws:ec2/flowLog:FlowLog").dependencies
+        # A line that comes late must not make the group again after it was deleted.
+        (write,) = _policy(recording.named("network-flow-logs-may-write"))["Statement"]
+        assert "logs:CreateLogGroup" not in write["Action"]
 
 
 class TestCluster:
@@ -109,6 +114,13 @@ class TestCluster:
         assert len(cluster["enabledClusterLogTypes"]) == 5
         assert cluster["vpcConfig"]["endpointPrivateAccess"] is True
         assert cluster["vpcConfig"]["endpointPublicAccess"] is False
+
+    def test_logs_are_there_before_the_control_plane_and_outlive_it(self) -> None:
+        recording = declare(lambda: Cluster("cluster", samples.cluster()))
+        logs = recording.one("aws:cloudwatch/logGroup:LogGroup")
+        assert logs.plain()["name"] == "/aws/eks/chronos-cloud-sandbox/cluster"
+        assert logs.plain()["retentionInDays"] == 7
+        assert logs.urn in recording.one("aws:eks/cluster:Cluster").dependencies
 
     def test_public_endpoint_only_for_named_networks(self) -> None:
         recording = declare(lambda: Cluster("cluster", samples.cluster(public_cidrs=("203.0.113.0/24",))))
