@@ -33,6 +33,8 @@ from stacks.settings import PlatformSettings, PostgresSettings
 
 NAME_LIMIT = 40
 """The shortest limit among the services that are named after the cell: an ElastiCache replication group's."""
+EXAMPLE_ACCOUNT = "123456789012"
+"""AWS' own for documentation, and the sandbox's."""
 TENANTS_DATABASE = "tenants"
 CONTROL_DATABASE = "control"
 
@@ -42,6 +44,12 @@ def run(settings: PlatformSettings, cell: str) -> None:
     cloud = platform_cloud(settings.cloud)
     provider = cloud.provider(settings.cloud, settings.region)
     place = Place(cloud.account(provider), settings.region)
+    for principal in settings.cluster.admins:
+        if f":{EXAMPLE_ACCOUNT}:" in principal and place.account != EXAMPLE_ACCOUNT:
+            raise pulumi.RunError(
+                f"Pulumi.{cell}.yaml: freehold:cluster.admins: {principal} is the example, and this is account "
+                f"{place.account}; name the roles and users that administer the cluster"
+            )
     ownership = Ownership(settings.blueprint, environment_of(cell), settings.cost_centre)
     opts = pulumi.ResourceOptions(provider=provider)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import pulumi
 import pytest
 
 from errors import FreeholdError
@@ -127,8 +128,15 @@ def test_zones_are_the_first_by_name() -> None:
     assert zones == {"us-east-1a", "us-east-1b", "us-east-1c"}
 
 
-def test_whoever_runs_the_program_administers_the_cluster_by_default() -> None:
+def test_whoever_runs_the_program_administers_the_sandboxs_cluster() -> None:
     assert _platform().one("aws:eks/accessEntry:AccessEntry").plain()["principalArn"] == CALLER
+
+
+def test_the_example_of_an_administrator_is_refused_in_a_real_account() -> None:
+    token = "aws:index/getCallerIdentity:getCallerIdentity"
+    caller = {"accountId": "210987654321", "arn": CALLER, "userId": "AID", "id": "210987654321"}
+    with pytest.raises(pulumi.RunError, match=r"^Pulumi\.dev\.yaml: freehold:cluster\.admins: .* is the example"):
+        declare(lambda: platform.run(_settings("dev"), "dev"), stack="dev", answers=ANSWERS | {token: caller})
 
 
 @pytest.mark.parametrize(("environment", "protect", "nats"), [("dev", False, 1), ("prod", True, 3)])
