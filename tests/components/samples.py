@@ -171,6 +171,7 @@ def tenant(id: str, workspaces: tuple[str, ...] = ("default",), *, protect: bool
             oidc_issuer=ISSUER,
             oidc_provider=OIDC_PROVIDER,
             data_cidrs=["10.10.252.0/22"],
+            service_cidr="172.20.0.0/16",
             region="us-east-1",
         ),
         protect=protect,
@@ -191,6 +192,7 @@ def _workspace() -> WorkspaceArgs:
         service_account_annotations={"eks.amazonaws.com/role-arn": "arn"},
         data_cidrs=["10.10.252.0/22"],
         data_ports=[5432, 6379],
+        service_cidr="172.20.0.0/16",
         connections={"DATABASE_URL": pulumi.Output.secret(f"postgresql://u:{CANARY}@h/d")},
         workloads=((WORKLOAD, "registry.k8s.io/pause:3.10.1"),),
     )
@@ -259,7 +261,9 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     TenantWorkspace: lambda name, opts: TenantWorkspace(name, tenant("acme"), opts),
     TenantRules: lambda name, opts: TenantRules(name, TenantRulesArgs(PLATFORM), opts),
     Traffic: lambda name, opts: Traffic(
-        name, TrafficArgs(tenant_ownership("acme"), "t-acme--default", ["10.10.252.0/22"], [5432, 6379]), opts
+        name,
+        TrafficArgs(tenant_ownership("acme"), "t-acme--default", ["10.10.252.0/22"], [5432, 6379], "172.20.0.0/16"),
+        opts,
     ),
     Workload: lambda name, opts: Workload(
         name,

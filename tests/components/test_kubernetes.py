@@ -79,6 +79,27 @@ class TestTraffic:
         assert "169.254.0.0/16" in NOT_PUBLIC
         assert rule["ports"] == [{"protocol": "TCP", "port": 443}]
 
+    def test_the_kubernetes_api_at_its_services_address_only(self, workspace: Recording) -> None:
+        (rule,) = self._policies(workspace)["allow-kubernetes-api"]["egress"]
+        assert rule["to"] == [{"ipBlock": {"cidr": "172.20.0.1/32"}}]
+        assert rule["ports"] == [{"protocol": "TCP", "port": 443}]
+
+    def test_the_api_is_of_use_to_programs_that_ask(self, workspace: Recording) -> None:
+        # Why it is reachable: the account of the workspace's programs carries a role, and its token is there on demand.
+        bindings = workspace.of("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding")
+        roles = {
+            b.plain()["roleRef"]["name"]
+            for b in bindings
+            for s in b.plain()["subjects"]
+            if s["kind"] == "ServiceAccount"
+        }
+        assert roles == {"operator"}
+
+    def test_every_way_out_is_to_named_ports(self, workspace: Recording) -> None:
+        for name, policy in self._policies(workspace).items():
+            for rule in policy.get("egress", []):
+                assert name == "allow-own-pods" or rule["ports"], name
+
     def test_shared_data_on_its_ports_only(self, workspace: Recording) -> None:
         (rule,) = self._policies(workspace)["allow-data"]["egress"]
         assert rule["to"] == [{"ipBlock": {"cidr": "10.10.252.0/22"}}]
