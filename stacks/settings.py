@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from catalog import blueprints
 from catalog.identifiers import TenantId, Workspace
+from catalog.limits import CACHE_USERS_MAXIMUM, CACHE_USERS_OF_THE_PLATFORM
 from catalog.plans import Image, Plan, Slug, Tier, Workload
 from stacks.networks import PRIVATE, Cidr, NetworkCidr, PrivateCidr, ServiceCidr, overlap, parse
 
@@ -117,6 +118,8 @@ class RedisSettings(Settings):
     machine_type: str
     replicas: int = Field(default=0, ge=0, le=5)
     snapshot_retention_days: int = Field(default=7, ge=1, le=35)
+    users_maximum: int = Field(default=CACHE_USERS_MAXIMUM, ge=CACHE_USERS_OF_THE_PLATFORM + 1)
+    """The account's quota of users in one user group: it bounds the tenants of the cell (docs/limits.md)."""
 
 
 class BucketSettings(Settings):
