@@ -91,6 +91,9 @@ class Cluster(Protocol):
     security_group_id: pulumi.Output[str]
     oidc_issuer: pulumi.Output[str]
     oidc_provider: pulumi.Output[str]
+    ready: pulumi.Resource
+    """Nodes and add-ons. What runs pods comes after it, and goes before it: pods that nothing can move hold up the end
+    of their node, and disks are deleted by an add-on."""
 
 
 @dataclass(frozen=True)

