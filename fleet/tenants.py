@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from catalog import blueprints
+from catalog import blueprints, limits
 from catalog.identifiers import check_tenant_id
 from catalog.plans import Plan, Tier
 from errors import FreeholdError, UsageError
@@ -79,13 +79,14 @@ class Tenants:
         self._engine_for = engine_for
 
     def add(self, request: Request) -> Tenant:
-        """A pending row. Raises UsageError for a bad value, and where the id or subdomain is taken."""
+        """A pending row. Raises UsageError for a bad value, where the id or subdomain is taken, or the cell is full."""
         require_id(request.id)
         plan = require_plan(self.product, request.plan)
         if request.region not in (None, self.region):
             mend = "leave --region out, or choose a cell there with --cell"
             raise UsageError(f"cell {self.environment.cell} is in {self.region}", where="--region", mend=mend)
         self._validate(request)
+        self._require_room(request.id)
         return self.registry.add(self._wanted(request, plan))
 
     def build(self, tenant: Tenant) -> tuple[Tenant, Result]:
@@ -135,6 +136,18 @@ class Tenants:
         self._engine_for(stack).destroy()
         self._engine_for(stack).remove()
         tenant_folders.remove(self.environment, tenant.id)
+
+    def _require_room(self, tenant: str) -> None:
+        """Raises UsageError where the cell can hold no further tenant; the cloud would refuse it halfway."""
+        chosen = self.environment.config("redis") or {}
+        most = limits.tenants_maximum(int(chosen.get("usersMaximum", limits.CACHE_USERS_MAXIMUM)))
+        present = {row.id for row in self.registry.list(cell=self.environment.cell) if row.tier is Tier.BRIDGE}
+        if tenant not in present and len(present) >= most:
+            raise UsageError(
+                f"it holds {len(present)} tenants, as many as its cache takes users",
+                where=f"cell {self.environment.cell}",
+                mend="choose another cell with --cell; docs/limits.md says how to make room",
+            )
 
     def _wanted(self, request: Request, plan: Plan) -> Wanted:
         return Wanted(

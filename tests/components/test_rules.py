@@ -29,10 +29,14 @@ TOKENS = {
     "ClosedSecurityGroup": "freehold:aws:ClosedSecurityGroup",
     "Cluster": "freehold:aws:Cluster",
     "ClusterAddons": "freehold:aws:ClusterAddons",
+    "DefaultStorage": "freehold:kubernetes:DefaultStorage",
+    "Enclosure": "freehold:aws:Enclosure",
     "FlowLogs": "freehold:aws:FlowLogs",
     "Key": "freehold:aws:Key",
     "Network": "freehold:aws:Network",
+    "NodeAutoscaler": "freehold:kubernetes:NodeAutoscaler",
     "NodeGroup": "freehold:aws:NodeGroup",
+    "NodeScaling": "freehold:aws:NodeScaling",
     "ObjectAccess": "freehold:aws:ObjectAccess",
     "Postgres": "freehold:aws:Postgres",
     "Quota": "freehold:kubernetes:Quota",
@@ -146,7 +150,8 @@ def test_ownership_is_marked_on_everything_that_takes_marks(component: type[pulu
         elif resource.type.startswith("kubernetes:"):
             labels = resource.plain()["metadata"].get("labels", {})
             domain = [f"freehold.dev/{key}" for key in ("product", "environment", "cost-centre")]
-            if "namespace" in resource.plain()["metadata"] or resource.type.endswith(":Namespace"):
+            namespaced = "namespace" in resource.plain()["metadata"] or resource.type.endswith(":Namespace")
+            if namespaced and resource.plain()["metadata"].get("namespace") != "kube-system":
                 domain.append("freehold.dev/tenant")
             _check(resource, labels, *domain, "app.kubernetes.io/managed-by")
 
