@@ -59,7 +59,7 @@ def _side_by_side() -> Sequence[str]:
     More than four would be more sandboxes than the suite has long tests.
     """
     workers = min(4, os.cpu_count() or 1)
-    return ("-n", str(workers), "--dist", "loadgroup", "--no-loadscope-reorder") if workers > 1 else ()
+    return ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder") if workers > 1 else ()
 
 
 def _check(name: str, command: tuple[str, ...]) -> bool:

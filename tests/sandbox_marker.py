@@ -1,30 +1,41 @@
 """pytest plugin: what the marker `sandbox` means to a run.
 
-The tools are made before the first test, so that no test's time limit pays for them. With `-n 2 --dist loadgroup
---no-loadscope-reorder` each file's tests stay in one worker, which has one sandbox for all that it is given, and those
-that share the built platform stay together.
+The tools are made before the first test, so that no test's time limit pays for them. With workers (`-n 2 --dist
+loadfile --no-loadscope-reorder`) each has one sandbox for all the files that it is given; the files with the longest
+tests come first, so that no worker is left alone with one at the end.
 """
 
 from __future__ import annotations
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from errors import FreeholdError
 from sandbox.toolchain import ensure
 
+TOGETHER = ("tests/rehearsal/platform",)
+"""Folders whose files share what takes long to build, so that one worker has to run them all."""
+
+
+class FilesTogether(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives a worker whole files, or a whole folder of TOGETHER."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTogether | None:
+    """xdist's own choice for anything but `--dist loadfile`."""
+    return FilesTogether(config, log) if config.getoption("dist") == "loadfile" else None
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests that share a sandbox; the longest first, so that no worker is left alone with one at the end."""
-    for item in items:
-        if _needs_sandbox(item):
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=_time_limit, reverse=True)  # stable: tests with the same limit stay in their order
-
-
-def _group(item: pytest.Item) -> str:
-    shares_platform = isinstance(item, pytest.Function) and "built" in item.fixturenames
-    return "platform" if shares_platform else item.path.name
+    """The longest first; tests with the same limit stay in their order."""
+    items.sort(key=_time_limit, reverse=True)
 
 
 def _time_limit(item: pytest.Item) -> float:
