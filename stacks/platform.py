@@ -13,6 +13,8 @@ from components.contracts import (
     ClusterArgs,
     NetworkArgs,
     NodePool,
+    Notifier,
+    NotifierArgs,
     Place,
     Postgres,
     PostgresArgs,
@@ -56,6 +58,22 @@ def run(settings: PlatformSettings, cell: str) -> None:
             by_environment_tag=settings.budget.by_environment_tag,
         ),
         opts,
+    )
+    notifier = (
+        cloud.notifier(
+            "notifier",
+            NotifierArgs(
+                ownership=ownership,
+                place=place,
+                queue_name=named("notifier"),
+                topic=budget.topic,
+                secret_name=named("notifier", "sinks"),
+                recovery_days=30 if settings.protect else 0,
+            ),
+            opts,
+        )
+        if settings.notifier
+        else None
     )
     network = cloud.network(
         "network",
@@ -190,10 +208,18 @@ def run(settings: PlatformSettings, cell: str) -> None:
             "admin_secret": redis.admin_secret,
         },
         "bucket": {"name": bucket.bucket_name, "arn": bucket.bucket, "kms_key_arn": bucket.key},
-        "alerts": {"topic_arn": budget.topic},
+        "alerts": {"topic_arn": budget.topic, "notifier": _notifier(notifier) if notifier else None},
         "budget": {"name": budget.budget_name, "limit": settings.budget.monthly_usd},
     }
     pulumi.export(contract.OUTPUT, pulumi.Output.from_input(record).apply(contract.validated))
+
+
+def _notifier(made: Notifier) -> dict[str, Any]:
+    return {
+        "queue_url": made.queue_url,
+        "dead_letter_queue_url": made.dead_letter_queue_url,
+        "sinks_secret": made.sinks_secret,
+    }
 
 
 def _database(server: Postgres) -> dict[str, Any]:

@@ -136,6 +136,12 @@ class BudgetSettings(Settings):
         return self
 
 
+class NotifierSettings(Settings):
+    """That alerts go through the notifier too, and not only to the topic's own subscribers."""
+
+    enabled: Literal[True] = True
+
+
 class WorkloadSettings(Settings):
     image: Image
 
@@ -167,6 +173,13 @@ class PlatformSettings(Settings):
     redis: RedisSettings
     bucket: BucketSettings = BucketSettings()
     budget: BudgetSettings
+    notifier: NotifierSettings | None = None
+
+    @model_validator(mode="after")
+    def _notifier_has_a_database(self) -> PlatformSettings:
+        if self.notifier is not None and self.control is None:
+            raise ValueError("notifier keeps its alerts in the control database: set control, or leave notifier out")
+        return self
 
     @model_validator(mode="after")
     def _networks_apart(self) -> PlatformSettings:

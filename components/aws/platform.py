@@ -7,6 +7,7 @@ from components.aws.bucket import Bucket
 from components.aws.budget_alerts import BudgetAlerts
 from components.aws.cluster import Cluster
 from components.aws.network import Network
+from components.aws.notifier import Notifier
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
 from components.contracts import PlatformCloud
@@ -22,4 +23,5 @@ CLOUD = PlatformCloud(
     redis=Redis,
     bucket=Bucket,
     budget_alerts=BudgetAlerts,
+    notifier=Notifier,
 )

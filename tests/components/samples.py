@@ -18,6 +18,7 @@ from components.aws.flow_logs import FlowLogs, FlowLogsArgs
 from components.aws.key import Key, KeyArgs
 from components.aws.network import Network
 from components.aws.node_group import NodeGroup, NodeGroupArgs
+from components.aws.notifier import Notifier
 from components.aws.object_access import ObjectAccess
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
@@ -31,6 +32,7 @@ from components.contracts import (
     ClusterArgs,
     NetworkArgs,
     NodePool,
+    NotifierArgs,
     ObjectAccessArgs,
     Place,
     PostgresArgs,
@@ -131,6 +133,14 @@ def budget(emails: tuple[str, ...] = ("a@example.com",), webhooks: tuple[str, ..
     return BudgetAlertsArgs(PLATFORM, PLACE, "chronos-cloud-sandbox-monthly", 290, emails, webhooks)
 
 
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:chronos-cloud-sandbox-monthly-alerts"
+
+
+def notifier() -> NotifierArgs:
+    name = "chronos-cloud-sandbox-notifier"
+    return NotifierArgs(PLATFORM, PLACE, name, TOPIC, f"{name}-sinks", 0)
+
+
 def objects(tenant: str, namespaces: tuple[str, ...]) -> ObjectAccessArgs:
     return ObjectAccessArgs(
         ownership=tenant_ownership(tenant),
@@ -204,6 +214,7 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     ),
     Bucket: lambda name, opts: Bucket(name, bucket(), opts),
     BudgetAlerts: lambda name, opts: BudgetAlerts(name, budget(), opts),
+    Notifier: lambda name, opts: Notifier(name, notifier(), opts),
     CacheUser: lambda name, opts: CacheUser(
         name, CacheUserArgs(tenant_ownership("acme"), "sandbox-t-acme", "t-acme", "t:acme:", "group"), opts
     ),

@@ -33,6 +33,7 @@ TOKENS = {
     "Key": "freehold:aws:Key",
     "Network": "freehold:aws:Network",
     "NodeGroup": "freehold:aws:NodeGroup",
+    "Notifier": "freehold:aws:Notifier",
     "ObjectAccess": "freehold:aws:ObjectAccess",
     "Postgres": "freehold:aws:Postgres",
     "Quota": "freehold:kubernetes:Quota",
