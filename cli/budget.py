@@ -72,8 +72,8 @@ def simulate(
         budget = line.platform_budget() if tenant is None else line.tenant_budget(tenant)
         messages = budget.crossed(contract.account, percent, today())
         if not messages:
-            lowest = f"{min(budget.thresholds, default=Decimal(0)):g}%"
-            raise UsageError(f"{percent:g}% crosses no threshold; the lowest is {lowest}", where="--spend")
+            lowest = f"{float(min(budget.thresholds, default=Decimal(0))):g}%"
+            raise UsageError(f"{float(percent):g}% crosses no threshold; the lowest is {lowest}", where="--spend")
         line.start()
         earlier = {one.alert.id for one in line.arrivals(messages)}
         with screen.step(f"{len(messages)} alerts of {budget.name}"):
@@ -112,7 +112,7 @@ def show(
             }
         )
         return
-    thresholds_text = ", ".join(f"{one:g}%" for one in budget.thresholds)
+    thresholds_text = ", ".join(f"{float(one):g}%" for one in budget.thresholds)
     typer.echo(f"{budget.name}: ${budget.limit:,.2f} a month; alerts above {thresholds_text}")
     rows = [
         (

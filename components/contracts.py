@@ -217,6 +217,13 @@ class NotifierArgs:
     secret_name: str
     recovery_days: int
     """How long the deleted secret of the sinks can be brought back; 0 deletes at once."""
+    role_name: str
+    oidc_issuer: pulumi.Input[str]
+    oidc_provider: pulumi.Input[str]
+    service_account: tuple[str, str]
+    """Namespace and service account that the notifier runs as."""
+    database_secret: pulumi.Input[str]
+    """Reference to the way into the control database."""
 
 
 class Notifier(Protocol):
@@ -229,6 +236,8 @@ class Notifier(Protocol):
     dead_letter_queue_url: pulumi.Output[str]
     sinks_secret: pulumi.Output[str]
     """Reference into the cloud's secret manager; made without a value."""
+    service_account_annotations: pulumi.Output[Mapping[str, str]]
+    """What the notifier's service account must carry to be given its role."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from components.contracts import (
     PostgresArgs,
     RedisArgs,
 )
+from components.kubernetes.notifier import NAMESPACE, SERVICE_ACCOUNT, NotifierDeployment, NotifierDeploymentArgs
 from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.naming import physical_name
 from components.shared_database import SharedDatabase, SharedDatabaseArgs
@@ -59,22 +60,6 @@ def run(settings: PlatformSettings, cell: str) -> None:
         ),
         opts,
     )
-    notifier = (
-        cloud.notifier(
-            "notifier",
-            NotifierArgs(
-                ownership=ownership,
-                place=place,
-                queue_name=named("notifier"),
-                topic=budget.topic,
-                secret_name=named("notifier", "sinks"),
-                recovery_days=30 if settings.protect else 0,
-            ),
-            opts,
-        )
-        if settings.notifier
-        else None
-    )
     network = cloud.network(
         "network",
         NetworkArgs(
@@ -113,6 +98,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
         opts,
     )
 
+    kubernetes = None
     if settings.inside_network:
         kubernetes = KubernetesProvider("kubernetes", kubeconfig=cluster.kubeconfig, enable_server_side_apply=True)
         TenantRules("tenant-rules", TenantRulesArgs(ownership), pulumi.ResourceOptions(provider=kubernetes))
@@ -148,6 +134,43 @@ def run(settings: PlatformSettings, cell: str) -> None:
 
     tenants = postgres("postgres", TENANTS_DATABASE, settings.postgres)
     control = postgres("control", CONTROL_DATABASE, settings.control) if settings.control else None
+    notifier = None
+    if settings.notifier and control:
+        notifier = cloud.notifier(
+            "notifier",
+            NotifierArgs(
+                ownership=ownership,
+                place=place,
+                queue_name=named("notifier"),
+                topic=budget.topic,
+                secret_name=named("notifier", "sinks"),
+                recovery_days=30 if settings.protect else 0,
+                role_name=named("notifier"),
+                oidc_issuer=cluster.oidc_issuer,
+                oidc_provider=cluster.oidc_provider,
+                service_account=(NAMESPACE, SERVICE_ACCOUNT),
+                database_secret=control.admin_secret,
+            ),
+            opts,
+        )
+        if settings.notifier.image and kubernetes:
+            NotifierDeployment(
+                "notifier-deployment",
+                NotifierDeploymentArgs(
+                    ownership=ownership,
+                    image=settings.notifier.image,
+                    service_account_annotations=notifier.service_account_annotations,
+                    environment={
+                        "AWS_REGION": place.region,
+                        "NOTIFIER_QUEUE_URL": notifier.queue_url,
+                        "NOTIFIER_DEAD_LETTER_QUEUE_URL": notifier.dead_letter_queue_url,
+                        "NOTIFIER_TOPIC_ARN": budget.topic,
+                        "NOTIFIER_DATABASE_SECRET": control.admin_secret,
+                        "NOTIFIER_SINKS_SECRET": notifier.sinks_secret,
+                    },
+                ),
+                pulumi.ResourceOptions(provider=kubernetes),
+            )
     redis = cloud.redis(
         "redis",
         RedisArgs(

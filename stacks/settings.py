@@ -136,10 +136,25 @@ class BudgetSettings(Settings):
         return self
 
 
+def pinned(image: str) -> str:
+    """Raises ValueError where another image may come by the same name."""
+    if image.endswith(":latest"):
+        raise ValueError(f"{image} changes under its name; pin a version or a digest")
+    return image
+
+
 class NotifierSettings(Settings):
     """That alerts go through the notifier too, and not only to the topic's own subscribers."""
 
     enabled: Literal[True] = True
+    image: Image | None = None
+    """What runs it in the cluster; absent, it is not run there, and alerts wait in the queue. To be set when the secret
+    of the sinks has its value."""
+
+    @field_validator("image")
+    @classmethod
+    def _pinned(cls, image: str | None) -> str | None:
+        return image if image is None else pinned(image)
 
 
 class WorkloadSettings(Settings):
@@ -148,9 +163,7 @@ class WorkloadSettings(Settings):
     @field_validator("image")
     @classmethod
     def _pinned(cls, image: str) -> str:
-        if image.endswith(":latest"):
-            raise ValueError(f"{image} changes under its name; pin a version or a digest")
-        return image
+        return pinned(image)
 
 
 class PlatformSettings(Settings):

@@ -1,11 +1,16 @@
-"""What the budget notifier needs on AWS: the queue that the topic writes to, dead letters, alarms, its secret."""
+"""What the budget notifier needs on AWS: the queue that the topic writes to, dead letters, alarms, secret, role."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 from pulumi_aws import cloudwatch, secretsmanager, sns, sqs
 
 from components import tags
+from components.aws.arn import arn
+from components.aws.workload_role import ANNOTATION, WorkloadRole, WorkloadRoleArgs
 from components.contracts import NotifierArgs
 from components.naming import physical_name
 
@@ -32,6 +37,7 @@ class Notifier(pulumi.ComponentResource):
     dead_letter_queue: pulumi.Output[str]
     dead_letter_queue_url: pulumi.Output[str]
     sinks_secret: pulumi.Output[str]
+    service_account_annotations: pulumi.Output[Mapping[str, str]]
 
     def __init__(self, name: str, args: NotifierArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("freehold:aws:Notifier", name, None, opts)
@@ -118,6 +124,19 @@ class Notifier(pulumi.ComponentResource):
             tags=tags.aws(args.ownership, name=args.secret_name),
             opts=child,
         )
+        role = WorkloadRole(
+            f"{name}-role",
+            WorkloadRoleArgs(
+                ownership=args.ownership,
+                role_name=args.role_name,
+                oidc_issuer=args.oidc_issuer,
+                oidc_provider=args.oidc_provider,
+                service_accounts=(args.service_account,),
+                statements=_statements(args, queue.arn, dead.arn, sinks.arn),
+            ),
+            child,
+        )
+        self.service_account_annotations = role.arn.apply(lambda known: {ANNOTATION: known})
         self.queue_url = queue.url
         self.queue = queue.arn
         self.dead_letter_queue_url = dead.url
@@ -130,3 +149,37 @@ class Notifier(pulumi.ComponentResource):
                 "sinks_secret": self.sinks_secret,
             }
         )
+
+
+def _statements(
+    args: NotifierArgs, queue: pulumi.Input[str], dead: pulumi.Input[str], sinks: pulumi.Input[str]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "Sid": "TakeAlerts",
+            "Effect": "Allow",
+            "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage"],
+            "Resource": queue,
+        },
+        {"Sid": "BuryAlerts", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": dead},
+        {
+            "Sid": "ReadSecrets",
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": [args.database_secret, sinks],
+        },
+        {
+            # The key of the database's secret, for that secret only: the encryption context is the secret's ARN.
+            # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+            "Sid": "DecryptSecret",
+            "Effect": "Allow",
+            "Action": "kms:Decrypt",
+            "Resource": arn(args.place, "kms", "key/*"),
+            "Condition": {
+                "StringEquals": {
+                    "kms:EncryptionContext:SecretARN": args.database_secret,
+                    "kms:ViaService": f"secretsmanager.{args.place.region}.amazonaws.com",
+                }
+            },
+        },
+    ]

@@ -369,6 +369,16 @@ class TestNotifier:
         }
         assert all(alarm.plain()["alarmActions"] == [samples.TOPIC] for alarm in alarms)
 
+    def test_its_role_takes_from_one_queue_writes_to_the_other_and_reads_two_secrets(self) -> None:
+        recording = declare(lambda: Notifier("notifier", samples.notifier()))
+        statements = {one["Sid"]: one for one in _policy(recording.one("aws:iam/rolePolicy:RolePolicy"))["Statement"]}
+        assert statements["TakeAlerts"]["Resource"].endswith(":notifier-queue")
+        assert statements["BuryAlerts"]["Resource"].endswith(":notifier-dead")
+        assert samples.DATABASE_SECRET in statements["ReadSecrets"]["Resource"]
+        assert len(statements["ReadSecrets"]["Resource"]) == 2
+        decrypts = statements["DecryptSecret"]["Condition"]["StringEquals"]
+        assert decrypts["kms:EncryptionContext:SecretARN"] == samples.DATABASE_SECRET
+
     def test_the_secret_of_the_sinks_is_made_without_a_value(self) -> None:
         recording = declare(lambda: Notifier("notifier", samples.notifier()))
         assert recording.of("aws:secretsmanager/secret:Secret")

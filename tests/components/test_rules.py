@@ -34,6 +34,7 @@ TOKENS = {
     "Network": "freehold:aws:Network",
     "NodeGroup": "freehold:aws:NodeGroup",
     "Notifier": "freehold:aws:Notifier",
+    "NotifierDeployment": "freehold:kubernetes:NotifierDeployment",
     "ObjectAccess": "freehold:aws:ObjectAccess",
     "Postgres": "freehold:aws:Postgres",
     "Quota": "freehold:kubernetes:Quota",
@@ -48,6 +49,9 @@ TOKENS = {
     "WorkloadRole": "freehold:aws:WorkloadRole",
     "Workspace": "freehold:kubernetes:Workspace",
 }
+
+OF_THE_PLATFORM = frozenset({"NotifierDeployment"})
+"""What runs in a namespace that is no tenant's."""
 
 every_component = pytest.mark.parametrize("component", SAMPLES, ids=lambda component: component.__name__)
 
@@ -147,7 +151,8 @@ def test_ownership_is_marked_on_everything_that_takes_marks(component: type[pulu
         elif resource.type.startswith("kubernetes:"):
             labels = resource.plain()["metadata"].get("labels", {})
             domain = [f"freehold.dev/{key}" for key in ("product", "environment", "cost-centre")]
-            if "namespace" in resource.plain()["metadata"] or resource.type.endswith(":Namespace"):
+            namespaced = "namespace" in resource.plain()["metadata"] or resource.type.endswith(":Namespace")
+            if namespaced and component.__name__ not in OF_THE_PLATFORM:
                 domain.append("freehold.dev/tenant")
             _check(resource, labels, *domain, "app.kubernetes.io/managed-by")
 
