@@ -115,6 +115,21 @@ def env() -> None:
 
 
 @app.command()
+def caught(as_json: AsJson = False) -> None:
+    """Show what the sandbox's sinks (webhook, Slack, mail) were sent, oldest first."""
+    from sandbox.processes.catcher.caught import read
+
+    found = read(Home.from_environment())
+    if as_json:
+        typer.echo(json.dumps([one.model_dump() for one in found], indent=2))
+        return
+    for one in found:
+        typer.echo(f"{one.at}  {one.sink:8}{one.summary}")
+    if not found:
+        typer.echo("nothing yet: ./freehold budget simulate --spend 96%")
+
+
+@app.command()
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Stop the sandbox and delete all that it keeps, the state of its stacks included."""
     from sandbox.supervisor.client import NotRunning, Supervisor

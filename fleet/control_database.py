@@ -18,7 +18,12 @@ _CONNECT_SECONDS = 10
 
 
 def open_registry(contract: PlatformContract, environment: Mapping[str, str]) -> Registry:
-    """The registry, its schema brought up to date.
+    """The registry, its schema brought up to date; see `open_database`."""
+    return Registry(open_database(contract, environment))
+
+
+def open_database(contract: PlatformContract, environment: Mapping[str, str]) -> sa.Engine:
+    """The control database, its schema brought up to date.
 
     `environment` is the engine's: it holds the credentials of the cloud, and PGSSLROOTCERT.
     """
@@ -31,7 +36,7 @@ def open_registry(contract: PlatformContract, environment: Mapping[str, str]) ->
         raise FreeholdError(
             f"cannot connect: {reason}", where=f"control database of {contract.cell}", mend="./freehold sandbox status"
         ) from None
-    return Registry(engine)
+    return engine
 
 
 def _url(contract: PlatformContract, environment: Mapping[str, str]) -> sa.URL:

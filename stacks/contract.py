@@ -68,8 +68,17 @@ class BucketContract(_Record):
     kms_key_arn: str
 
 
+class NotifierContract(_Record):
+    queue_url: str
+    dead_letter_queue_url: str
+    sinks_secret: str
+    """Reference to JSON: see services/notifier/settings.py; without a value until one is put there."""
+
+
 class AlertsContract(_Record):
     topic_arn: str
+    notifier: NotifierContract | None = None
+    """None where nobody but the topic's own subscribers is told."""
 
 
 class BudgetContract(_Record):

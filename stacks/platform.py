@@ -14,6 +14,8 @@ from components.contracts import (
     NetworkArgs,
     NodePool,
     NodeScalingArgs,
+    Notifier,
+    NotifierArgs,
     Place,
     Postgres,
     PostgresArgs,
@@ -22,6 +24,7 @@ from components.contracts import (
 from components.kubernetes import node_autoscaler
 from components.kubernetes.default_storage import DefaultStorage, DefaultStorageArgs
 from components.kubernetes.node_autoscaler import NodeAutoscaler, NodeAutoscalerArgs
+from components.kubernetes.notifier import NAMESPACE, SERVICE_ACCOUNT, NotifierDeployment, NotifierDeploymentArgs
 from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.naming import physical_name
 from components.shared_database import SharedDatabase, SharedDatabaseArgs
@@ -107,6 +110,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
         opts,
     )
 
+    kubernetes = None
     if settings.inside_network:
         kubernetes = KubernetesProvider("kubernetes", kubeconfig=cluster.kubeconfig, enable_server_side_apply=True)
         in_cluster = pulumi.ResourceOptions(provider=kubernetes)
@@ -172,6 +176,43 @@ def run(settings: PlatformSettings, cell: str) -> None:
 
     tenants = postgres("postgres", TENANTS_DATABASE, settings.postgres)
     control = postgres("control", CONTROL_DATABASE, settings.control) if settings.control else None
+    notifier = None
+    if settings.notifier and control:
+        notifier = cloud.notifier(
+            "notifier",
+            NotifierArgs(
+                ownership=ownership,
+                place=place,
+                queue_name=named("notifier"),
+                topic=budget.topic,
+                secret_name=named("notifier", "sinks"),
+                recovery_days=30 if settings.protect else 0,
+                role_name=named("notifier"),
+                oidc_issuer=cluster.oidc_issuer,
+                oidc_provider=cluster.oidc_provider,
+                service_account=(NAMESPACE, SERVICE_ACCOUNT),
+                database_secret=control.admin_secret,
+            ),
+            opts,
+        )
+        if settings.notifier.image and kubernetes:
+            NotifierDeployment(
+                "notifier-deployment",
+                NotifierDeploymentArgs(
+                    ownership=ownership,
+                    image=settings.notifier.image,
+                    service_account_annotations=notifier.service_account_annotations,
+                    environment={
+                        "AWS_REGION": place.region,
+                        "NOTIFIER_QUEUE_URL": notifier.queue_url,
+                        "NOTIFIER_DEAD_LETTER_QUEUE_URL": notifier.dead_letter_queue_url,
+                        "NOTIFIER_TOPIC_ARN": budget.topic,
+                        "NOTIFIER_DATABASE_SECRET": control.admin_secret,
+                        "NOTIFIER_SINKS_SECRET": notifier.sinks_secret,
+                    },
+                ),
+                pulumi.ResourceOptions(provider=kubernetes),
+            )
     redis = cloud.redis(
         "redis",
         RedisArgs(
@@ -232,10 +273,18 @@ def run(settings: PlatformSettings, cell: str) -> None:
             "admin_secret": redis.admin_secret,
         },
         "bucket": {"name": bucket.bucket_name, "arn": bucket.bucket, "kms_key_arn": bucket.key},
-        "alerts": {"topic_arn": budget.topic},
+        "alerts": {"topic_arn": budget.topic, "notifier": _notifier(notifier) if notifier else None},
         "budget": {"name": budget.budget_name, "limit": settings.budget.monthly_usd},
     }
     pulumi.export(contract.OUTPUT, pulumi.Output.from_input(record).apply(contract.validated))
+
+
+def _notifier(made: Notifier) -> dict[str, Any]:
+    return {
+        "queue_url": made.queue_url,
+        "dead_letter_queue_url": made.dead_letter_queue_url,
+        "sinks_secret": made.sinks_secret,
+    }
 
 
 def _database(server: Postgres) -> dict[str, Any]:

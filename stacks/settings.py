@@ -143,15 +143,34 @@ class BudgetSettings(Settings):
         return self
 
 
+def pinned(image: str) -> str:
+    """Raises ValueError where another image may come by the same name."""
+    if image.endswith(":latest"):
+        raise ValueError(f"{image} changes under its name; pin a version or a digest")
+    return image
+
+
+class NotifierSettings(Settings):
+    """That alerts go through the notifier too, and not only to the topic's own subscribers."""
+
+    enabled: Literal[True] = True
+    image: Image | None = None
+    """What runs it in the cluster; absent, it is not run there, and alerts wait in the queue. To be set when the secret
+    of the sinks has its value."""
+
+    @field_validator("image")
+    @classmethod
+    def _pinned(cls, image: str | None) -> str | None:
+        return image if image is None else pinned(image)
+
+
 class WorkloadSettings(Settings):
     image: Image
 
     @field_validator("image")
     @classmethod
     def _pinned(cls, image: str) -> str:
-        if image.endswith(":latest"):
-            raise ValueError(f"{image} changes under its name; pin a version or a digest")
-        return image
+        return pinned(image)
 
 
 class PlatformSettings(Settings):
@@ -174,6 +193,13 @@ class PlatformSettings(Settings):
     redis: RedisSettings
     bucket: BucketSettings = BucketSettings()
     budget: BudgetSettings
+    notifier: NotifierSettings | None = None
+
+    @model_validator(mode="after")
+    def _notifier_has_a_database(self) -> PlatformSettings:
+        if self.notifier is not None and self.control is None:
+            raise ValueError("notifier keeps its alerts in the control database: set control, or leave notifier out")
+        return self
 
     @model_validator(mode="after")
     def _networks_apart(self) -> PlatformSettings:

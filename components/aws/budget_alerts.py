@@ -32,6 +32,9 @@ class BudgetAlerts(pulumi.ComponentResource):
         # https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-sns-policy.html: the topic's policy and,
         # for an encrypted topic, the key's; only for budgets of this account (confused deputy).
         only_here = _only_budgets_of(args.place)
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html: alarms on what
+        # handles the alerts go to the same people.
+        only_alarms = _only_alarms_of(args.place)
         key = Key(
             f"{name}-encryption",
             KeyArgs(
@@ -48,7 +51,15 @@ class BudgetAlerts(pulumi.ComponentResource):
                         "Action": ["kms:GenerateDataKey*", "kms:Decrypt"],
                         "Resource": "*",
                         "Condition": only_here,
-                    }
+                    },
+                    {
+                        "Sid": "AlarmsEncrypt",
+                        "Effect": "Allow",
+                        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                        "Action": ["kms:GenerateDataKey*", "kms:Decrypt"],
+                        "Resource": "*",
+                        "Condition": only_alarms,
+                    },
                 ],
             ),
             child,
@@ -75,7 +86,15 @@ class BudgetAlerts(pulumi.ComponentResource):
                             "Action": "sns:Publish",
                             "Resource": topic.arn,
                             "Condition": only_here,
-                        }
+                        },
+                        {
+                            "Sid": "AlarmsPublish",
+                            "Effect": "Allow",
+                            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                            "Action": "sns:Publish",
+                            "Resource": topic.arn,
+                            "Condition": only_alarms,
+                        },
                     ],
                 }
             ),
@@ -125,6 +144,13 @@ def _only_budgets_of(place: Place) -> Mapping[str, Any]:
     return {
         "StringEquals": {"aws:SourceAccount": place.account},
         "ArnLike": {"aws:SourceArn": arn(place, "budgets", "*", regional=False)},
+    }
+
+
+def _only_alarms_of(place: Place) -> Mapping[str, Any]:
+    return {
+        "StringEquals": {"aws:SourceAccount": place.account},
+        "ArnLike": {"aws:SourceArn": arn(place, "cloudwatch", "alarm:*")},
     }
 
 

@@ -9,6 +9,7 @@ from components.aws.cluster import Cluster
 from components.aws.disks import disks
 from components.aws.network import Network
 from components.aws.node_scaling import NodeScaling
+from components.aws.notifier import Notifier
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
 from components.contracts import PlatformCloud
@@ -26,4 +27,5 @@ CLOUD = PlatformCloud(
     redis=Redis,
     bucket=Bucket,
     budget_alerts=BudgetAlerts,
+    notifier=Notifier,
 )

@@ -48,6 +48,10 @@ class Supervisor:
     def status(self) -> Status:
         return Status.model_validate(self._call(messages.GetStatus))
 
+    def run_notifier(self, environment: Mapping[str, str]) -> None:
+        """Have the budget notifier run with these variables, and what stands for its sinks; returns when it serves."""
+        self._call(messages.RunNotifier, environment=dict(environment))
+
     def create_cluster(
         self,
         name: str,

@@ -220,6 +220,13 @@ class DeleteCache(Record):
     identifier: Identifier
 
 
+class RunNotifier(Record):
+    """Have the budget notifier run with these variables; one that runs with them already goes on."""
+
+    operation: Literal["run-notifier"] = "run-notifier"
+    environment: Mapping[str, str]
+
+
 class Stop(Record):
     operation: Literal["stop"] = "stop"
 
@@ -240,6 +247,7 @@ AnyRequest = (
     | UpdateCache
     | SetCacheUsers
     | DeleteCache
+    | RunNotifier
     | Stop
 )
 Request = Annotated[AnyRequest, Field(discriminator="operation")]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, assert_never
 
@@ -14,7 +15,11 @@ from pydantic import BaseModel, ValidationError
 from errors import FreeholdError
 from sandbox.home import Home
 from sandbox.processes.aws.spec import aws, aws_endpoint
+from sandbox.processes.catcher.spec import NAME as CATCHER
+from sandbox.processes.catcher.spec import catcher
 from sandbox.processes.login.spec import login
+from sandbox.processes.notifier import NAME as NOTIFIER
+from sandbox.processes.notifier import notifier
 from sandbox.processes.provider_host import provider_host
 from sandbox.processes.site import Site
 from sandbox.supervisor import messages
@@ -44,6 +49,7 @@ class Server:
         self._caches = Caches(self._site, self._table)
         self._phase: Literal["starting", "running", "stopping"] = "starting"
         self._stop = asyncio.Event()
+        self._notifier_lock = asyncio.Lock()
 
     def request_stop(self) -> None:
         self._stop.set()
@@ -158,10 +164,24 @@ class Server:
                 return await self._caches.set_users(request)
             case messages.DeleteCache():
                 return await self._caches.delete(request.identifier)
+            case messages.RunNotifier():
+                return await self._run_notifier(request.environment)
             case messages.Stop():
                 return self.request_stop()
             case _:
                 assert_never(request)
+
+    async def _run_notifier(self, environment: Mapping[str, str]) -> None:
+        """With the catcher that it sends to."""
+        async with self._notifier_lock:
+            if CATCHER not in self._table.names():
+                await self._table.start([catcher(self._site)])
+            wanted = notifier(self._site, environment)
+            if NOTIFIER in self._table.names():
+                running = self._table[NOTIFIER]
+                if running.spec.environment == wanted.environment and running.state not in ("failed", "stopped"):
+                    return
+            await self._table.replace(wanted)
 
     async def _status(self) -> Status:
         kept = self._table.processes()

@@ -20,6 +20,7 @@ from components.aws.key import Key, KeyArgs
 from components.aws.network import Network
 from components.aws.node_group import NodeGroup, NodeGroupArgs
 from components.aws.node_scaling import NodeScaling
+from components.aws.notifier import Notifier
 from components.aws.object_access import ObjectAccess
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
@@ -34,6 +35,7 @@ from components.contracts import (
     NetworkArgs,
     NodePool,
     NodeScalingArgs,
+    NotifierArgs,
     ObjectAccessArgs,
     Place,
     PostgresArgs,
@@ -44,6 +46,7 @@ from components.kubernetes.access import Access, AccessArgs
 from components.kubernetes.autoscaling import Autoscaling, AutoscalingArgs
 from components.kubernetes.default_storage import DefaultStorage, DefaultStorageArgs
 from components.kubernetes.node_autoscaler import NodeAutoscaler, NodeAutoscalerArgs
+from components.kubernetes.notifier import NAMESPACE, SERVICE_ACCOUNT, NotifierDeployment, NotifierDeploymentArgs
 from components.kubernetes.quota import Quota, QuotaArgs
 from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.kubernetes.traffic import Traffic, TrafficArgs
@@ -136,6 +139,36 @@ def budget(emails: tuple[str, ...] = ("a@example.com",), webhooks: tuple[str, ..
     return BudgetAlertsArgs(PLATFORM, PLACE, "chronos-cloud-sandbox-monthly", 290, emails, webhooks)
 
 
+DATABASE_SECRET = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:control-AbCdEf"
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:chronos-cloud-sandbox-monthly-alerts"
+
+
+def notifier() -> NotifierArgs:
+    name = "chronos-cloud-sandbox-notifier"
+    return NotifierArgs(
+        ownership=PLATFORM,
+        place=PLACE,
+        queue_name=name,
+        topic=TOPIC,
+        secret_name=f"{name}-sinks",
+        recovery_days=0,
+        role_name=name,
+        oidc_issuer=ISSUER,
+        oidc_provider=OIDC_PROVIDER,
+        service_account=(NAMESPACE, SERVICE_ACCOUNT),
+        database_secret=DATABASE_SECRET,
+    )
+
+
+def notifier_deployment() -> NotifierDeploymentArgs:
+    return NotifierDeploymentArgs(
+        ownership=PLATFORM,
+        image="registry.example.com/freehold/services:1.2.3",
+        service_account_annotations={"eks.amazonaws.com/role-arn": f"arn:aws:iam::{ACCOUNT}:role/notifier"},
+        environment={"NOTIFIER_TOPIC_ARN": TOPIC},
+    )
+
+
 def objects(tenant: str, namespaces: tuple[str, ...]) -> ObjectAccessArgs:
     return ObjectAccessArgs(
         ownership=tenant_ownership(tenant),
@@ -211,6 +244,8 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     ),
     Bucket: lambda name, opts: Bucket(name, bucket(), opts),
     BudgetAlerts: lambda name, opts: BudgetAlerts(name, budget(), opts),
+    Notifier: lambda name, opts: Notifier(name, notifier(), opts),
+    NotifierDeployment: lambda name, opts: NotifierDeployment(name, notifier_deployment(), opts),
     CacheUser: lambda name, opts: CacheUser(
         name, CacheUserArgs(tenant_ownership("acme"), "sandbox-t-acme", "t-acme", "t:acme:", "group"), opts
     ),

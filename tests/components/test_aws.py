@@ -25,6 +25,7 @@ from components.aws.key import Key, KeyArgs
 from components.aws.network import Network
 from components.aws.node_group import ami_type
 from components.aws.node_scaling import NodeScaling
+from components.aws.notifier import Notifier
 from components.aws.object_access import ObjectAccess
 from components.aws.postgres import Postgres
 from components.aws.postgres_parameters import STATIC
@@ -391,13 +392,18 @@ class TestBudgetAlerts:
         assert all(len(n["subscriberSnsTopicArns"]) == 1 for n in budget["notifications"])
         assert topic.plain()["kmsMasterKeyId"]
 
-    def test_only_budgets_of_this_account_publish(self) -> None:
+    def test_only_budgets_and_alarms_of_this_account_publish(self) -> None:
         recording = declare(lambda: BudgetAlerts("budget", samples.budget()))
-        (publish,) = _policy(recording.one("aws:sns/topicPolicy:TopicPolicy"))["Statement"]
-        assert publish["Principal"] == {"Service": "budgets.amazonaws.com"}
-        assert publish["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
-        grants = _policy(recording.one("aws:kms/key:Key"))["Statement"]
-        assert grants[-1]["Principal"] == publish["Principal"] and grants[-1]["Condition"] == publish["Condition"]
+        publishers = _policy(recording.one("aws:sns/topicPolicy:TopicPolicy"))["Statement"]
+        services = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]
+        assert [one["Principal"] for one in publishers] == [{"Service": service} for service in services]
+        for one in publishers:
+            assert one["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+            assert ACCOUNT in one["Condition"]["ArnLike"]["aws:SourceArn"]
+        grants = _policy(recording.one("aws:kms/key:Key"))["Statement"][-len(publishers) :]
+        assert [(one["Principal"], one["Condition"]) for one in grants] == [
+            (one["Principal"], one["Condition"]) for one in publishers
+        ]
 
     def test_subscribers_keep_their_names_when_others_come_and_go(self) -> None:
         def names(*emails: str) -> set[str]:
@@ -408,6 +414,52 @@ class TestBudgetAlerts:
         assert len(both) == 2
         assert names("b@example.com", "a@example.com") == both
         assert names("b@example.com") < both
+
+
+class TestNotifier:
+    def test_only_the_topic_writes_to_the_queue(self) -> None:
+        recording = declare(lambda: Notifier("notifier", samples.notifier()))
+        (send,) = _policy(recording.one("aws:sqs/queuePolicy:QueuePolicy"))["Statement"]
+        assert (send["Principal"], send["Action"]) == ({"Service": "sns.amazonaws.com"}, "sqs:SendMessage")
+        assert send["Condition"] == {
+            "ArnEquals": {"aws:SourceArn": samples.TOPIC},
+            "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        }
+
+    def test_both_queues_are_encrypted_and_keep_what_waits_for_two_weeks(self) -> None:
+        queues = declare(lambda: Notifier("notifier", samples.notifier())).of("aws:sqs/queue:Queue")
+        assert len(queues) == 2
+        for queue in queues:
+            inputs = queue.plain()
+            assert (inputs["sqsManagedSseEnabled"], inputs["messageRetentionSeconds"]) == (True, 1209600)
+
+    def test_the_subscription_keeps_the_signature(self) -> None:
+        recording = declare(lambda: Notifier("notifier", samples.notifier()))
+        subscription = _inputs(recording, "aws:sns/topicSubscription:TopicSubscription")
+        assert (subscription["protocol"], subscription["rawMessageDelivery"]) == ("sqs", False)
+
+    def test_dead_letters_and_delay_ring_where_the_topic_goes(self) -> None:
+        alarms = declare(lambda: Notifier("notifier", samples.notifier())).of("aws:cloudwatch/metricAlarm:MetricAlarm")
+        assert {alarm.plain()["metricName"] for alarm in alarms} == {
+            "ApproximateNumberOfMessagesVisible",
+            "ApproximateAgeOfOldestMessage",
+        }
+        assert all(alarm.plain()["alarmActions"] == [samples.TOPIC] for alarm in alarms)
+
+    def test_its_role_takes_from_one_queue_writes_to_the_other_and_reads_two_secrets(self) -> None:
+        recording = declare(lambda: Notifier("notifier", samples.notifier()))
+        statements = {one["Sid"]: one for one in _policy(recording.one("aws:iam/rolePolicy:RolePolicy"))["Statement"]}
+        assert statements["TakeAlerts"]["Resource"].endswith(":notifier-queue")
+        assert statements["BuryAlerts"]["Resource"].endswith(":notifier-dead")
+        assert samples.DATABASE_SECRET in statements["ReadSecrets"]["Resource"]
+        assert len(statements["ReadSecrets"]["Resource"]) == 2
+        decrypts = statements["DecryptSecret"]["Condition"]["StringEquals"]
+        assert decrypts["kms:EncryptionContext:SecretARN"] == samples.DATABASE_SECRET
+
+    def test_the_secret_of_the_sinks_is_made_without_a_value(self) -> None:
+        recording = declare(lambda: Notifier("notifier", samples.notifier()))
+        assert recording.of("aws:secretsmanager/secret:Secret")
+        assert not recording.of("aws:secretsmanager/secretVersion:SecretVersion")
 
 
 class TestObjectAccess:

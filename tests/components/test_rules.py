@@ -37,6 +37,8 @@ TOKENS = {
     "NodeAutoscaler": "freehold:kubernetes:NodeAutoscaler",
     "NodeGroup": "freehold:aws:NodeGroup",
     "NodeScaling": "freehold:aws:NodeScaling",
+    "Notifier": "freehold:aws:Notifier",
+    "NotifierDeployment": "freehold:kubernetes:NotifierDeployment",
     "ObjectAccess": "freehold:aws:ObjectAccess",
     "Postgres": "freehold:aws:Postgres",
     "Quota": "freehold:kubernetes:Quota",
@@ -51,6 +53,9 @@ TOKENS = {
     "WorkloadRole": "freehold:aws:WorkloadRole",
     "Workspace": "freehold:kubernetes:Workspace",
 }
+
+OF_THE_PLATFORM = frozenset({"NodeAutoscaler", "NotifierDeployment"})
+"""What runs in a namespace that is no tenant's."""
 
 every_component = pytest.mark.parametrize("component", SAMPLES, ids=lambda component: component.__name__)
 
@@ -151,7 +156,7 @@ def test_ownership_is_marked_on_everything_that_takes_marks(component: type[pulu
             labels = resource.plain()["metadata"].get("labels", {})
             domain = [f"freehold.dev/{key}" for key in ("product", "environment", "cost-centre")]
             namespaced = "namespace" in resource.plain()["metadata"] or resource.type.endswith(":Namespace")
-            if namespaced and resource.plain()["metadata"].get("namespace") != "kube-system":
+            if namespaced and component.__name__ not in OF_THE_PLATFORM:
                 domain.append("freehold.dev/tenant")
             _check(resource, labels, *domain, "app.kubernetes.io/managed-by")
 

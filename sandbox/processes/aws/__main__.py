@@ -43,6 +43,7 @@ def _serve(home: Home, port: int) -> None:
     from sandbox.processes.aws.application import JournaledApplication
     from sandbox.processes.aws.deliveries import Deliveries
     from sandbox.processes.aws.journal import Journal
+    from sandbox.processes.aws.notifications import Notifications
     from sandbox.processes.aws.operator import ensure_operator
     from sandbox.processes.aws.services import dispatcher
 
@@ -57,7 +58,9 @@ def _serve(home: Home, port: int) -> None:
     determinism.make_backends_deterministic(seed, moment)
     deliveries = Deliveries()
     deliveries.install()
-    application = JournaledApplication(dispatcher(seed, moment), Journal(data / "journal.jsonl"))
+    notifications = Notifications(data / "sns-signing-key.pem")
+    notifications.install()
+    application = JournaledApplication(dispatcher(seed, moment), Journal(data / "journal.jsonl"), notifications.files())
     started = time.monotonic()
     count = application.replay()
     logging.info("replayed %d requests in %.2f s", count, time.monotonic() - started)

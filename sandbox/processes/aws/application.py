@@ -8,13 +8,14 @@ import json
 import logging
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from werkzeug.wsgi import get_input_stream
 
-from sandbox.processes.aws import decisions, presigned
+from sandbox.processes.aws import decisions, polling, presigned
 from sandbox.processes.aws.determinism import deterministic
 from sandbox.processes.aws.journal import Entry, Journal, Outcome
 from sandbox.processes.aws.mutations import changes_something
@@ -33,7 +34,9 @@ _REMEMBERED = 512
 class JournaledApplication:
     """Wraps moto. Requests follow each other: moto keeps its state in plain dictionaries, and order decides ids."""
 
-    def __init__(self, moto: WsgiApplication, journal: Journal) -> None:
+    def __init__(self, moto: WsgiApplication, journal: Journal, files: Mapping[str, bytes] | None = None) -> None:
+        """`files` are given to whoever asks, by path."""
+        self._files = files or {}
         self._moto = moto
         self._journal = journal
         self._lock = threading.Lock()
@@ -78,6 +81,14 @@ class JournaledApplication:
         if path == "/freehold/health":
             report = {"replayed": self._replayed, "diverged": self._diverged}
             return "200 OK", [("Content-Type", "application/json")], json.dumps(report).encode()
+        if (content := self._files.get(path)) is not None:
+            return "200 OK", [("Content-Type", "application/octet-stream")], content
+        if poll := polling.read(environ, body):
+            body = poll.body
+            while not (there := self._has_message(poll)) and time.monotonic() < poll.until:
+                time.sleep(polling.INTERVAL_SECONDS)
+            if not there:
+                return polling.EMPTY
         with self._lock:
             if refusal := presigned.refuse(environ):
                 return refusal
@@ -95,6 +106,10 @@ class JournaledApplication:
             self._journal.finish(entry, _outcome(status, content))
             self._remember(environ, (status, headers, content))
             return status, headers, content
+
+    def _has_message(self, poll: polling.Poll) -> bool:
+        with self._lock:
+            return poll.has_message()
 
     def _remember(self, environ: Mapping[str, Any], answer: Answer) -> None:
         """For the same call sent again: its client may not have got the answer. A failure of ours it may try again."""

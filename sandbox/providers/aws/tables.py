@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sandbox.providers.aws import (
+    alarms,
     budgets,
     cache_users,
     ec2_launch_templates,
@@ -24,6 +25,7 @@ from sandbox.providers.aws import (
     s3,
     secretsmanager,
     sns,
+    sqs,
 )
 from sandbox.providers.aws.table import AwsType
 
@@ -39,6 +41,8 @@ TABLE: tuple[AwsType, ...] = (
     *s3.TYPES,
     *secretsmanager.TYPES,
     *sns.TYPES,
+    *sqs.TYPES,
+    *alarms.TYPES,
     *budgets.TYPES,
     *eks.TYPES,
     *eks_node_groups.TYPES,

@@ -101,6 +101,21 @@ aws.s3.BucketPolicy(
 topic = aws.sns.Topic("topic", display_name="Alerts", kms_master_key_id=key.arn, tags=tags)
 aws.sns.TopicPolicy("topic-policy", arn=topic.arn, policy=allow("sns:Publish", topic.arn))
 aws.sns.TopicSubscription("subscription", topic=topic.arn, protocol="email", endpoint="ops@example.test")
+queue = aws.sqs.Queue("queue", message_retention_seconds=1209600, sqs_managed_sse_enabled=True, tags=tags)
+aws.sqs.QueuePolicy("queue-policy", queue_url=queue.url, policy=allow("sqs:SendMessage", queue.arn))
+aws.cloudwatch.MetricAlarm(
+    "alarm",
+    namespace="AWS/SQS",
+    metric_name="ApproximateNumberOfMessagesVisible",
+    dimensions={"QueueName": queue.name},
+    statistic="Maximum",
+    period=60,
+    evaluation_periods=1,
+    threshold=0,
+    comparison_operator="GreaterThanThreshold",
+    alarm_actions=[topic.arn],
+    tags=tags,
+)
 aws.budgets.Budget(
     "budget",
     budget_type="COST",

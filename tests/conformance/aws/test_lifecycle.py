@@ -14,6 +14,7 @@ from tests.conformance.aws import (
     ec2_examples,
     ec2_network_examples,
     iam_examples,
+    queue_examples,
     storage_examples,
 )
 from tests.conformance.aws.lifecycle import Example, World, live_through
@@ -24,6 +25,7 @@ EXAMPLES: tuple[Example, ...] = (
     *iam_examples.EXAMPLES,
     *storage_examples.EXAMPLES,
     *budget_examples.EXAMPLES,
+    *queue_examples.EXAMPLES,
     *cluster_examples.EXAMPLES,
     *data_examples.EXAMPLES,
 )

@@ -1,0 +1,135 @@
+"""`python -m services.notifier`: the notifier as a container runs it.
+
+SIGTERM drains it: what is under way is finished.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import sqlalchemy as sa
+import uvicorn
+from starlette.applications import Starlette
+
+from errors import ExitCode, FreeholdError
+from fleet.cloud import client
+from services import logs
+from services.health import NotReady, ReadyCheck, database_answers, routes
+from services.notifier import alerts
+from services.notifier.consumer import Consumer
+from services.notifier.dispatcher import Dispatcher, Retries
+from services.notifier.envelope import Certificates
+from services.notifier.metrics import Metrics
+from services.notifier.queues import Queues
+from services.notifier.settings import database, read, read_sinks
+
+_SCHEMA_SECONDS = 2.0
+_COUNT_SECONDS = 15.0
+
+_log = logs.logger(__name__)
+
+
+def main() -> int:
+    logs.configure("notifier")
+    try:
+        return run(os.environ)
+    except FreeholdError as error:
+        print(error.line(), file=sys.stderr)
+        return ExitCode.FAILED
+
+
+def run(environment: Mapping[str, str]) -> int:
+    settings = read(environment)
+    sinks = read_sinks(settings, environment).sinks(settings.limit_seconds)
+    engine = database(settings, environment)
+    queues = Queues(client("sqs", settings.region, environment), settings.queue_url, settings.dead_letter_queue_url)
+    metrics = Metrics()
+    retries = Retries(settings.attempts, settings.backoff_seconds)
+    # Past the time limit of an attempt there is what the database takes.
+    lease = timedelta(seconds=2 * settings.limit_seconds + 30)
+    dispatchers = [Dispatcher(sink, engine, queues, metrics, retries, lease) for sink in sinks]
+
+    def wake() -> None:
+        for dispatcher in dispatchers:
+            dispatcher.wake()
+
+    consumer = Consumer(
+        queues,
+        engine,
+        metrics,
+        topic=settings.topic_arn,
+        certificates=Certificates(settings.endpoint),
+        sinks=[sink.name for sink in sinks],
+        recorded=wake,
+    )
+    stop, schema = threading.Event(), threading.Event()
+
+    def worker(work: Callable[[threading.Event], None]) -> Callable[[], None]:
+        def begin() -> None:
+            _wait_for_schema(engine, schema, stop)
+            work(stop)
+
+        return begin
+
+    def count(stop: threading.Event) -> None:
+        while not stop.is_set():
+            _count(engine, metrics)
+            stop.wait(_COUNT_SECONDS)
+
+    work = [consumer.run, count, *(dispatcher.run for dispatcher in dispatchers)]
+    threads = [threading.Thread(target=worker(one), name=one.__qualname__, daemon=True) for one in work]
+    for thread in threads:
+        thread.start()
+    service = Starlette(routes=routes(_ready(database_answers(engine), schema, threads), metrics.registry))
+    # uvicorn ends on either, and then raises it again: by then it is to mean nothing.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    uvicorn.Server(
+        uvicorn.Config(service, host=settings.host, port=settings.port, log_config=None, access_log=False)
+    ).run()
+    stop.set()
+    wake()
+    for thread in threads:
+        thread.join()
+    _log.info("drained")
+    return ExitCode.OK
+
+
+def _ready(database_check: ReadyCheck, schema: threading.Event, threads: list[threading.Thread]) -> ReadyCheck:
+    def check() -> None:
+        database_check()
+        if not schema.is_set():
+            raise NotReady("the database has no table for alerts yet")
+        if dead := [thread.name for thread in threads if not thread.is_alive()]:
+            raise NotReady(f"{dead[0]} has ended")
+
+    return check
+
+
+def _wait_for_schema(engine: sa.Engine, schema: threading.Event, stop: threading.Event) -> None:
+    """The command brings the schema up to date: a service that did would be at odds with another release's."""
+    while not schema.is_set() and not stop.is_set():
+        try:
+            if sa.inspect(engine).has_table(alerts.DELIVERIES.name):
+                schema.set()
+                return
+        except sa.exc.SQLAlchemyError as error:
+            _log.warning("database-does-not-answer", error=str(error).splitlines()[0])
+        stop.wait(_SCHEMA_SECONDS)
+
+
+def _count(engine: sa.Engine, metrics: Metrics) -> None:
+    try:
+        with engine.connect() as connection:
+            metrics.pending.set(alerts.backlog(connection))
+    except sa.exc.SQLAlchemyError as error:
+        _log.warning("not-counted", error=str(error).splitlines()[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

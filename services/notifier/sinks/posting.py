@@ -1,0 +1,49 @@
+"""HTTP requests to sinks, with one time limit over all of it: a sink that answers byte by byte gets no more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+
+import httpx
+
+from services.notifier.sinks import SinkFailed, SinkRefused
+
+_LONGEST_WAIT_SECONDS = 3600.0
+# What a client did wrong and time may mend: https://www.rfc-editor.org/rfc/rfc9110#section-15.5
+_PASSING = frozenset({408, 409, 423, 425, 429})
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], limit_seconds: float) -> None:
+    """Content with any 2xx; raises SinkFailed or SinkRefused. Redirects are refused: they would take a secret along."""
+    try:
+        status, answer_headers = asyncio.run(_post(url, body, headers, limit_seconds))
+    except TimeoutError:
+        raise SinkFailed(f"no answer within {limit_seconds:g} s") from None
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        raise SinkRefused("its address is none") from None
+    except httpx.HTTPError as error:
+        # Only the kind of failure: texts of httpx may hold the address, and that of Slack is a secret.
+        raise SinkFailed(f"{type(error).__name__}") from None
+    if 200 <= status < 300:
+        return
+    if status < 500 and status not in _PASSING:
+        raise SinkRefused(f"answered {status}")
+    raise SinkFailed(f"answered {status}", retry_after=_retry_after(answer_headers))
+
+
+async def _post(url: str, body: bytes, headers: Mapping[str, str], limit_seconds: float) -> tuple[int, httpx.Headers]:
+    async with (
+        asyncio.timeout(limit_seconds),
+        httpx.AsyncClient(timeout=limit_seconds) as client,
+        # The status says it all; the body, of any length, stays unread.
+        client.stream("POST", url, content=body, headers=headers) as answer,
+    ):
+        return answer.status_code, answer.headers
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    with contextlib.suppress(KeyError, ValueError):
+        return min(max(float(headers["Retry-After"]), 0.0), _LONGEST_WAIT_SECONDS)
+    return None

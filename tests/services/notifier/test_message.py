@@ -1,0 +1,141 @@
+"""What AWS Budgets writes, read and written."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.notifier.message import (
+    AlertType,
+    Amount,
+    BudgetMessage,
+    NotABudgetMessage,
+    TimeUnit,
+    parse,
+    render,
+    subject,
+)
+from tests.services.notifier.samples import DAILY_2023, FORECAST_2026, MESSAGE, MONTHLY_2019
+
+
+def test_a_monthly_alert_is_read() -> None:
+    assert parse(MONTHLY_2019) == BudgetMessage(
+        account="111122223333",
+        day=date(2019, 10, 28),
+        budget="billingThree",
+        budget_type="Cost",
+        time_unit=TimeUnit.MONTHLY,
+        limit=Amount(Decimal("30.00"), "$"),
+        alert_type=AlertType.ACTUAL,
+        comparison=">",
+        threshold=Amount(Decimal("24.00"), "$"),
+        spent=Amount(Decimal("36.69"), "$"),
+    )
+
+
+def test_a_daily_alert_is_about_the_day_before() -> None:
+    assert parse(DAILY_2023).period == "2023-03-03"
+
+
+def test_a_forecast_is_read() -> None:
+    message = parse(FORECAST_2026)
+    assert (message.alert_type, str(message.spent), message.period) == (AlertType.FORECASTED, "$0.95", "2026-01")
+
+
+@pytest.mark.parametrize("sample", [DAILY_2023, MONTHLY_2019.replace("/billing/", "/costmanagement/"), FORECAST_2026])
+def test_what_is_read_is_written_as_aws_wrote_it(sample: str) -> None:
+    assert render(parse(sample)).replace("/billing/", "/costmanagement/") == sample.replace(
+        "/billing/", "/costmanagement/"
+    )
+
+
+def test_the_subject() -> None:
+    assert subject(MESSAGE) == "AWS Budgets: chronos-cloud-prod-monthly has exceeded your alert threshold"
+
+
+@pytest.mark.parametrize(
+    ("unit", "period"),
+    [
+        (TimeUnit.DAILY, "2026-11-19"),
+        (TimeUnit.MONTHLY, "2026-11"),
+        (TimeUnit.QUARTERLY, "2026-Q4"),
+        (TimeUnit.ANNUALLY, "2026"),
+    ],
+)
+def test_the_period_of_each_unit_survives(unit: TimeUnit, period: str) -> None:
+    assert parse(render(replace(MESSAGE, time_unit=unit))).period == period
+
+
+_amounts = st.builds(
+    Amount, st.decimals(0, 10**9, places=2), st.sampled_from(["$", "", "€", "US$"]), st.sampled_from(["", "GB", "%"])
+)
+_names = st.text(st.characters(categories=["L", "N"], include_characters="-_. "), min_size=1, max_size=100).filter(
+    lambda name: name == " ".join(name.split())
+)
+
+
+@given(
+    budget=_names,
+    limit=_amounts,
+    threshold=_amounts,
+    spent=_amounts,
+    day=st.dates(date(2015, 1, 1), date(2100, 1, 1)),
+    kind=st.sampled_from(AlertType),
+    unit=st.sampled_from([TimeUnit.MONTHLY, TimeUnit.QUARTERLY, TimeUnit.ANNUALLY]),
+    comparison=st.sampled_from("<>="),
+)
+def test_any_alert_comes_through(
+    budget: str,
+    limit: Amount,
+    threshold: Amount,
+    spent: Amount,
+    day: date,
+    kind: AlertType,
+    unit: TimeUnit,
+    comparison: str,
+) -> None:
+    message = BudgetMessage("123456789012", day, budget, "Cost", unit, limit, kind, comparison, threshold, spent)
+    assert parse(render(message)) == message
+
+
+def test_a_budget_cannot_smuggle_fields_into_its_alert() -> None:
+    """A name is on one line; the first field of a name counts no more than the last."""
+    message = replace(MESSAGE, budget="a per day Budget Type: Usage")
+    read = parse(render(message))
+    assert (read.budget, read.budget_type) == (message.budget, "Cost")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "does not begin"),
+        ("hello", "does not begin"),
+        ('{"AlarmName": "x"}', "does not begin"),
+        (MONTHLY_2019.replace("October 28", "February 30"), "no date"),
+        (MONTHLY_2019.replace("October", "Octobre"), "does not begin"),
+        (MONTHLY_2019.replace("AWS Account 111122223333", "AWS Account 1"), "names no account"),
+        (MONTHLY_2019.replace("Budget Name: billingThree", "Budget Name:"), "no Budget Name"),
+        (MONTHLY_2019.replace("Alert Threshold: > $24.00\n", ""), "no Alert Threshold"),
+        (MONTHLY_2019.replace("> $24.00\n", "> many\n"), "no amount"),
+        (MONTHLY_2019.replace("Alert Threshold: > $24.00", "Alert Threshold: 80%"), "threshold"),
+        (MONTHLY_2019.replace("Alert Type: ACTUAL", "Alert Type: GUESSED"), "alert type"),
+        (MONTHLY_2019.replace("ACTUAL Amount: $36.69", ""), "how much"),
+        (MONTHLY_2019 + " " * 70_000, "longer"),
+    ],
+)
+def test_what_is_no_alert_is_refused_with_the_reason(text: str, what: str) -> None:
+    with pytest.raises(NotABudgetMessage, match=what):
+        parse(text)
+
+
+@given(st.text(max_size=500))
+def test_no_text_breaks_the_parser(text: str) -> None:
+    for candidate in (text, MONTHLY_2019.replace("$24.00", text), MONTHLY_2019[: len(text)]):
+        with contextlib.suppress(NotABudgetMessage):
+            parse(candidate)
