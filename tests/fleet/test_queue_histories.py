@@ -93,7 +93,7 @@ class Histories(RuleBasedStateMachine):
         if end == "renew":
             self.expired.discard(identity)
             return
-        del self.held[identity]
+        self.lost.append(self.held.pop(identity))
         self.expired.discard(identity)
         covered = [one for key, one in self.asked.items() if key in claimed.covers and one.state is State.QUEUED]
         assert all(one.tenant == own.tenant and one.kind in BUILDS for one in covered)
