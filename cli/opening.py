@@ -8,13 +8,11 @@ from cli.output import Screen
 from errors import FreeholdError
 from fleet.engine import Engine, Stack
 from fleet.engine_process import Observer
-from fleet.environments import Environment, real, require_known_account, require_real_shell, sandboxed
+from fleet.environments import POLICIES, Environment, real, require_known_account, require_real_shell, sandboxed
 from fleet.interrupts import Interrupts
 from fleet.state import StackState, read_state
 from fleet.targets import Target
-from sandbox.home import CHECKOUT, Home
-
-POLICIES = CHECKOUT / "policies"
+from sandbox.home import Home
 
 
 def open_environment(cell: str, target: Target, screen: Screen, *, start: bool) -> Environment:

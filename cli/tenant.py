@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import options
-from cli.options import EnvironmentOption, JsonOption, NoColorOption, TargetOption, WaitOption, YesOption, confirm
-from cli.output import Screen, show_json, show_table
+from cli.options import EnvironmentOption, JsonOption, NoColorOption, TargetOption, YesOption, confirm
+from cli.output import Screen, show_json, show_table, spell
 from errors import UsageError
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from fleet.environments import Environment
-    from fleet.interrupts import Interrupts
+    from fleet.operations import Operation
     from fleet.registry import Registry, Tenant
     from fleet.targets import Target
-    from fleet.tenants import Tenants
+    from fleet.tenant_requests import Requests
     from stacks.contract import PlatformContract
 
 app = typer.Typer(name="tenant", no_args_is_help=True, help="Create, look at, change and delete tenants.")
@@ -27,33 +28,52 @@ app = typer.Typer(name="tenant", no_args_is_help=True, help="Create, look at, ch
 TenantArgument = Annotated[str, typer.Argument(metavar="ID", help="A DNS label of at most 40 characters without `--`.")]
 CellOption = Annotated[str | None, typer.Option("--cell", metavar="CELL", help="Cell of the environment to live in.")]
 
+KeyOption = Annotated[
+    str | None,
+    typer.Option("--idempotency-key", metavar="KEY", help="Asked twice with one key, it is done once."),
+]
+FollowOption = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Follow it until it ends, or only ask for it and return.")
+]
+
 
 @dataclass(frozen=True)
 class Opened:
-    """A cell whose platform is built, and its registry."""
+    """A cell whose platform is built, and its control database."""
 
     environment: Environment
     contract: PlatformContract
-    registry: Registry
+    database: sa.Engine
     screen: Screen
-    interrupts: Interrupts
-    wait: float
 
-    def tenants(self, step: object | None = None) -> Tenants:
-        """The cell's tenants; the engine's progress is shown on `step`."""
-        from cli.opening import engine_maker
-        from cli.output import Step
-        from fleet.tenants import Tenants
+    @property
+    def registry(self) -> Registry:
+        from fleet.registry import Registry
 
-        make = engine_maker(self.environment, self.screen, self.interrupts, self.wait)
-        observe = step.observe if isinstance(step, Step) else None
-        return Tenants(
-            self.environment,
-            self.contract.product,
-            self.contract.region,
-            self.registry,
-            lambda stack: make(stack, observe),
-        )
+        return Registry(self.database)
+
+    @property
+    def requests(self) -> Requests:
+        from fleet.tenant_requests import Requests
+        from fleet.wishes import Wishes
+
+        return Requests(self.database, Wishes(self.environment.cell, self.contract.product, self.contract.region))
+
+    def latest(self, tenant: str) -> Operation | None:
+        """Its operation that is open, else the last one."""
+        from fleet.queue_view import QueueView
+
+        return QueueView(self.database).latest(tenant)
+
+    def follow(self, asked: Operation, name: str) -> None:
+        """Show its progress until it ends. Raises FreeholdError where it fails."""
+        from cli.following import Follower
+        from fleet.interrupts import Interrupts
+        from fleet.queue_view import QueueView
+
+        follower = Follower(self.environment, QueueView(self.database), self.screen, Interrupts())
+        with self.screen.step(name) as step:
+            follower.follow(asked, step)
 
     def find(self, tenant: str) -> Tenant:
         """Raises UsageError where the registry has none, or another cell has it."""
@@ -66,11 +86,10 @@ class Opened:
 
 
 @contextmanager
-def _opened(env: str | None, target: Target | None, wait: float = options.WAIT) -> Iterator[Opened]:
+def _opened(env: str | None, target: Target | None) -> Iterator[Opened]:
     from cli.opening import check_account, open_environment, platform_state
-    from fleet.control_database import open_registry
+    from fleet.control_database import control_database
     from fleet.environments import choose
-    from fleet.interrupts import Interrupts
 
     cell, chosen = choose(env, target)
     with Screen() as screen:
@@ -78,8 +97,7 @@ def _opened(env: str | None, target: Target | None, wait: float = options.WAIT) 
         state = platform_state(environment)
         contract = environment.contract(state)
         check_account(environment, state, screen)
-        registry = open_registry(contract, environment.engine)
-        yield Opened(environment, contract, registry, screen, Interrupts(), wait)
+        yield Opened(environment, contract, control_database(contract, environment.engine), screen)
 
 
 @app.command()
@@ -93,28 +111,29 @@ def create(
     region: Annotated[str | None, typer.Option(help="Where its data must be. Default: the cell's.")] = None,
     email: Annotated[str | None, typer.Option(help="Its administrator's address.")] = None,
     cell: CellOption = None,
-    wait: WaitOption = options.WAIT,
+    key: KeyOption = None,
+    wait: FollowOption = True,
     yes: YesOption = False,
     as_json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Make a tenant: a row in the registry, then its own stack. One that failed is tried again."""
+    """Make a tenant: a row in the registry, then, by the runner, its own stack. One that failed is tried again."""
+    from cli.following import requester
     from fleet.registry import Status
-    from fleet.tenants import Request, require_id
+    from fleet.tenant_requests import Asker
+    from fleet.wishes import Request, require_id
 
     require_id(tenant)
-    with _opened(cell or env, target, wait) as opened:
+    with _opened(cell or env, target) as opened:
         found = opened.registry.get(tenant)
         again = found is not None and found.status in (Status.PENDING, Status.FAILED) and found.plan == plan
         if not again:
             confirm(f"Create {tenant} on plan {plan} in {opened.environment.cell}?", yes=yes)
-        with opened.screen.step(f"tenant {tenant}") as step:
-            tenants = opened.tenants(step)
-            request = Request(tenant, plan, name, subdomain, email, region)
-            row = opened.find(tenant) if again else tenants.add(request)
-            row, result = tenants.build(row)
-            step.result = f"{result.changed} resources changed"
-    _show(row, as_json=as_json)
+        request = Request(tenant, plan, name, subdomain, email, region)
+        asked = opened.requests.create(request, Asker(requester(), key))
+        if wait:
+            opened.follow(asked, f"tenant {tenant}")
+        _show(opened, tenant, as_json=as_json)
 
 
 @app.command("list")
@@ -148,13 +167,12 @@ def show(
     as_json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Show one tenant's record."""
-    from fleet.tenants import require_id
+    """Show one tenant's record, and the state of its operation that is open or was last."""
+    from fleet.wishes import require_id
 
     require_id(tenant)
     with _opened(env, target) as opened:
-        row = opened.find(tenant)
-    _show(row, as_json=as_json)
+        _show(opened, tenant, as_json=as_json)
 
 
 @app.command("plan")
@@ -163,23 +181,25 @@ def change_plan(
     plan: Annotated[str, typer.Argument(metavar="PLAN")],
     env: EnvironmentOption = None,
     target: TargetOption = None,
-    wait: WaitOption = options.WAIT,
+    key: KeyOption = None,
+    wait: FollowOption = True,
     yes: YesOption = False,
     as_json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
     """Move a tenant to another plan: its quotas change, its data stays."""
-    from fleet.tenants import require_id
+    from cli.following import requester
+    from fleet.tenant_requests import Asker
+    from fleet.wishes import require_id
 
     require_id(tenant)
-    with _opened(env, target, wait) as opened:
+    with _opened(env, target) as opened:
         row = opened.find(tenant)
         confirm(f"Move {tenant} from {row.plan} to {plan}?", yes=yes)
-        with opened.screen.step(f"tenant {tenant}") as step:
-            tenants = opened.tenants(step)
-            row, result = tenants.build(tenants.change_plan(row, plan))
-            step.result = f"{result.changed} resources changed"
-    _show(row, as_json=as_json)
+        asked = opened.requests.change_plan(tenant, plan, Asker(requester(), key))
+        if wait:
+            opened.follow(asked, f"tenant {tenant}")
+        _show(opened, tenant, as_json=as_json)
 
 
 @app.command()
@@ -190,35 +210,55 @@ def delete(
     ],
     env: EnvironmentOption = None,
     target: TargetOption = None,
-    wait: WaitOption = options.WAIT,
+    key: KeyOption = None,
+    wait: FollowOption = True,
     yes: YesOption = False,
     no_color: NoColorOption = False,
 ) -> None:
     """Delete a tenant with all its data. The registry keeps its row, as deleted."""
-    from fleet.registry import Status
-    from fleet.tenants import require_id
+    from cli.following import requester
+    from fleet.tenant_requests import Asker
+    from fleet.wishes import require_id
 
     require_id(tenant)
     if yes_delete_data != tenant:
         raise UsageError(f"--yes-delete-data says {yes_delete_data!r}, not {tenant!r}", mend="say the same id twice")
-    with _opened(env, target, wait) as opened:
-        row = opened.find(tenant)
-        if row.status is Status.DELETED:
-            raise UsageError("it is deleted already", where=f"tenant {tenant}")
+    with _opened(env, target) as opened:
+        opened.find(tenant)
         confirm(f"Delete {tenant} with all its data?", yes=yes)
-        with opened.screen.step(f"deleting tenant {tenant}") as step:
-            opened.tenants(step).delete(row)
-    typer.echo(f"tenant {tenant} is deleted")
+        asked = opened.requests.delete(tenant, Asker(requester(), key))
+        if wait:
+            opened.follow(asked, f"deleting tenant {tenant}")
+    typer.echo(f"tenant {tenant} is deleted" if wait else f"tenant {tenant} is being deleted by operation {asked.id}")
 
 
-def _show(row: Tenant, *, as_json: bool) -> None:
+def _show(opened: Opened, tenant: str, *, as_json: bool) -> None:
+    row, operation = opened.find(tenant), opened.latest(tenant)
     if as_json:
-        show_json(row.model_dump(mode="json"))
+        kept = None if operation is None else operation.model_dump(mode="json", exclude={"payload"})
+        show_json({**row.model_dump(mode="json"), "operation": kept})
         return
     shown = row.model_dump(mode="json", exclude={"limits", "desired_hash", "applied_hash"})
     limits = ", ".join(f"{name} {'unlimited' if value is None else value}" for name, value in row.limits.items())
     fields = [(key.replace("_", " "), str(value)) for key, value in shown.items() if value is not None]
-    show_table(("", ""), [*fields, ("limits", limits), ("built", _built(row))])
+    told = [] if operation is None else _told(operation)
+    show_table(("", ""), [*fields, ("limits", limits), ("built", _built(row)), *told])
+
+
+def _told(operation: Operation) -> list[tuple[str, str]]:
+    """The lines about an operation."""
+    took = "" if operation.seconds is None else f", the last one {spell(operation.seconds)}"
+    lines = [
+        ("operation", f"{operation.kind}, {operation.state}, asked by {operation.requester}"),
+        ("attempts", f"{operation.attempt} ({operation.failures} failed){took}"),
+        ("operation id", str(operation.id)),
+        ("correlation id", operation.correlation_id),
+    ]
+    if operation.error is not None:
+        lines.append(("operation error", operation.error))
+    if operation.failures and not operation.ended:
+        lines.append(("tried again", f"after {operation.not_before:%H:%M:%S} UTC"))
+    return lines
 
 
 def _built(row: Tenant) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from errors import FreeholdError
+from errors import FreeholdError, TransientError
 from fleet import migrations
 from fleet.registry import Registry
 from stacks.contract import PlatformContract
@@ -18,9 +18,15 @@ _CONNECT_SECONDS = 10
 
 
 def open_registry(contract: PlatformContract, environment: Mapping[str, str]) -> Registry:
-    """The registry, its schema brought up to date.
+    """The registry in `control_database`."""
+    return Registry(control_database(contract, environment))
 
-    `environment` is the engine's: it holds the credentials of the cloud, and PGSSLROOTCERT.
+
+def control_database(contract: PlatformContract, environment: Mapping[str, str]) -> sa.Engine:
+    """The control database, its schema brought up to date.
+
+    `environment` is the engine's: it holds the credentials of the cloud, and PGSSLROOTCERT. Raises TransientError where
+    it does not answer.
     """
     engine = sa.create_engine(_url(contract, environment), pool_pre_ping=True)
     try:
@@ -28,10 +34,10 @@ def open_registry(contract: PlatformContract, environment: Mapping[str, str]) ->
             migrations.upgrade(connection)
     except sa.exc.OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
-        raise FreeholdError(
+        raise TransientError(
             f"cannot connect: {reason}", where=f"control database of {contract.cell}", mend="./freehold sandbox status"
         ) from None
-    return Registry(engine)
+    return engine
 
 
 def _url(contract: PlatformContract, environment: Mapping[str, str]) -> sa.URL:

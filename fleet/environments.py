@@ -23,6 +23,9 @@ Json = Any
 
 DEFAULT = "sandbox"
 
+POLICIES = CHECKOUT / "policies"
+"""The pack that every update runs under."""
+
 # What would send a real environment's engine to the sandbox.
 _SANDBOX_ONLY = ("AWS_ENDPOINT_URL",)
 _ARN_ACCOUNT = re.compile(r"^arn:aws[a-z-]*:[a-z0-9-]*:[a-z0-9-]*:([0-9]{12}):")

@@ -49,6 +49,12 @@ class QueueView:
             sa.select(OPERATIONS).where(OPERATIONS.c.tenant == tenant).order_by(order, *ended_last).limit(1)
         )
 
+    def last_success(self, tenant: str) -> Operation | None:
+        """The tenant's operation that ended well last."""
+        done = (OPERATIONS.c.tenant == tenant) & (OPERATIONS.c.state == State.SUCCEEDED)
+        order = (OPERATIONS.c.finished_at.desc(), OPERATIONS.c.number.desc())
+        return self._one(sa.select(OPERATIONS).where(done).order_by(*order).limit(1))
+
     def open(self, cell: str) -> Sequence[Operation]:
         """Those that run or wait, in the order of asking."""
         return self._all(cell, OPERATIONS.c.finished_at.is_(None))

@@ -44,6 +44,10 @@ TENANTS = sa.Table(
 )
 
 
+class TenantExists(UsageError):
+    """The id is taken."""
+
+
 class Status(StrEnum):
     """Where a tenant is in its life."""
 
@@ -154,8 +158,8 @@ def lock(connection: sa.Connection, tenant: str) -> Tenant | None:
 
 
 def add(connection: sa.Connection, wanted: Wanted) -> Tenant:
-    """A new tenant, pending; takes over the row of a deleted one. Raises UsageError where the id or the subdomain is
-    taken; the transaction is lost with it."""
+    """A new tenant, pending; takes over the row of a deleted one. Raises TenantExists where the id is taken, UsageError
+    where the subdomain is; the transaction is lost with it."""
     values = {**_values(wanted), "status": Status.PENDING}
     anew = {
         **values,
@@ -180,7 +184,7 @@ def add(connection: sa.Connection, wanted: Wanted) -> Tenant:
         raise UsageError(taken, where=f"tenant {wanted.id}", mend="choose one by --subdomain") from None
     if row is None:
         mend = f"freehold tenant show {wanted.id}, or tenant plan to change its plan"
-        raise UsageError("it exists already", where=f"tenant {wanted.id}", mend=mend)
+        raise TenantExists("it exists already", where=f"tenant {wanted.id}", mend=mend)
     return _tenant(row)
 
 

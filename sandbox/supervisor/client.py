@@ -138,6 +138,14 @@ class Supervisor:
     def delete_cache(self, identifier: str) -> None:
         self._call(messages.DeleteCache, identifier=identifier)
 
+    def start_runner(self, cell: str, version: str) -> None:
+        """A runner for that cell's operations, of that version of the program; returns when it runs."""
+        self._call(messages.StartRunner, cell=cell, version=version)
+
+    def stop_runner(self, cell: str) -> None:
+        """What it has in hand is ended or handed back; one that is not there is fine."""
+        self._call(messages.StopRunner, cell=cell)
+
     def stop(self) -> None:
         """Ends every process of the sandbox, the supervisor last; data stays. Returns when they are gone."""
         identity = ProcessIdentity.of(self.status().supervisor_pid)

@@ -220,6 +220,17 @@ class DeleteCache(Record):
     identifier: Identifier
 
 
+class StartRunner(Record):
+    operation: Literal["start-runner"] = "start-runner"
+    cell: Identifier
+    version: str
+
+
+class StopRunner(Record):
+    operation: Literal["stop-runner"] = "stop-runner"
+    cell: Identifier
+
+
 class Stop(Record):
     operation: Literal["stop"] = "stop"
 
@@ -240,6 +251,8 @@ AnyRequest = (
     | UpdateCache
     | SetCacheUsers
     | DeleteCache
+    | StartRunner
+    | StopRunner
     | Stop
 )
 Request = Annotated[AnyRequest, Field(discriminator="operation")]

@@ -23,6 +23,7 @@ from sandbox.supervisor.clusters import Clusters
 from sandbox.supervisor.databases import Databases
 from sandbox.supervisor.messages import Answer, Failure, Status, SupervisorError
 from sandbox.supervisor.ports import Ports
+from sandbox.supervisor.runners import Runners
 from sandbox.supervisor.table import ProcessTable
 
 # Checks and calls to servers block; every process may be at one at once.
@@ -42,6 +43,7 @@ class Server:
         self._clusters = Clusters(self._site, self._table)
         self._databases = Databases(self._site, self._table)
         self._caches = Caches(self._site, self._table)
+        self._runners = Runners(self._site, self._table)
         self._phase: Literal["starting", "running", "stopping"] = "starting"
         self._stop = asyncio.Event()
 
@@ -88,7 +90,9 @@ class Server:
             self._caches.resume(),
             return_exceptions=True,
         )
-        for outcome in outcomes:
+        # Last: a runner works with all of them.
+        resumed = await asyncio.gather(self._runners.resume(), return_exceptions=True)
+        for outcome in (*outcomes, *resumed):
             if isinstance(outcome, FreeholdError):
                 _log.error("%s", outcome.line())
             elif isinstance(outcome, BaseException):
@@ -158,6 +162,10 @@ class Server:
                 return await self._caches.set_users(request)
             case messages.DeleteCache():
                 return await self._caches.delete(request.identifier)
+            case messages.StartRunner():
+                return await self._runners.start(request)
+            case messages.StopRunner():
+                return await self._runners.stop(request.cell)
             case messages.Stop():
                 return self.request_stop()
             case _:
