@@ -5,6 +5,8 @@ from __future__ import annotations
 import getpass
 import os
 import time
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli.output import Screen, Step
@@ -84,6 +86,30 @@ class Follower:
                 where=f"tenant {operation.tenant}",
                 mend=f"{self._environment.command('up')} starts one",
             )
+
+    def follow_all(self, asked: Sequence[Operation], step: Step) -> Sequence[Operation]:
+        """All of them when they have ended, well or not. Raises FreeholdError where no runner is there."""
+        looked = 0.0
+        while True:
+            now = self._view.all([one.id for one in asked])
+            ended = sum(one.ended for one in now)
+            step.show(ended, len(now), _at_work(now))
+            if ended == len(now):
+                step.result = tally(Counter(str(one.state) for one in now))
+                return now
+            if self._interrupts.count:
+                raise Interrupted(f"cell {self._environment.cell}")
+            waiting = [one for one in now if one.state is State.QUEUED]
+            if waiting and time.monotonic() - looked > _RUNNER_LOOK_SECONDS:
+                self._require_runner(waiting[0])
+                looked = time.monotonic()
+            time.sleep(_LOOK_SECONDS)
+
+
+def _at_work(operations: Sequence[Operation]) -> str:
+    """`acme creating database, beta previewing`, as far as a line holds it."""
+    running = [one for one in operations if one.state is State.RUNNING]
+    return ", ".join(f"{one.tenant} {(one.progress or {}).get('current') or 'previewing'}" for one in running[:3])
 
 
 def _show(operation: Operation, step: Step) -> None:

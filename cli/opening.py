@@ -53,6 +53,15 @@ def _start(home: Home, screen: Screen) -> None:
         step.result = "started" if started else "ready"
 
 
+def start_runner(environment: Environment) -> None:
+    """In the sandbox: have a runner of this program's version do the cell's operations."""
+    from fleet.program import runner_version
+    from sandbox.supervisor.client import Supervisor
+
+    if environment.target is Target.SANDBOX:
+        Supervisor.connect(environment.home).start_runner(environment.cell, runner_version())
+
+
 def platform_state(environment: Environment) -> StackState | None:
     """The state of the environment's platform stack."""
     stack = environment.stack

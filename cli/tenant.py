@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.cell import Cell, open_cell
 from cli.options import EnvironmentOption, JsonOption, NoColorOption, TargetOption, YesOption, confirm
-from cli.output import Screen, show_json, show_table, spell
+from cli.output import show_json, show_table, spell
 from errors import UsageError
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
-    from fleet.environments import Environment
     from fleet.operations import Operation
-    from fleet.registry import Registry, Tenant
-    from fleet.targets import Target
-    from fleet.tenant_requests import Requests
-    from stacks.contract import PlatformContract
+    from fleet.registry import Tenant
 
 app = typer.Typer(name="tenant", no_args_is_help=True, help="Create, look at, change and delete tenants.")
 
@@ -35,69 +27,6 @@ KeyOption = Annotated[
 FollowOption = Annotated[
     bool, typer.Option("--wait/--no-wait", help="Follow it until it ends, or only ask for it and return.")
 ]
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A cell whose platform is built, and its control database."""
-
-    environment: Environment
-    contract: PlatformContract
-    database: sa.Engine
-    screen: Screen
-
-    @property
-    def registry(self) -> Registry:
-        from fleet.registry import Registry
-
-        return Registry(self.database)
-
-    @property
-    def requests(self) -> Requests:
-        from fleet.tenant_requests import Requests
-        from fleet.wishes import Wishes
-
-        return Requests(self.database, Wishes(self.environment.cell, self.contract.product, self.contract.region))
-
-    def latest(self, tenant: str) -> Operation | None:
-        """Its operation that is open, else the last one."""
-        from fleet.queue_view import QueueView
-
-        return QueueView(self.database).latest(tenant)
-
-    def follow(self, asked: Operation, name: str) -> None:
-        """Show its progress until it ends. Raises FreeholdError where it fails."""
-        from cli.following import Follower
-        from fleet.interrupts import Interrupts
-        from fleet.queue_view import QueueView
-
-        follower = Follower(self.environment, QueueView(self.database), self.screen, Interrupts())
-        with self.screen.step(name) as step:
-            follower.follow(asked, step)
-
-    def find(self, tenant: str) -> Tenant:
-        """Raises UsageError where the registry has none, or another cell has it."""
-        found = self.registry.get(tenant)
-        if found is None:
-            raise UsageError("there is no such tenant", where=f"tenant {tenant}", mend="./freehold tenant list")
-        if found.cell != self.environment.cell:
-            raise UsageError(f"it lives in {found.cell}", where=f"tenant {tenant}", mend=f"--env {found.cell}")
-        return found
-
-
-@contextmanager
-def _opened(env: str | None, target: Target | None) -> Iterator[Opened]:
-    from cli.opening import check_account, open_environment, platform_state
-    from fleet.control_database import control_database
-    from fleet.environments import choose
-
-    cell, chosen = choose(env, target)
-    with Screen() as screen:
-        environment = open_environment(cell, chosen, screen, start=False)
-        state = platform_state(environment)
-        contract = environment.contract(state)
-        check_account(environment, state, screen)
-        yield Opened(environment, contract, control_database(contract, environment.engine), screen)
 
 
 @app.command()
@@ -124,7 +53,7 @@ def create(
     from fleet.wishes import Request, require_id
 
     require_id(tenant)
-    with _opened(cell or env, target) as opened:
+    with open_cell(cell or env, target) as opened:
         found = opened.registry.get(tenant)
         again = found is not None and found.status in (Status.PENDING, Status.FAILED) and found.plan == plan
         if not again:
@@ -145,7 +74,7 @@ def list_tenants(
     no_color: NoColorOption = False,
 ) -> None:
     """List the tenants in the registry."""
-    with _opened(env, target) as opened:
+    with open_cell(env, target) as opened:
         rows = opened.registry.list(deleted=deleted)
     if as_json:
         show_json([row.model_dump(mode="json") for row in rows])
@@ -171,7 +100,7 @@ def show(
     from fleet.wishes import require_id
 
     require_id(tenant)
-    with _opened(env, target) as opened:
+    with open_cell(env, target) as opened:
         _show(opened, tenant, as_json=as_json)
 
 
@@ -193,7 +122,7 @@ def change_plan(
     from fleet.wishes import require_id
 
     require_id(tenant)
-    with _opened(env, target) as opened:
+    with open_cell(env, target) as opened:
         row = opened.find(tenant)
         confirm(f"Move {tenant} from {row.plan} to {plan}?", yes=yes)
         asked = opened.requests.change_plan(tenant, plan, Asker(requester(), key))
@@ -223,7 +152,7 @@ def delete(
     require_id(tenant)
     if yes_delete_data != tenant:
         raise UsageError(f"--yes-delete-data says {yes_delete_data!r}, not {tenant!r}", mend="say the same id twice")
-    with _opened(env, target) as opened:
+    with open_cell(env, target) as opened:
         opened.find(tenant)
         confirm(f"Delete {tenant} with all its data?", yes=yes)
         asked = opened.requests.delete(tenant, Asker(requester(), key))
@@ -232,8 +161,8 @@ def delete(
     typer.echo(f"tenant {tenant} is deleted" if wait else f"tenant {tenant} is being deleted by operation {asked.id}")
 
 
-def _show(opened: Opened, tenant: str, *, as_json: bool) -> None:
-    row, operation = opened.find(tenant), opened.latest(tenant)
+def _show(opened: Cell, tenant: str, *, as_json: bool) -> None:
+    row, operation = opened.find(tenant), opened.view.latest(tenant)
     if as_json:
         kept = None if operation is None else operation.model_dump(mode="json", exclude={"payload"})
         show_json({**row.model_dump(mode="json"), "operation": kept})

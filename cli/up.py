@@ -131,16 +131,15 @@ def _examples(
     stack, and the last runs of those that are as they shall be. One that was deleted stays deleted."""
     from catalog.identifiers import tenant_stack
     from cli.following import Follower
+    from cli.opening import start_runner
     from fleet.outcomes import Outcome
-    from fleet.program import runner_version
     from fleet.queue_view import QueueView
     from fleet.tenant_requests import Requests
     from fleet.wishes import Wishes
-    from sandbox.supervisor.client import Supervisor
 
     if environment.target is not Target.SANDBOX:
         return {}, []
-    Supervisor.connect(environment.home).start_runner(environment.cell, runner_version())
+    start_runner(environment)
     view = QueueView(database)
     requests = Requests(database, Wishes(environment.cell, contract.product, contract.region))
     follower = Follower(environment, view, screen, interrupts)
@@ -163,7 +162,7 @@ def _ask(name: str, plan: str, database: sa.Engine, requests: Requests) -> Opera
     from cli.following import requester
     from fleet.program import program_version
     from fleet.queue_view import QueueView
-    from fleet.registry import Registry, Status
+    from fleet.registry import Registry
     from fleet.tenant_requests import Asker
     from fleet.wishes import Request
 
@@ -174,8 +173,6 @@ def _ask(name: str, plan: str, database: sa.Engine, requests: Requests) -> Opera
         return requests.create(Request(name, plan, name=name.replace("-", " ").title()), Asker(requester(), key))
     if first is not None and not first.ended:
         return first
-    if row is None or row.status in (Status.DELETING, Status.DELETED):
-        return None
-    if row.settled and row.program_version == program_version():
+    if row is None or not row.due(program_version()):
         return None
     return requests.update(name, Asker(requester()))

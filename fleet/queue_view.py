@@ -38,6 +38,12 @@ class QueueView:
     def get(self, identity: uuid.UUID) -> Operation | None:
         return self._one(sa.select(OPERATIONS).where(OPERATIONS.c.id == identity))
 
+    def all(self, identities: Sequence[uuid.UUID]) -> Sequence[Operation]:
+        """In the order of asking."""
+        statement = sa.select(OPERATIONS).where(OPERATIONS.c.id.in_(identities)).order_by(OPERATIONS.c.number)
+        with self._engine.connect() as connection:
+            return [operation(row) for row in connection.execute(statement)]
+
     def by_key(self, idempotency_key: str) -> Operation | None:
         return self._one(sa.select(OPERATIONS).where(OPERATIONS.c.idempotency_key == idempotency_key))
 

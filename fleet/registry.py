@@ -104,6 +104,12 @@ class Tenant(Wanted):
         """Whether what is wanted is what was built."""
         return self.status is Status.ACTIVE and self.desired_hash == self.applied_hash
 
+    def due(self, program_version: str) -> bool:
+        """Whether its stack is to be run: it is not as it is wanted, or another program built it."""
+        if self.tier is not Tier.BRIDGE or self.status in (Status.SUSPENDED, Status.DELETING, Status.DELETED):
+            return False
+        return not self.settled or self.program_version != program_version
+
 
 class Registry:
     """Each call is a transaction of its own; the functions below do the same within one that the caller has begun."""

@@ -22,7 +22,8 @@ _CACHE: TypeAdapter[Cache | None] = TypeAdapter(Cache | None)
 # Above the longest start of an instance on a busy two-core machine, so that the supervisor's own, better worded
 # timeout comes first.
 _ANSWER_SECONDS = 300.0
-_STOP_SECONDS = 60.0
+# Four layers of processes, each with 15 s to end by itself: runners, what runs on the API server, that, etcd.
+_STOP_SECONDS = 180.0
 
 
 class NotRunning(FreeholdError):

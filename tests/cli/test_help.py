@@ -30,6 +30,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         "", "up", "preview", "refresh", "destroy", "status", "doctor", "test",
         "sandbox", "sandbox start", "sandbox stop", "sandbox status", "sandbox env", "sandbox reset",
         "tenant", "tenant create", "tenant list", "tenant show", "tenant plan", "tenant delete",
+        "fleet", "fleet up", "fleet status",
     }  # fmt: skip
 
 
