@@ -40,6 +40,7 @@ from components.contracts import (
 from components.kubernetes.access import Access, AccessArgs
 from components.kubernetes.autoscaling import Autoscaling, AutoscalingArgs
 from components.kubernetes.quota import Quota, QuotaArgs
+from components.kubernetes.runner import Runner, RunnerArgs
 from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.kubernetes.traffic import Traffic, TrafficArgs
 from components.kubernetes.workload import Workload, WorkloadArgs
@@ -235,6 +236,18 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     TenantRules: lambda name, opts: TenantRules(name, TenantRulesArgs(PLATFORM), opts),
     Traffic: lambda name, opts: Traffic(
         name, TrafficArgs(tenant_ownership("acme"), "t-acme--default", ["10.10.252.0/22"], [5432, 6379]), opts
+    ),
+    Runner: lambda name, opts: Runner(
+        name,
+        RunnerArgs(
+            PLATFORM,
+            "freehold-system",
+            "registry.example/freehold@sha256:0",
+            "sandbox",
+            {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{ACCOUNT}:role/runner"},
+            {"PULUMI_BACKEND_URL": "s3://state"},
+        ),
+        opts,
     ),
     Workload: lambda name, opts: Workload(
         name,

@@ -37,6 +37,7 @@ TOKENS = {
     "Postgres": "freehold:aws:Postgres",
     "Quota": "freehold:kubernetes:Quota",
     "Redis": "freehold:aws:Redis",
+    "Runner": "freehold:kubernetes:Runner",
     "SharedDatabase": "freehold:postgres:SharedDatabase",
     "StoredSecret": "freehold:aws:StoredSecret",
     "TenantRules": "freehold:kubernetes:TenantRules",
@@ -47,6 +48,9 @@ TOKENS = {
     "WorkloadRole": "freehold:aws:WorkloadRole",
     "Workspace": "freehold:kubernetes:Workspace",
 }
+
+# What runs in a cell's cluster for all tenants; anything else in a namespace is one tenant's.
+OF_THE_CELL = {"Runner"}
 
 every_component = pytest.mark.parametrize("component", SAMPLES, ids=lambda component: component.__name__)
 
@@ -146,7 +150,8 @@ def test_ownership_is_marked_on_everything_that_takes_marks(component: type[pulu
         elif resource.type.startswith("kubernetes:"):
             labels = resource.plain()["metadata"].get("labels", {})
             domain = [f"freehold.dev/{key}" for key in ("product", "environment", "cost-centre")]
-            if "namespace" in resource.plain()["metadata"] or resource.type.endswith(":Namespace"):
+            inside = "namespace" in resource.plain()["metadata"] or resource.type.endswith(":Namespace")
+            if inside and component.__name__ not in OF_THE_CELL:
                 domain.append("freehold.dev/tenant")
             _check(resource, labels, *domain, "app.kubernetes.io/managed-by")
 

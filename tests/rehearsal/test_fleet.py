@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,9 +22,11 @@ RUNNER = "runner-sandbox"
 
 
 @pytest.fixture
-def database(built: Freehold) -> sa.Engine:
+def database(built: Freehold) -> Iterator[sa.Engine]:
     contract = read("sandbox", built.state().outputs[OUTPUT])
-    return control_database(contract, built.variables)
+    engine = control_database(contract, built.variables)
+    yield engine
+    engine.dispose()
 
 
 def operations(built: Freehold, tenant: str) -> dict[str, Any]:
