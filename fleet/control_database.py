@@ -22,13 +22,13 @@ def open_registry(contract: PlatformContract, environment: Mapping[str, str]) ->
     return Registry(control_database(contract, environment))
 
 
-def control_database(contract: PlatformContract, environment: Mapping[str, str]) -> sa.Engine:
-    """The control database, its schema brought up to date.
+def control_database(contract: PlatformContract, environment: Mapping[str, str], *, connections: int = 5) -> sa.Engine:
+    """The control database, its schema brought up to date; at most so many connections are kept.
 
     `environment` is the engine's: it holds the credentials of the cloud, and PGSSLROOTCERT. Raises TransientError where
     it does not answer.
     """
-    engine = sa.create_engine(_url(contract, environment), pool_pre_ping=True)
+    engine = sa.create_engine(_url(contract, environment), pool_pre_ping=True, pool_size=connections)
     try:
         with engine.begin() as connection:
             migrations.upgrade(connection)

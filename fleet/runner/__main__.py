@@ -61,7 +61,9 @@ class Process:
         environment = self._environment()
         stack = environment.stack
         contract = environment.contract(read_state(stack.project, stack.name, stack.environment, stack.workdir))
-        engine = control_database(contract, environment.engine)
+        # Each operation writes while its lease is renewed; the loop claims.
+        connections = 2 * self._pace.concurrency + 1
+        engine = control_database(contract, environment.engine, connections=connections)
         try:
             holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
             work = TenantWork(environment, Registry(engine))
