@@ -42,7 +42,12 @@ class Cell:
         from fleet.tenant_requests import Requests
         from fleet.wishes import Wishes
 
-        return Requests(self.database, Wishes(self.environment.cell, self.contract.product, self.contract.region))
+        return Requests(
+            self.database,
+            Wishes(
+                self.environment.cell, self.contract.product, self.contract.region, self.environment.tenants_maximum
+            ),
+        )
 
     @property
     def view(self) -> QueueView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import typer
 
 from errors import ExitCode
 from sandbox.home import CHECKOUT
+from sandbox.toolchain import ensure
 from sandbox.toolchain.progress import spell
 
 CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -35,7 +37,8 @@ def test(context: typer.Context) -> None:
 def run_all() -> ExitCode:
     """All checks, then all tests, whatever failed before; pytest's closing line comes last unless a check failed."""
     failed = [name for name, command in CHECKS if not _check(name, command)]
-    code = run_pytest(())
+    ensure()  # here, for what workers of pytest print is not seen
+    code = run_pytest(_side_by_side())
     if failed:
         print(f"freehold test: failed: {', '.join(failed)}", file=sys.stderr, flush=True)
         return ExitCode.FAILED
@@ -48,6 +51,15 @@ def run_pytest(arguments: Sequence[str]) -> ExitCode:
     if code in _ASKED_WRONGLY:
         return ExitCode.USAGE
     return ExitCode.OK if code == 0 else ExitCode.FAILED
+
+
+def _side_by_side() -> Sequence[str]:
+    """pytest's arguments for as many workers as there are processors, each with a sandbox of its own.
+
+    More than four would be more sandboxes than the suite has long tests.
+    """
+    workers = min(4, os.cpu_count() or 1)
+    return ("-n", str(workers), "--dist", "loadgroup", "--no-loadscope-reorder") if workers > 1 else ()
 
 
 def _check(name: str, command: tuple[str, ...]) -> bool:

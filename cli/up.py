@@ -141,7 +141,8 @@ def _examples(
         return {}, []
     start_runner(environment)
     view = QueueView(database)
-    requests = Requests(database, Wishes(environment.cell, contract.product, contract.region))
+    wishes = Wishes(environment.cell, contract.product, contract.region, environment.tenants_maximum)
+    requests = Requests(database, wishes)
     follower = Follower(environment, view, screen, interrupts)
 
     def follow(asked: Operation) -> Operation:
@@ -161,18 +162,19 @@ def _ask(name: str, plan: str, database: sa.Engine, requests: Requests) -> Opera
     """The operation that makes the tenant or brings it up to date; None where there is nothing to do."""
     from cli.following import requester
     from fleet.program import program_version
+    from fleet.queue import BUILDS
     from fleet.queue_view import QueueView
     from fleet.registry import Registry
     from fleet.tenant_requests import Asker
     from fleet.wishes import Request
 
-    key = f"example:{name}"
-    first = QueueView(database).by_key(key)
+    key, view = f"example:{name}", QueueView(database)
     row = Registry(database).get(name)
-    if first is None and row is None:
+    if row is None and view.by_key(key) is None:
         return requests.create(Request(name, plan, name=name.replace("-", " ").title()), Asker(requester(), key))
-    if first is not None and not first.ended:
-        return first
+    latest = view.latest(name)
+    if latest is not None and not latest.ended and latest.kind in BUILDS:
+        return latest
     if row is None or not row.due(program_version()):
         return None
     return requests.update(name, Asker(requester()))

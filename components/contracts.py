@@ -6,7 +6,7 @@ picks `components.aws` or `components.gcp` and nothing after that asks which.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -91,6 +91,40 @@ class Cluster(Protocol):
     security_group_id: pulumi.Output[str]
     oidc_issuer: pulumi.Output[str]
     oidc_provider: pulumi.Output[str]
+    ready: pulumi.Resource
+    """Nodes and add-ons. What runs pods comes after it, and goes before it: pods that nothing can move hold up the end
+    of their node, and disks are deleted by an add-on."""
+
+
+@dataclass(frozen=True)
+class NodeScalingArgs:
+    """What lets one service account of a cluster change the number of its nodes."""
+
+    ownership: Ownership
+    place: Place
+    physical_name: str
+    """The cluster's, known before it is made."""
+    cluster_name: pulumi.Input[str]
+    oidc_issuer: pulumi.Input[str]
+    oidc_provider: pulumi.Input[str]
+    service_account: tuple[str, str]
+    """Namespace and name."""
+
+
+class NodeScaling(Protocol):
+    """What a node autoscaler is told by its cloud."""
+
+    service_account_annotations: pulumi.Output[Mapping[str, str]]
+    arguments: Sequence[pulumi.Output[str]]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class DiskDriver:
+    """What makes a cluster's disks, and what it is told of each."""
+
+    provisioner: str
+    parameters: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -278,6 +312,8 @@ class PlatformCloud:
     """The first so many zones of the provider's region."""
     network: Callable[[str, NetworkArgs, pulumi.ResourceOptions], Network]
     cluster: Callable[[str, ClusterArgs, pulumi.ResourceOptions], Cluster]
+    node_scaling: Callable[[str, NodeScalingArgs, pulumi.ResourceOptions], NodeScaling]
+    disks: Callable[[Ownership], DiskDriver]
     postgres: Callable[[str, PostgresArgs, pulumi.ResourceOptions], Postgres]
     redis: Callable[[str, RedisArgs, pulumi.ResourceOptions], Redis]
     bucket: Callable[[str, BucketArgs, pulumi.ResourceOptions], Bucket]

@@ -38,6 +38,7 @@ class SharedServices:
     oidc_issuer: pulumi.Input[str]
     oidc_provider: pulumi.Input[str]
     data_cidrs: pulumi.Input[Sequence[str]]
+    service_cidr: pulumi.Input[str]
     region: pulumi.Input[str]
 
 
@@ -147,6 +148,7 @@ class TenantWorkspace(pulumi.ComponentResource):
                     service_account_annotations=objects.service_account_annotations,
                     data_cidrs=shared.data_cidrs,
                     data_ports=pulumi.Output.all(shared.database_port, shared.cache_port),
+                    service_cidr=shared.service_cidr,
                     connections=connections,
                     workloads=args.workloads,
                 ),

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from catalog.plans import Tier
 from errors import UsageError
 from fleet import registry
 from fleet.operations import OPERATIONS, Kind, Operation, enqueue, operation
-from fleet.registry import Status, Tenant, Wanted
+from fleet.registry import TENANTS, Status, Tenant, Wanted
 from fleet.wishes import Request, Wishes
 
 
@@ -47,6 +48,8 @@ class Requests:
             row = registry.lock(connection, wanted.id)
             if row is None or row.status not in (Status.PENDING, Status.FAILED) or row.plan != wanted.plan:
                 known = row is not None
+                if row is None or row.status is Status.DELETED:
+                    self._require_room(connection)
                 try:
                     row = registry.add(connection, wanted)
                 except registry.TenantExists as error:
@@ -81,6 +84,20 @@ class Requests:
                 raise UsageError("it is deleted already", where=f"tenant {tenant}")
             registry.deleting(connection, tenant)
             return _ask(connection, tenant, Kind.DELETE, asker)
+
+    def _require_room(self, connection: sa.Connection) -> None:
+        """Raises UsageError where the cell can hold no further tenant; the cloud would refuse it halfway."""
+        # Two that take the last place at once follow each other.
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"room in {self._wishes.cell}"))))
+        here = (TENANTS.c.cell == self._wishes.cell) & (TENANTS.c.tier == Tier.BRIDGE)
+        present = sa.select(sa.func.count()).where(here, TENANTS.c.status != Status.DELETED)
+        count = connection.scalar(present) or 0
+        if count >= self._wishes.tenants_maximum:
+            raise UsageError(
+                f"it holds {count} tenants, as many as its cache takes users",
+                where=f"cell {self._wishes.cell}",
+                mend="choose another cell with --cell; docs/limits.md says how to make room",
+            )
 
     def _existing(self, connection: sa.Connection, tenant: str) -> Tenant:
         row = self._row(connection, tenant)

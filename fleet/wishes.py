@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from catalog import blueprints
+from catalog import blueprints, limits
 from catalog.identifiers import check_tenant_id
 from catalog.plans import Plan, Tier
 from errors import UsageError
@@ -57,6 +57,8 @@ class Wishes:
     cell: str
     product: str
     region: str
+    tenants_maximum: int = limits.tenants_maximum()
+    """How many tenants of the bridge tier the cell can hold."""
 
     def wanted(self, request: Request) -> Wanted:
         """What a new tenant shall be. Raises UsageError for a bad value."""

@@ -110,7 +110,13 @@ def _explain(error: ValidationError) -> str:
 
 def _check_stack(settings: PlatformSettings | TenantSettings, stack: str) -> None:
     if isinstance(settings, PlatformSettings):
-        environment_of(stack)
+        if environment_of(stack) != "sandbox" and not settings.cluster.admins:
+            # Whoever runs `up` first would administer the cluster, and the next one would put another in their place.
+            raise UsageError(
+                f"{_NAMESPACE}cluster.admins: missing",
+                where=f"Pulumi.{stack}.yaml",
+                mend="name the IAM roles and users that administer the cluster, the one that runs `up` among them",
+            )
         return
     expected = f"tenant.{settings.tenant.cell}.{settings.tenant.id}"
     environment_of(settings.tenant.cell)

@@ -13,11 +13,15 @@ from components.contracts import (
     ClusterArgs,
     NetworkArgs,
     NodePool,
+    NodeScalingArgs,
     Place,
     Postgres,
     PostgresArgs,
     RedisArgs,
 )
+from components.kubernetes import node_autoscaler
+from components.kubernetes.default_storage import DefaultStorage, DefaultStorageArgs
+from components.kubernetes.node_autoscaler import NodeAutoscaler, NodeAutoscalerArgs
 from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.naming import physical_name
 from components.shared_database import SharedDatabase, SharedDatabaseArgs
@@ -29,6 +33,8 @@ from stacks.settings import PlatformSettings, PostgresSettings
 
 NAME_LIMIT = 40
 """The shortest limit among the services that are named after the cell: an ElastiCache replication group's."""
+EXAMPLE_ACCOUNT = "123456789012"
+"""AWS' own for documentation, and the sandbox's."""
 TENANTS_DATABASE = "tenants"
 CONTROL_DATABASE = "control"
 
@@ -38,6 +44,12 @@ def run(settings: PlatformSettings, cell: str) -> None:
     cloud = platform_cloud(settings.cloud)
     provider = cloud.provider(settings.cloud, settings.region)
     place = Place(cloud.account(provider), settings.region)
+    for principal in settings.cluster.admins:
+        if f":{EXAMPLE_ACCOUNT}:" in principal and place.account != EXAMPLE_ACCOUNT:
+            raise pulumi.RunError(
+                f"Pulumi.{cell}.yaml: freehold:cluster.admins: {principal} is the example, and this is account "
+                f"{place.account}; name the roles and users that administer the cluster"
+            )
     ownership = Ownership(settings.blueprint, environment_of(cell), settings.cost_centre)
     opts = pulumi.ResourceOptions(provider=provider)
 
@@ -97,7 +109,37 @@ def run(settings: PlatformSettings, cell: str) -> None:
 
     if settings.inside_network:
         kubernetes = KubernetesProvider("kubernetes", kubeconfig=cluster.kubeconfig, enable_server_side_apply=True)
-        TenantRules("tenant-rules", TenantRulesArgs(ownership), pulumi.ResourceOptions(provider=kubernetes))
+        in_cluster = pulumi.ResourceOptions(provider=kubernetes)
+        TenantRules("tenant-rules", TenantRulesArgs(ownership), in_cluster)
+        with_nodes = pulumi.ResourceOptions(provider=kubernetes, depends_on=[cluster.ready])
+        driver = cloud.disks(ownership)
+        DefaultStorage(
+            "default-storage", DefaultStorageArgs(ownership, driver.provisioner, driver.parameters), with_nodes
+        )
+        scaling = cloud.node_scaling(
+            "node-scaling",
+            NodeScalingArgs(
+                ownership=ownership,
+                place=place,
+                physical_name=named(),
+                cluster_name=cluster.cluster_name,
+                oidc_issuer=cluster.oidc_issuer,
+                oidc_provider=cluster.oidc_provider,
+                service_account=(node_autoscaler.NAMESPACE, node_autoscaler.SERVICE_ACCOUNT),
+            ),
+            opts,
+        )
+        NodeAutoscaler(
+            "node-autoscaler",
+            NodeAutoscalerArgs(
+                ownership=ownership,
+                kubernetes_version=settings.cluster.version,
+                cloud_arguments=scaling.arguments,
+                environment=scaling.environment,
+                service_account_annotations=scaling.service_account_annotations,
+            ),
+            with_nodes,
+        )
 
     def postgres(name: str, database: str, chosen: PostgresSettings) -> Postgres:
         server = cloud.postgres(

@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from catalog import blueprints
 from catalog.identifiers import TenantId, Workspace
+from catalog.limits import CACHE_USERS_MAXIMUM, CACHE_USERS_OF_THE_PLATFORM
 from catalog.plans import Image, Plan, Slug, Tier, Workload
 from stacks.networks import PRIVATE, Cidr, NetworkCidr, PrivateCidr, ServiceCidr, overlap, parse
 
@@ -18,6 +19,9 @@ LogRetention = Literal[
 ]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
 Https = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$")]
+IamPrincipal = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+$")]
+"""The ARN of a role or user. An access entry takes no session of a role (`assumed-role`) and no account:
+https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html"""
 Region = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)+-?[0-9]$")]
 """`us-east-1` (AWS) or `europe-west1` (GCP)."""
 
@@ -73,8 +77,9 @@ class ClusterSettings(Settings):
     service_cidr: ServiceCidr = "172.20.0.0/16"
     public_cidrs: tuple[Cidr, ...] = ()
     """Who may reach the API server from outside the network; absent, nobody."""
-    admins: tuple[str, ...] = ()
-    """Principals who administer the cluster; absent, whoever runs the program."""
+    admins: tuple[IamPrincipal, ...] = ()
+    """Who administers the cluster; whoever runs the program must be among them to work in it. The sandbox alone may
+    leave it out: its one operator administers it then."""
     nodes: NodeSettings
     log_retention_days: LogRetention = 90
 
@@ -113,6 +118,8 @@ class RedisSettings(Settings):
     machine_type: str
     replicas: int = Field(default=0, ge=0, le=5)
     snapshot_retention_days: int = Field(default=7, ge=1, le=35)
+    users_maximum: int = Field(default=CACHE_USERS_MAXIMUM, ge=CACHE_USERS_OF_THE_PLATFORM + 1)
+    """The account's quota of users in one user group: it bounds the tenants of the cell (docs/limits.md)."""
 
 
 class BucketSettings(Settings):

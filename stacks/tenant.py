@@ -83,6 +83,7 @@ def run(settings: TenantSettings) -> None:
                 oidc_issuer=of(lambda known: known.cluster.oidc_issuer),
                 oidc_provider=of(lambda known: known.cluster.oidc_provider_arn),
                 data_cidrs=of(lambda known: list(known.network.data_cidrs)),
+                service_cidr=of(lambda known: known.network.service_cidr),
                 region=of(lambda known: known.region),
             ),
             protect=settings.protect,

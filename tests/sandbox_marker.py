@@ -1,7 +1,8 @@
 """pytest plugin: what the marker `sandbox` means to a run.
 
-The tools are made before the first test, so that no test's time limit pays for them; and `-n 2 --dist loadgroup` runs
-all these tests in one worker, so that there is one sandbox.
+The tools are made before the first test, so that no test's time limit pays for them. With `-n 2 --dist loadgroup
+--no-loadscope-reorder` each file's tests stay in one worker, which has one sandbox for all that it is given, and those
+that share the built platform stay together.
 """
 
 from __future__ import annotations
@@ -14,10 +15,21 @@ from sandbox.toolchain import ensure
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that share a sandbox into one group."""
+    """Group the tests that share a sandbox; the longest first, so that no worker is left alone with one at the end."""
     for item in items:
         if _needs_sandbox(item):
-            item.add_marker(pytest.mark.xdist_group("sandbox"))
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=_time_limit, reverse=True)  # stable: tests with the same limit stay in their order
+
+
+def _group(item: pytest.Item) -> str:
+    shares_platform = isinstance(item, pytest.Function) and "built" in item.fixturenames
+    return "platform" if shares_platform else item.path.name
+
+
+def _time_limit(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0.0
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -33,6 +33,7 @@ class Bucket(pulumi.ComponentResource):
                 place=args.place,
                 purpose=f"Objects in the bucket {args.bucket_name}",
                 alias=physical_name(args.bucket_name, limit=64),
+                services=("s3",),
                 protect=args.protect,
             ),
             child,

@@ -39,6 +39,7 @@ class BudgetAlerts(pulumi.ComponentResource):
                 place=args.place,
                 purpose=f"Alerts of the budget {args.budget_name}",
                 alias=physical_name(args.budget_name, "alerts", limit=64),
+                services=("sns",),
                 grants=[
                     {
                         "Sid": "BudgetsEncrypt",

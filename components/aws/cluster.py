@@ -11,7 +11,7 @@ from pulumi_aws import cloudwatch, ec2, eks, iam, vpc
 from pulumi_aws.eks.outputs import ClusterIdentity
 
 from components import tags
-from components.aws.arn import managed_policy, partition
+from components.aws.arn import account_root, managed_policy, partition
 from components.aws.cluster_addons import ClusterAddons, ClusterAddonsArgs
 from components.aws.key import Key, KeyArgs
 from components.aws.kubeconfig import kubeconfig
@@ -32,7 +32,7 @@ class Cluster(pulumi.ComponentResource):
       the public networks that are named
     - one managed node group, and a security group that its nodes carry, by which databases know them
     - an OIDC provider, so that service accounts can take IAM roles
-    - the add-ons that EKS maintains
+    - the add-ons that EKS maintains, in pinned versions
     - an access entry with the cluster administrator's policy for each of `admins`; the creator gets nothing by itself
     """
 
@@ -42,6 +42,7 @@ class Cluster(pulumi.ComponentResource):
     security_group_id: pulumi.Output[str]
     oidc_issuer: pulumi.Output[str]
     oidc_provider: pulumi.Output[str]
+    ready: pulumi.Resource
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("freehold:aws:Cluster", name, None, opts)
@@ -69,6 +70,7 @@ class Cluster(pulumi.ComponentResource):
             physical_name=args.name,
             oidc_issuer=issuer,
             oidc_provider=provider.arn,
+            kubernetes_version=args.kubernetes_version,
             before_nodes=True,
         )
         # Nodes become ready only with a network, everything else in the cluster only with nodes.
@@ -89,7 +91,7 @@ class Cluster(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[network]),
         )
-        ClusterAddons(
+        self.ready = ClusterAddons(
             f"{name}-addons",
             replace(network_addons, before_nodes=False),
             pulumi.ResourceOptions(parent=self, depends_on=[nodes]),
@@ -132,6 +134,19 @@ class Cluster(pulumi.ComponentResource):
                 place=args.place,
                 purpose=f"Kubernetes secrets of the cluster {args.name}",
                 alias=physical_name(args.name, "secrets", limit=64),
+                # EKS works by a grant that whoever creates the cluster makes, and a condition on the service keeps it
+                # from being made: https://docs.aws.amazon.com/eks/latest/userguide/enable-kms.html
+                services=(),
+                grants=[
+                    {
+                        "Sid": "ClusterCreation",
+                        "Effect": "Allow",
+                        "Principal": {"AWS": account_root(args.place)},
+                        "Action": "kms:CreateGrant",
+                        "Resource": "*",
+                        "Condition": {"StringEquals": {"kms:CallerAccount": args.place.account}},
+                    }
+                ],
                 protect=args.protect,
             ),
             self._child,

@@ -9,6 +9,7 @@ import pulumi
 from pulumi_aws import eks
 
 from components import tags
+from components.aws.addon_versions import addon_version
 from components.aws.arn import managed_policy
 from components.aws.workload_role import WorkloadRole, WorkloadRoleArgs
 from components.contracts import Place
@@ -35,7 +36,16 @@ ADDONS = (
     Addon("coredns", False),
     # The metrics that HorizontalPodAutoscalers read.
     Addon("metrics-server", False),
-    Addon("aws-ebs-csi-driver", False, "ebs-csi-controller-sa", "service-role/AmazonEBSCSIDriverPolicy"),
+    # The add-on's own default StorageClass takes no parameters, so its volumes would not be encrypted: the platform
+    # makes one that is (components/kubernetes/default_storage.py), and there may be only one default.
+    # https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/charts/aws-ebs-csi-driver/values.yaml
+    Addon(
+        "aws-ebs-csi-driver",
+        False,
+        "ebs-csi-controller-sa",
+        "service-role/AmazonEBSCSIDriverPolicy",
+        json.dumps({"defaultStorageClass": {"enabled": False}}),
+    ),
 )
 
 
@@ -47,11 +57,16 @@ class ClusterAddonsArgs:
     physical_name: str
     oidc_issuer: pulumi.Input[str]
     oidc_provider: pulumi.Input[str]
+    kubernetes_version: str
     before_nodes: bool
 
 
 class ClusterAddons(pulumi.ComponentResource):
-    """Those of `ADDONS` that nodes need, or those that need nodes, each in EKS' default version for the cluster's."""
+    """Those of `ADDONS` that nodes need, or those that need nodes, each in the version that goes with the cluster's.
+
+    What the program says is what runs: a setting that somebody changed in the cluster is put back, at creation and at
+    each change of the add-on. https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdateAddon.html
+    """
 
     def __init__(self, name: str, args: ClusterAddonsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("freehold:aws:ClusterAddons", name, None, opts)
@@ -77,10 +92,11 @@ class ClusterAddons(pulumi.ComponentResource):
                 f"{name}-{addon.name}",
                 cluster_name=args.cluster_name,
                 addon_name=addon.name,
+                addon_version=addon_version(addon.name, args.kubernetes_version),
                 configuration_values=addon.configuration,
                 service_account_role_arn=role,
                 resolve_conflicts_on_create="OVERWRITE",
-                resolve_conflicts_on_update="PRESERVE",
+                resolve_conflicts_on_update="OVERWRITE",
                 tags=tags.aws(args.ownership, name=f"{args.physical_name}-{addon.name}"),
                 opts=child,
             )

@@ -6,7 +6,9 @@ from components.aws import account
 from components.aws.bucket import Bucket
 from components.aws.budget_alerts import BudgetAlerts
 from components.aws.cluster import Cluster
+from components.aws.disks import disks
 from components.aws.network import Network
+from components.aws.node_scaling import NodeScaling
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
 from components.contracts import PlatformCloud
@@ -18,6 +20,8 @@ CLOUD = PlatformCloud(
     zones=account.zones,
     network=Network,
     cluster=Cluster,
+    node_scaling=NodeScaling,
+    disks=disks,
     postgres=Postgres,
     redis=Redis,
     bucket=Bucket,

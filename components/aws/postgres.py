@@ -7,11 +7,10 @@ import pulumi_random as random
 from pulumi_aws import cloudwatch, rds
 
 from components import tags
-from components.aws.closed_security_group import ClosedSecurityGroup, ClosedSecurityGroupArgs
-from components.aws.key import Key, KeyArgs
+from components.aws.enclosure import Enclosure, EnclosureArgs
+from components.aws.postgres_parameters import parameters
 from components.aws.stored_secret import StoredSecret
 from components.contracts import PostgresArgs, StoredSecretArgs
-from components.naming import physical_name
 
 PORT = 5432
 USERNAME = "freehold"
@@ -42,26 +41,20 @@ class Postgres(pulumi.ComponentResource):
         super().__init__("freehold:aws:Postgres", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         marks = tags.aws(args.ownership, name=args.identifier)
-        key = Key(
-            f"{name}-encryption",
-            KeyArgs(
+        around = Enclosure(
+            f"{name}-enclosure",
+            EnclosureArgs(
                 ownership=args.ownership,
                 place=args.place,
-                purpose=f"Storage, backups and secrets of the database {args.identifier}",
-                alias=physical_name(args.identifier, limit=64),
-                protect=args.protect,
-            ),
-            child,
-        )
-        guard = ClosedSecurityGroup(
-            f"{name}-guard",
-            ClosedSecurityGroupArgs(
-                ownership=args.ownership,
-                service=args.identifier,
+                identifier=args.identifier,
+                contents="Storage, backups and secrets of the database",
+                key_service="rds",
                 network_id=args.network_id,
                 port=PORT,
                 clients=args.client_security_groups,
                 cidrs=args.client_cidrs,
+                replaced_by={"database": args.database},
+                protect=args.protect,
             ),
             child,
         )
@@ -72,15 +65,12 @@ class Postgres(pulumi.ComponentResource):
             tags=marks,
             opts=child,
         )
-        parameters = rds.ParameterGroup(
+        group = rds.ParameterGroup(
             f"{name}-parameters",
             name=f"{args.identifier}-{args.version}",
             family=f"postgres{args.version}",
-            parameters=[
-                {"name": parameter, "value": value}
-                # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
-                for parameter, value in sorted({"rds.force_ssl": "1", **args.parameters}.items())
-            ],
+            # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
+            parameters=parameters({"rds.force_ssl": "1", **args.parameters}),
             tags=marks,
             opts=child,
         )
@@ -94,9 +84,6 @@ class Postgres(pulumi.ComponentResource):
         )
         # RDS takes no `/`, `@`, `"` or space; letters and digits also need no quoting in a URL.
         password = random.RandomPassword(f"{name}-password", length=40, special=False, opts=child)
-        snapshot = random.RandomId(
-            f"{name}-final-snapshot", byte_length=4, keepers={"identifier": args.identifier}, opts=child
-        )
         instance = rds.Instance(
             f"{name}-instance",
             identifier=args.identifier,
@@ -111,12 +98,12 @@ class Postgres(pulumi.ComponentResource):
             max_allocated_storage=args.storage_limit_gib,
             storage_type="gp3",
             storage_encrypted=True,
-            kms_key_id=key.arn,
+            kms_key_id=around.key,
             multi_az=args.highly_available,
             publicly_accessible=False,
             db_subnet_group_name=subnets.name,
-            vpc_security_group_ids=[guard.security_group_id],
-            parameter_group_name=parameters.name,
+            vpc_security_group_ids=[around.security_group_id],
+            parameter_group_name=group.name,
             ca_cert_identifier="rds-ca-rsa2048-g1",
             backup_retention_period=args.backup_retention_days,
             backup_window="02:00-03:00",
@@ -125,7 +112,7 @@ class Postgres(pulumi.ComponentResource):
             delete_automated_backups=False,
             deletion_protection=args.protect,
             skip_final_snapshot=False,
-            final_snapshot_identifier=pulumi.Output.concat(args.identifier, "-final-", snapshot.hex),
+            final_snapshot_identifier=around.final_snapshot,
             enabled_cloudwatch_logs_exports=["postgresql"],
             auto_minor_version_upgrade=True,
             allow_major_version_upgrade=False,
@@ -146,7 +133,7 @@ class Postgres(pulumi.ComponentResource):
                     "password": password.result,
                     "sslmode": "require",
                 },
-                key=key.arn,
+                key=around.key,
                 recovery_days=30 if args.protect else 0,
             ),
             child,

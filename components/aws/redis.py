@@ -7,8 +7,7 @@ import pulumi_random as random
 from pulumi_aws import elasticache
 
 from components import tags
-from components.aws.closed_security_group import ClosedSecurityGroup, ClosedSecurityGroupArgs
-from components.aws.key import Key, KeyArgs
+from components.aws.enclosure import Enclosure, EnclosureArgs
 from components.aws.stored_secret import StoredSecret
 from components.contracts import RedisArgs, StoredSecretArgs
 from components.naming import physical_name
@@ -36,34 +35,28 @@ class Redis(pulumi.ComponentResource):
         super().__init__("freehold:aws:Redis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         marks = tags.aws(args.ownership, name=args.identifier)
-        key = Key(
-            f"{name}-encryption",
-            KeyArgs(
-                ownership=args.ownership,
-                place=args.place,
-                purpose=f"Data, snapshots and secrets of the cache {args.identifier}",
-                alias=physical_name(args.identifier, limit=64),
-                protect=args.protect,
-            ),
-            child,
-        )
-        guard = ClosedSecurityGroup(
-            f"{name}-guard",
-            ClosedSecurityGroupArgs(
-                ownership=args.ownership,
-                service=args.identifier,
-                network_id=args.network_id,
-                port=PORT,
-                clients=args.client_security_groups,
-            ),
-            child,
-        )
         subnets = elasticache.SubnetGroup(
             f"{name}-subnets",
             name=args.identifier,
             subnet_ids=list(args.subnet_ids),
             tags=marks,
             opts=child,
+        )
+        around = Enclosure(
+            f"{name}-enclosure",
+            EnclosureArgs(
+                ownership=args.ownership,
+                place=args.place,
+                identifier=args.identifier,
+                contents="Data, snapshots and secrets of the cache",
+                key_service="elasticache",
+                network_id=args.network_id,
+                port=PORT,
+                clients=args.client_security_groups,
+                replaced_by={"subnets": subnets.name},
+                protect=args.protect,
+            ),
+            child,
         )
         parameters = elasticache.ParameterGroup(
             f"{name}-parameters",
@@ -91,9 +84,6 @@ class Redis(pulumi.ComponentResource):
             # Tenants' stacks add their users by associations of their own.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["userIds"]),
         )
-        snapshot = random.RandomId(
-            f"{name}-final-snapshot", byte_length=4, keepers={"identifier": args.identifier}, opts=child
-        )
         replication_group = elasticache.ReplicationGroup(
             f"{name}-replication-group",
             replication_group_id=args.identifier,
@@ -107,16 +97,16 @@ class Redis(pulumi.ComponentResource):
             multi_az_enabled=args.replicas > 0,
             parameter_group_name=parameters.name,
             subnet_group_name=subnets.name,
-            security_group_ids=[guard.security_group_id],
+            security_group_ids=[around.security_group_id],
             user_group_ids=[group.user_group_id],
             transit_encryption_enabled=True,
             transit_encryption_mode="required",
             at_rest_encryption_enabled=True,
-            kms_key_id=key.arn,
+            kms_key_id=around.key,
             snapshot_retention_limit=args.snapshot_retention_days,
             snapshot_window="01:00-02:00",
             maintenance_window="sun:04:30-sun:05:30",
-            final_snapshot_identifier=pulumi.Output.concat(args.identifier, "-final-", snapshot.hex),
+            final_snapshot_identifier=around.final_snapshot,
             auto_minor_version_upgrade=True,
             apply_immediately=not args.protect,
             tags=marks,
@@ -133,7 +123,7 @@ class Redis(pulumi.ComponentResource):
                 secret_name=f"{args.identifier}/redis/admin",
                 description=f"Administrator of the cache {args.identifier}",
                 value={"host": self.host, "port": self.port, "username": ADMIN, "password": password},
-                key=key.arn,
+                key=around.key,
                 recovery_days=30 if args.protect else 0,
             ),
             child,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 import pulumi
 from pulumi_kubernetes.networking import v1
@@ -22,16 +23,31 @@ class TrafficArgs:
     data_cidrs: pulumi.Input[Sequence[str]]
     """Where the shared databases and caches are."""
     data_ports: pulumi.Input[Sequence[int]]
+    service_cidr: pulumi.Input[str]
+    """Addresses of the cluster's services; the first is the API server's."""
 
 
 class Traffic(pulumi.ComponentResource):
-    """NetworkPolicies: everything is denied in both directions, then let out are name resolution, the workspace's own
-    pods, the shared databases and caches, and HTTPS to public addresses. Other namespaces stay out of reach."""
+    """NetworkPolicies: everything is denied in both directions, then let out are
+
+    - name resolution
+    - the workspace's own pods
+    - the shared databases and caches, on their ports
+    - the Kubernetes API, at the address of its service and nowhere else: the workspace's service account carries the
+      role `operator` for the programs' own use, and only a pod that asks for the account's token can log in
+    - HTTPS to public addresses, among them the cloud's own services: a pod takes its role at the public address of the
+      token service (AWS: STS) and uses the bucket at its public address, through NAT and the gateway endpoint
+
+    Other namespaces, nodes, the control plane's own addresses and the machine's metadata service stay out of reach. So
+    would private endpoints of cloud services: who adds one, with its private name, lets workspaces reach its addresses
+    here first.
+    """
 
     def __init__(self, name: str, args: TrafficArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("freehold:kubernetes:Traffic", name, None, opts)
         ports = pulumi.Output.from_input(args.data_ports).apply(_ports)
         data = pulumi.Output.from_input(args.data_cidrs).apply(_blocks)
+        api_server = pulumi.Output.from_input(args.service_cidr).apply(_first_service)
         policies: dict[str, v1.NetworkPolicySpecArgsDict] = {
             "default-deny": {"pod_selector": {}, "policy_types": ["Ingress", "Egress"]},
             "allow-own-pods": {
@@ -60,6 +76,11 @@ class Traffic(pulumi.ComponentResource):
                 "policy_types": ["Egress"],
                 "egress": [{"to": data, "ports": ports}],
             },
+            "allow-kubernetes-api": {
+                "pod_selector": {},
+                "policy_types": ["Egress"],
+                "egress": [{"to": api_server, "ports": [{"protocol": "TCP", "port": 443}]}],
+            },
             "allow-public-https": {
                 "pod_selector": {},
                 "policy_types": ["Egress"],
@@ -83,6 +104,15 @@ class Traffic(pulumi.ComponentResource):
 
 def _blocks(cidrs: Sequence[str]) -> Sequence[v1.NetworkPolicyPeerArgsDict]:
     return [{"ip_block": {"cidr": cidr}} for cidr in cidrs]
+
+
+def _first_service(cidr: str) -> Sequence[v1.NetworkPolicyPeerArgsDict]:
+    """The service `kubernetes` has the first address, and EKS' network add-on holds its policies against a packet
+    before the service's address becomes an endpoint's:
+    https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/ (--service-cluster-ip-range) and
+    https://github.com/aws/amazon-network-policy-controller-k8s/issues/222
+    """
+    return _blocks([f"{IPv4Network(cidr)[1]}/32"])
 
 
 def _ports(ports: Sequence[int]) -> Sequence[v1.NetworkPolicyPortArgsDict]:

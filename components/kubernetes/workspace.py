@@ -31,6 +31,7 @@ class WorkspaceArgs:
     service_account_annotations: pulumi.Input[Mapping[str, str]]
     data_cidrs: pulumi.Input[Sequence[str]]
     data_ports: pulumi.Input[Sequence[int]]
+    service_cidr: pulumi.Input[str]
     connections: Mapping[str, pulumi.Input[str]]
     """Environment variables; secret."""
     workloads: tuple[tuple[plans.Workload, pulumi.Input[str]], ...]
@@ -55,7 +56,9 @@ class Workspace(pulumi.ComponentResource):
         namespace = made.metadata.apply(lambda metadata: str(metadata["name"]))
         quota = Quota(f"{name}-size", QuotaArgs(args.ownership, namespace, args.size), child)
         traffic = Traffic(
-            f"{name}-traffic", TrafficArgs(args.ownership, namespace, args.data_cidrs, args.data_ports), child
+            f"{name}-traffic",
+            TrafficArgs(args.ownership, namespace, args.data_cidrs, args.data_ports, args.service_cidr),
+            child,
         )
         access = Access(
             f"{name}-access",

@@ -14,10 +14,12 @@ from components.aws.cache_user import CacheUser
 from components.aws.closed_security_group import ClosedSecurityGroup, ClosedSecurityGroupArgs
 from components.aws.cluster import Cluster
 from components.aws.cluster_addons import ClusterAddons, ClusterAddonsArgs
+from components.aws.enclosure import Enclosure, EnclosureArgs
 from components.aws.flow_logs import FlowLogs, FlowLogsArgs
 from components.aws.key import Key, KeyArgs
 from components.aws.network import Network
 from components.aws.node_group import NodeGroup, NodeGroupArgs
+from components.aws.node_scaling import NodeScaling
 from components.aws.object_access import ObjectAccess
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
@@ -31,6 +33,7 @@ from components.contracts import (
     ClusterArgs,
     NetworkArgs,
     NodePool,
+    NodeScalingArgs,
     ObjectAccessArgs,
     Place,
     PostgresArgs,
@@ -39,6 +42,8 @@ from components.contracts import (
 )
 from components.kubernetes.access import Access, AccessArgs
 from components.kubernetes.autoscaling import Autoscaling, AutoscalingArgs
+from components.kubernetes.default_storage import DefaultStorage, DefaultStorageArgs
+from components.kubernetes.node_autoscaler import NodeAutoscaler, NodeAutoscalerArgs
 from components.kubernetes.quota import Quota, QuotaArgs
 from components.kubernetes.runner import Runner, RunnerArgs
 from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
@@ -167,6 +172,7 @@ def tenant(id: str, workspaces: tuple[str, ...] = ("default",), *, protect: bool
             oidc_issuer=ISSUER,
             oidc_provider=OIDC_PROVIDER,
             data_cidrs=["10.10.252.0/22"],
+            service_cidr="172.20.0.0/16",
             region="us-east-1",
         ),
         protect=protect,
@@ -174,7 +180,7 @@ def tenant(id: str, workspaces: tuple[str, ...] = ("default",), *, protect: bool
 
 
 def _addons() -> ClusterAddonsArgs:
-    return ClusterAddonsArgs(PLATFORM, PLACE, "c", "chronos-cloud-sandbox", ISSUER, OIDC_PROVIDER, True)
+    return ClusterAddonsArgs(PLATFORM, PLACE, "c", "chronos-cloud-sandbox", ISSUER, OIDC_PROVIDER, "1.35", True)
 
 
 def _workspace() -> WorkspaceArgs:
@@ -187,6 +193,7 @@ def _workspace() -> WorkspaceArgs:
         service_account_annotations={"eks.amazonaws.com/role-arn": "arn"},
         data_cidrs=["10.10.252.0/22"],
         data_ports=[5432, 6379],
+        service_cidr="172.20.0.0/16",
         connections={"DATABASE_URL": pulumi.Output.secret(f"postgresql://u:{CANARY}@h/d")},
         workloads=((WORKLOAD, "registry.k8s.io/pause:3.10.1"),),
     )
@@ -213,12 +220,32 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     ),
     Cluster: lambda name, opts: Cluster(name, cluster(), opts),
     ClusterAddons: lambda name, opts: ClusterAddons(name, _addons(), opts),
+    DefaultStorage: lambda name, opts: DefaultStorage(
+        name, DefaultStorageArgs(PLATFORM, "disks.example.com", {"encrypted": "true"}), opts
+    ),
+    Enclosure: lambda name, opts: Enclosure(
+        name,
+        EnclosureArgs(PLATFORM, PLACE, "db", "Data of", "rds", "vpc-1", 5432, {"nodes": "sg-nodes"}, False),
+        opts,
+    ),
     FlowLogs: lambda name, opts: FlowLogs(name, FlowLogsArgs(PLATFORM, PLACE, "net", "vpc-1", 7), opts),
-    Key: lambda name, opts: Key(name, KeyArgs(PLATFORM, "Samples", "sample", PLACE), opts),
+    Key: lambda name, opts: Key(name, KeyArgs(PLATFORM, "Samples", "sample", PLACE, ("rds",)), opts),
     Network: lambda name, opts: Network(name, network(), opts),
     NodeGroup: lambda name, opts: NodeGroup(
         name,
         NodeGroupArgs(PLATFORM, PLACE, "c", "c-nodes", SUBNETS, ("sg-1",), NodePool(1, 3, ("t3.large",), 50)),
+        opts,
+    ),
+    NodeAutoscaler: lambda name, opts: NodeAutoscaler(
+        name,
+        NodeAutoscalerArgs(PLATFORM, "1.35", ("--cloud-provider=example",), {"REGION": "here"}, {"role": "r"}),
+        opts,
+    ),
+    NodeScaling: lambda name, opts: NodeScaling(
+        name,
+        NodeScalingArgs(
+            PLATFORM, PLACE, "chronos-cloud-sandbox", "c", ISSUER, OIDC_PROVIDER, ("kube-system", "cluster-autoscaler")
+        ),
         opts,
     ),
     ObjectAccess: lambda name, opts: ObjectAccess(name, objects("acme", ("t-acme--default",)), opts),
@@ -235,7 +262,9 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     TenantWorkspace: lambda name, opts: TenantWorkspace(name, tenant("acme"), opts),
     TenantRules: lambda name, opts: TenantRules(name, TenantRulesArgs(PLATFORM), opts),
     Traffic: lambda name, opts: Traffic(
-        name, TrafficArgs(tenant_ownership("acme"), "t-acme--default", ["10.10.252.0/22"], [5432, 6379]), opts
+        name,
+        TrafficArgs(tenant_ownership("acme"), "t-acme--default", ["10.10.252.0/22"], [5432, 6379], "172.20.0.0/16"),
+        opts,
     ),
     Runner: lambda name, opts: Runner(
         name,

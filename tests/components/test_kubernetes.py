@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import pulumi
 import pytest
 
 from catalog.blueprints import load
 from components import tags
 from components.kubernetes.access import RULES
 from components.kubernetes.autoscaling import Autoscaling, AutoscalingArgs
+from components.kubernetes.default_storage import DefaultStorage
+from components.kubernetes.node_autoscaler import IMAGES, NodeAutoscaler, image
 from components.kubernetes.quota import hard_limits
 from components.kubernetes.runner import Runner
 from components.kubernetes.tenant_rules import TenantRules
@@ -76,6 +79,27 @@ class TestTraffic:
         assert rule["to"] == [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(NOT_PUBLIC)}}]
         assert "169.254.0.0/16" in NOT_PUBLIC
         assert rule["ports"] == [{"protocol": "TCP", "port": 443}]
+
+    def test_the_kubernetes_api_at_its_services_address_only(self, workspace: Recording) -> None:
+        (rule,) = self._policies(workspace)["allow-kubernetes-api"]["egress"]
+        assert rule["to"] == [{"ipBlock": {"cidr": "172.20.0.1/32"}}]
+        assert rule["ports"] == [{"protocol": "TCP", "port": 443}]
+
+    def test_the_api_is_of_use_to_programs_that_ask(self, workspace: Recording) -> None:
+        # Why it is reachable: the account of the workspace's programs carries a role, and its token is there on demand.
+        bindings = workspace.of("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding")
+        roles = {
+            b.plain()["roleRef"]["name"]
+            for b in bindings
+            for s in b.plain()["subjects"]
+            if s["kind"] == "ServiceAccount"
+        }
+        assert roles == {"operator"}
+
+    def test_every_way_out_is_to_named_ports(self, workspace: Recording) -> None:
+        for name, policy in self._policies(workspace).items():
+            for rule in policy.get("egress", []):
+                assert name == "allow-own-pods" or rule["ports"], name
 
     def test_shared_data_on_its_ports_only(self, workspace: Recording) -> None:
         (rule,) = self._policies(workspace)["allow-data"]["egress"]
@@ -194,3 +218,71 @@ def test_the_runner_has_time_to_stop_and_no_rights_in_kubernetes() -> None:
     writable = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert any(arguments["--alive"].startswith(f"{path}/") for path in writable)
     assert arguments["--alive"] in container["livenessProbe"]["exec"]["command"][-1]
+
+
+@pytest.fixture(scope="module")
+def autoscaler() -> Recording:
+    return declare(lambda: samples.SAMPLES[NodeAutoscaler]("autoscaler", None))
+
+
+class TestNodeAutoscaler:
+    def test_it_survives_a_node_and_runs_of_the_clusters_version(self, autoscaler: Recording) -> None:
+        spec = _spec(autoscaler, "kubernetes:apps/v1:Deployment")
+        assert spec["replicas"] == 2
+        budget = _spec(autoscaler, "kubernetes:policy/v1:PodDisruptionBudget")
+        assert budget["maxUnavailable"] == 1 and budget["selector"] == spec["selector"]
+        (container,) = spec["template"]["spec"]["containers"]
+        assert container["image"].startswith("registry.k8s.io/autoscaling/cluster-autoscaler:v1.35.")
+        assert "--leader-elect=true" in container["args"] and "--cloud-provider=example" in container["args"]
+        assert container["env"] == [{"name": "REGION", "value": "here"}]
+
+    def test_it_meets_the_restricted_standard(self, autoscaler: Recording) -> None:
+        pod = _spec(autoscaler, "kubernetes:apps/v1:Deployment")["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        (container,) = pod["containers"]
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["requests"] and container["resources"]["limits"]
+        assert "volumes" not in pod and "hostNetwork" not in pod
+
+    def test_it_reads_no_secret_and_takes_no_wildcard(self, autoscaler: Recording) -> None:
+        kinds = ("ClusterRole", "Role")
+        rules = [
+            rule
+            for kind in kinds
+            for rule in autoscaler.one(f"kubernetes:rbac.authorization.k8s.io/v1:{kind}").plain()["rules"]
+        ]
+        assert not any("*" in entries for rule in rules for entries in rule.values())
+        assert not any("secrets" in rule["resources"] for rule in rules)
+        # What it changes cluster-wide; its lease and its status are in its namespace only.
+        writes = {
+            (resource, verb)
+            for rule in autoscaler.one("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole").plain()["rules"]
+            for resource in rule["resources"]
+            for verb in set(rule["verbs"]) - {"get", "list", "watch"}
+        }
+        assert writes == {
+            ("events", "create"), ("events", "patch"), ("pods/eviction", "create"), ("pods/status", "update"),
+            ("nodes", "update"), ("jobs", "patch"),
+        }  # fmt: skip
+
+    def test_it_starts_with_its_rights(self, autoscaler: Recording) -> None:
+        needed = {"autoscaler-account", "autoscaler-cluster-role-binding", "autoscaler-role-binding"}
+        urns = {autoscaler.named(name).urn for name in needed}
+        assert urns <= autoscaler.named("autoscaler-deployment").dependencies
+
+    def test_each_known_kubernetes_has_its_image(self) -> None:
+        assert all(f":v{version}." in image for version, image in IMAGES.items())
+        with pytest.raises(pulumi.RunError, match=r"no cluster autoscaler is known for Kubernetes 1\.99"):
+            image("1.99")
+
+
+def test_a_claim_that_names_no_class_gets_an_encrypted_disk_where_its_pod_is() -> None:
+    made = declare(lambda: samples.SAMPLES[DefaultStorage]("storage", None)).one(
+        "kubernetes:storage.k8s.io/v1:StorageClass"
+    )
+    inputs = made.plain()
+    assert inputs["metadata"]["annotations"] == {"storageclass.kubernetes.io/is-default-class": "true"}
+    assert inputs["volumeBindingMode"] == "WaitForFirstConsumer" and inputs["allowVolumeExpansion"] is True
+    assert (inputs["provisioner"], inputs["parameters"]) == ("disks.example.com", {"encrypted": "true"})

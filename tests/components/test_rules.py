@@ -29,10 +29,14 @@ TOKENS = {
     "ClosedSecurityGroup": "freehold:aws:ClosedSecurityGroup",
     "Cluster": "freehold:aws:Cluster",
     "ClusterAddons": "freehold:aws:ClusterAddons",
+    "DefaultStorage": "freehold:kubernetes:DefaultStorage",
+    "Enclosure": "freehold:aws:Enclosure",
     "FlowLogs": "freehold:aws:FlowLogs",
     "Key": "freehold:aws:Key",
     "Network": "freehold:aws:Network",
+    "NodeAutoscaler": "freehold:kubernetes:NodeAutoscaler",
     "NodeGroup": "freehold:aws:NodeGroup",
+    "NodeScaling": "freehold:aws:NodeScaling",
     "ObjectAccess": "freehold:aws:ObjectAccess",
     "Postgres": "freehold:aws:Postgres",
     "Quota": "freehold:kubernetes:Quota",
@@ -150,8 +154,9 @@ def test_ownership_is_marked_on_everything_that_takes_marks(component: type[pulu
         elif resource.type.startswith("kubernetes:"):
             labels = resource.plain()["metadata"].get("labels", {})
             domain = [f"freehold.dev/{key}" for key in ("product", "environment", "cost-centre")]
-            inside = "namespace" in resource.plain()["metadata"] or resource.type.endswith(":Namespace")
-            if inside and component.__name__ not in OF_THE_CELL:
+            namespaced = "namespace" in resource.plain()["metadata"] or resource.type.endswith(":Namespace")
+            shared = component.__name__ in OF_THE_CELL or resource.plain()["metadata"].get("namespace") == "kube-system"
+            if namespaced and not shared:
                 domain.append("freehold.dev/tenant")
             _check(resource, labels, *domain, "app.kubernetes.io/managed-by")
 

@@ -116,6 +116,28 @@ def test_nothing_is_asked_where_the_row_cannot_be_changed(database: sa.Engine, r
     assert (count(database, TENANTS), count(database, OPERATIONS)) == (1, 1)
 
 
+def test_a_full_cell_takes_no_further_tenant(database: sa.Engine) -> None:
+    small = Requests(database, Wishes(CELL, "chronos-cloud", "us-east-1", tenants_maximum=2))
+
+    def create(name: str) -> bool:
+        try:
+            small.create(Request(name, "starter"), asker())
+        except UsageError as error:
+            assert error.line().startswith("cell sandbox: it holds 2 tenants, ")
+            assert "; choose another cell with --cell" in error.line()
+            return False
+        return True
+
+    with ThreadPoolExecutor(5) as pool:
+        assert sum(pool.map(create, ("a", "b", "c", "d", "e"))) == 2
+    present = [one.id for one in Registry(database).list()]
+    # Whoever is there already is not refused for it, and a place that was left is free.
+    assert create(present[0])
+    small.delete(present[0], asker())
+    Registry(database).deleted(present[0])
+    assert create("f")
+
+
 def test_a_tenant_that_is_being_deleted_takes_no_other_wish(database: sa.Engine, requests: Requests) -> None:
     requests.create(ACME, asker())
     end(database)

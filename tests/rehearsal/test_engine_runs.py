@@ -23,7 +23,7 @@ from fleet.state import read_state
 from sandbox.providers.creations import Creations
 from tests.rehearsal.trivial import Trivial
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 URN = "urn:pulumi:dev::trivial::test:index:Shelf$pulumi-python:dynamic:Resource::shelf-{}"
 

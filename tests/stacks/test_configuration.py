@@ -97,6 +97,11 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("cluster.publicCidrs", ["128.0.0.0/1"], "freehold:cluster.publicCidrs: 128.0.0.0/1 would open the API server"),
         ("cluster.publicCidrs", ["10.99.0.0/22"], "freehold:cluster.publicCidrs: 10.99.0.0/22 is private"),
         ("network.operators", ["203.0.113.0/24"], "freehold:network.operators[0]: 203.0.113.0/24 is not private"),
+        (
+            "cluster.admins",
+            ["arn:aws:sts::123456789012:assumed-role/ops/ada"],
+            "freehold:cluster.admins[0]: String should",
+        ),
         ("redis.version", "7.2", "freehold:redis.version: String should match pattern"),
         ("budget.emails", [], "freehold:budget: nobody would be told"),
         ("budget.emails", ["nobody"], "freehold:budget.emails[0]: String should match pattern"),
@@ -111,6 +116,15 @@ def test_one_line_for_each_mistake(path: str, value: Any, line: str) -> None:
         load(_changed(path, value), "sandbox")
     assert error.value.line().startswith(f"Pulumi.sandbox.yaml: {line}")
     assert "\n" not in error.value.line()
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod", "prod-eu1"])
+def test_outside_the_sandbox_somebody_is_named_to_administer_the_cluster(stack: str) -> None:
+    config = stack_file(stack.split("-")[0])["config"]
+    del config["freehold:cluster"]["admins"]
+    with pytest.raises(UsageError) as error:
+        load(config, stack)
+    assert error.value.line().startswith(f"Pulumi.{stack}.yaml: freehold:cluster.admins: missing; name the IAM roles")
 
 
 def test_several_mistakes_are_told_at_once() -> None:

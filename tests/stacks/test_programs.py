@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import pulumi
 import pytest
 
 from errors import FreeholdError
@@ -127,8 +128,15 @@ def test_zones_are_the_first_by_name() -> None:
     assert zones == {"us-east-1a", "us-east-1b", "us-east-1c"}
 
 
-def test_whoever_runs_the_program_administers_the_cluster_by_default() -> None:
+def test_whoever_runs_the_program_administers_the_sandboxs_cluster() -> None:
     assert _platform().one("aws:eks/accessEntry:AccessEntry").plain()["principalArn"] == CALLER
+
+
+def test_the_example_of_an_administrator_is_refused_in_a_real_account() -> None:
+    token = "aws:index/getCallerIdentity:getCallerIdentity"
+    caller = {"accountId": "210987654321", "arn": CALLER, "userId": "AID", "id": "210987654321"}
+    with pytest.raises(pulumi.RunError, match=r"^Pulumi\.dev\.yaml: freehold:cluster\.admins: .* is the example"):
+        declare(lambda: platform.run(_settings("dev"), "dev"), stack="dev", answers=ANSWERS | {token: caller})
 
 
 @pytest.mark.parametrize(("environment", "protect", "nats"), [("dev", False, 1), ("prod", True, 3)])
@@ -196,6 +204,26 @@ def test_from_outside_the_network_nothing_inside_it_is_touched() -> None:
     recording = declare(lambda: platform.run(settings, "sandbox"), answers=ANSWERS)
     assert not [r for r in recording.resources if r.type.startswith(("kubernetes:", "postgresql:"))]
     assert recording.exports["contract"]["admits_tenants"] is False
+
+
+def test_the_nodes_of_a_cluster_follow_its_pods_and_claims_get_disks() -> None:
+    recording = _platform()
+    container = recording.one("kubernetes:apps/v1:Deployment").plain()["spec"]["template"]["spec"]["containers"][0]
+    discovery = [argument for argument in container["args"] if argument.startswith("--node-group-auto-discovery=")]
+    assert discovery and discovery[0].endswith("/chronos-cloud-sandbox")
+    account = recording.one("kubernetes:core/v1:ServiceAccount").plain()["metadata"]
+    assert account["annotations"]["eks.amazonaws.com/role-arn"]
+    assert recording.one("kubernetes:storage.k8s.io/v1:StorageClass").plain()["parameters"]["encrypted"] == "true"
+
+
+def test_what_runs_pods_comes_after_the_nodes_and_goes_before_them() -> None:
+    recording = _platform()
+    nodes = recording.one("aws:eks/nodeGroup:NodeGroup").urn
+    driver = next(a for a in recording.of("aws:eks/addon:Addon") if a.plain()["addonName"] == "aws-ebs-csi-driver")
+    assert nodes in recording.named("cluster-addons").dependencies
+    # Children come after their component, and go before it.
+    for later in ("node-autoscaler", "default-storage"):
+        assert driver.urn in recording.named(later).dependencies, later
 
 
 def test_unknown_fields_of_a_newer_contract_are_passed_over() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sandbox.providers.aws import tagging
 from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.table import AwsType, Call, Read, ec2_tags, page, same
-from sandbox.providers.interface import ProviderError
+from sandbox.providers.interface import CheckFailure, Properties, ProviderError
 from sandbox.providers.typed import Autoname, Kind, exactly_one_of
 
 _ARN = "arn:{partition}:ec2:{region}:{account}:"
@@ -103,6 +104,25 @@ _RULE_LISTS = frozenset(
     f"{direction}.{name}" for direction in _DIRECTIONS for name in ("cidrBlocks", "ipv6CidrBlocks", "securityGroups")
 ) | frozenset(_DIRECTIONS)
 _RULE_OPERATIONS = tuple(f"{verb}_security_group_{d}" for verb in ("authorize", "revoke") for d in _DIRECTIONS)
+
+
+def _description(inputs: Properties) -> Iterable[CheckFailure]:
+    """EC2 takes no apostrophe, no quotation mark and nothing outside ASCII:
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html and API_IpRange.html"""
+    described = {"description": inputs.get("description")}
+    for direction in _DIRECTIONS:
+        rules = inputs.get(direction)
+        for index, rule in enumerate(rules if isinstance(rules, list) else []):
+            if isinstance(rule, Mapping):
+                described[f"{direction}[{index}].description"] = rule.get("description")
+    for path, text in described.items():
+        if isinstance(text, str) and not _DESCRIBABLE.fullmatch(text):
+            yield CheckFailure(
+                path, f"EC2 takes at most 255 letters, digits, spaces and ._-:/()#,@[]+=&;{{}}!$*; got {text!r}"
+            )
+
+
+_DESCRIBABLE = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 _GROUP_READ = Read(
     "describe_security_groups",
     {"GroupIds": ["{id}"]},
@@ -118,6 +138,7 @@ SECURITY_GROUP = AwsType(
     autoname=Autoname("name", 255, "namePrefix"),
     conflicts=(frozenset({"name", "namePrefix"}),),
     defaults={"description": "Managed by Pulumi", "revokeRulesOnDelete": False},
+    rules=(_description,),
     create=Call("create_security_group", {"name": "GroupName", "description": "Description", "vpcId": "VpcId"}),
     id_answer="GroupId",
     replace_on=frozenset({"name", "namePrefix", "description", "vpcId"}),
@@ -164,6 +185,7 @@ DEFAULT_SECURITY_GROUP = AwsType(
     replace_on=frozenset({"vpcId"}),
     defaults={"revokeRulesOnDelete": False},
     sets=_RULE_LISTS,
+    rules=(_description,),
     hooked=frozenset({"vpcId", *_DIRECTIONS}),
     settings=frozenset({"revokeRulesOnDelete"}),
     create_hook=_default_group,
@@ -243,7 +265,7 @@ def _rule_type(direction: str, name: str) -> AwsType:
         service="ec2",
         create_hook=lambda context: _authorize(context, direction),
         replace_on=frozenset({"securityGroupId"}),
-        rules=(exactly_one_of(*_RULE_SOURCES),),
+        rules=(exactly_one_of(*_RULE_SOURCES), _description),
         hooked=frozenset({"securityGroupId", *_RULE_FIELDS}),
         after_update=_modify_rule,
         reads=(

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.table import AwsType, page
 from sandbox.providers.interface import CheckFailure, Properties
-from sandbox.providers.typed import Kind, one_of
+from sandbox.providers.typed import Kind, matches, one_of
 
 _ENTRY = "aws:eks/accessEntry:AccessEntry"
 _ASSOCIATION = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
@@ -27,6 +27,7 @@ ADDON = AwsType(
     replace_on=frozenset({"addonName", "clusterName"}),
     documents=frozenset({"configurationValues"}),
     rules=(
+        matches("addonVersion", r"v[0-9]+\.[0-9]+\.[0-9]+-eksbuild\.[0-9]+", "such as v1.20.0-eksbuild.1"),
         one_of("resolveConflictsOnCreate", "NONE", "OVERWRITE"),
         one_of("resolveConflictsOnUpdate", "NONE", "OVERWRITE", "PRESERVE"),
     ),

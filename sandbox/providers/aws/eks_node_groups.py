@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -127,6 +128,22 @@ def _scaling(inputs: Properties) -> Iterable[CheckFailure]:
         yield CheckFailure("launchTemplate", "exactly one of id, name is required")
 
 
+# Graviton's families: https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
+_ARM = re.compile(r"([a-z-]+[0-9]+[a-z]*g[a-z]*|a1)\.")
+
+
+def _processor(inputs: Properties) -> Iterable[CheckFailure]:
+    """An image runs on one kind of processor: https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateNodegroup.html"""
+    image, machines = inputs.get("amiType"), inputs.get("instanceTypes")
+    if not isinstance(image, str) or image == "CUSTOM":
+        return
+    wants_arm = "ARM" in image.upper()
+    for index, machine in enumerate(machines if isinstance(machines, list) else []):
+        if isinstance(machine, str) and bool(_ARM.match(machine)) != wants_arm:
+            has = "x86" if wants_arm else "Arm"
+            yield CheckFailure(f"instanceTypes[{index}]", f"{machine} has an {has} processor, the image is {image}")
+
+
 NODE_GROUP = AwsType(
     token="aws:eks/nodeGroup:NodeGroup",
     kind=Kind.LIVE,
@@ -149,7 +166,7 @@ NODE_GROUP = AwsType(
          "launchTemplate.id", "launchTemplate.name", "nodeRepairConfig"}
     ),
     sets=frozenset({"subnetIds", "taints"}),
-    rules=(_scaling,),
+    rules=(_scaling, _processor),
     settings=frozenset({"forceUpdateVersion"}),
     reads=(
         Read(

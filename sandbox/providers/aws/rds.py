@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.table import AwsType, Call, Modify, Read, Tags, page, same
+from sandbox.providers.interface import CheckFailure, Properties
 from sandbox.providers.typed import Autoname, Kind, matches
 
 TAGS = Tags(
@@ -128,6 +129,31 @@ def _observe_parameters(context: Context, found: dict[str, Any]) -> None:
     ]
 
 
+_STATIC = frozenset(
+    {
+        "max_connections", "max_locks_per_transaction", "max_prepared_transactions", "max_replication_slots",
+        "max_wal_senders", "max_worker_processes", "rds.logical_replication", "shared_buffers",
+        "shared_preload_libraries", "superuser_reserved_connections", "track_activity_query_size",
+        "track_commit_timestamp", "wal_buffers",
+    }
+)  # fmt: skip
+
+
+def _static_parameters(inputs: Properties) -> Iterable[CheckFailure]:
+    """RDS: "cannot use immediate apply method for static parameter"; the provider's default is `immediate`.
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_Parameter.html"""
+    wanted = inputs.get("parameters")
+    for index, item in enumerate(wanted if isinstance(wanted, list) else []):
+        if (
+            isinstance(item, Mapping)
+            and item.get("name") in _STATIC
+            and item.get("applyMethod", "immediate") == "immediate"
+        ):
+            yield CheckFailure(
+                f"parameters[{index}].applyMethod", f"{item['name']} is static: RDS takes `pending-reboot` for it only"
+            )
+
+
 PARAMETER_GROUP = AwsType(
     token="aws:rds/parameterGroup:ParameterGroup",
     kind=Kind.LIVE,
@@ -143,7 +169,7 @@ PARAMETER_GROUP = AwsType(
     id_form="{name}",
     replace_on=frozenset({"name", "namePrefix", "family", "description"}),
     sets=frozenset({"parameters"}),
-    rules=(matches("name", name_rule("."), LOWER),),
+    rules=(matches("name", name_rule("."), LOWER), _static_parameters),
     settings=frozenset({"skipDestroy"}),
     hooked=frozenset({"parameters"}),
     reads=(

@@ -13,7 +13,7 @@ from tests.conformance.aws.lifecycle import Example, World
 
 
 def security_group(world: World, network: str | None = None) -> str:
-    inputs = {"vpcId": network or vpc(world), "description": "an example's"}
+    inputs = {"vpcId": network or vpc(world), "description": "example group"}
     return str(world.make("aws:ec2/securityGroup:SecurityGroup", inputs)["id"])
 
 

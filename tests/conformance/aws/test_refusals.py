@@ -36,6 +36,10 @@ def _refused(provider: AwsProvider, token: str, inputs: Mapping[str, Any]) -> di
 
 
 CACHE = {"description": "x", "transitEncryptionEnabled": True}
+NODES = {
+    "clusterName": "c", "nodeRoleArn": "r", "subnetIds": ["s"],
+    "scalingConfig": {"minSize": 1, "desiredSize": 1, "maxSize": 1},
+}  # fmt: skip
 INSTANCE = {
     "engine": "postgres", "instanceClass": "db.t4g.small", "allocatedStorage": 20, "username": "a",
     "password": "12345678",
@@ -79,6 +83,25 @@ INSTANCE = {
         ("aws:eks/nodeGroup:NodeGroup",
          {"clusterName": "c", "nodeRoleArn": "r", "subnetIds": ["s"],
           "scalingConfig": {"minSize": 2, "desiredSize": 1, "maxSize": 3}}, "scalingConfig.desiredSize", "2 to 3"),
+        ("aws:eks/nodeGroup:NodeGroup", {**NODES, "instanceTypes": ["t4g.large"], "amiType": "AL2023_x86_64_STANDARD"},
+         "instanceTypes[0]", "t4g.large has an Arm processor"),
+        ("aws:eks/nodeGroup:NodeGroup", {**NODES, "instanceTypes": ["m7g.large", "g5.xlarge"],
+                                         "amiType": "AL2023_ARM_64_STANDARD"},
+         "instanceTypes[1]", "g5.xlarge has an x86 processor"),
+        ("aws:eks/addon:Addon", {"clusterName": "c", "addonName": "coredns", "addonVersion": "1.13.2"},
+         "addonVersion", "such as v1.20.0-eksbuild.1"),
+        ("aws:ec2/securityGroup:SecurityGroup", {"description": "the cluster's nodes"}, "description", "EC2 takes"),
+        ("aws:ec2/securityGroup:SecurityGroup", {"description": "a" * 256}, "description", "at most 255"),
+        ("aws:ec2/securityGroup:SecurityGroup",
+         {"ingress": [{"protocol": "tcp", "fromPort": 1, "toPort": 1, "description": "für alle"}]},
+         "ingress[0].description", "EC2 takes"),
+        ("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+         {"securityGroupId": "sg", "ipProtocol": "tcp", "cidrIpv4": "10.0.0.0/8", "description": 'a "name"'},
+         "description", "EC2 takes"),
+        ("aws:rds/parameterGroup:ParameterGroup",
+         {"family": "postgres18", "parameters": [{"name": "work_mem", "value": "1"},
+                                                 {"name": "max_connections", "value": "500"}]},
+         "parameters[1].applyMethod", "max_connections is static"),
         ("aws:eks/accessEntry:AccessEntry",
          {"clusterName": "c", "principalArn": "arn:aws:iam::123456789012:role/r",
           "kubernetesGroups": ["system:masters"]}, "kubernetesGroups[0]", "reserved prefix"),
@@ -112,6 +135,23 @@ def test_what_is_not_known_yet_is_not_refused(provider: AwsProvider) -> None:
     inputs = {"name": UNKNOWN, "targetKeyId": UNKNOWN}
     assert _refused(provider, "aws:kms/alias:Alias", inputs) == {}
     assert _refused(provider, "aws:ec2/subnet:Subnet", {"vpcId": UNKNOWN, "cidrBlock": UNKNOWN, "tags": UNKNOWN}) == {}
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        ("aws:eks/nodeGroup:NodeGroup", {**NODES, "instanceTypes": ["is4gen.large", "g5g.xlarge", "a1.large"],
+                                         "amiType": "AL2023_ARM_64_STANDARD"}),
+        ("aws:eks/nodeGroup:NodeGroup", {**NODES, "instanceTypes": ["g4dn.xlarge", "m7i-flex.large"],
+                                         "amiType": "AL2023_x86_64_STANDARD"}),
+        ("aws:ec2/securityGroup:SecurityGroup", {"description": "a-z A-Z 0-9 ._-:/()#,@[]+=&;{}!$*"}),
+        ("aws:rds/parameterGroup:ParameterGroup",
+         {"family": "postgres18",
+          "parameters": [{"name": "max_connections", "value": "500", "applyMethod": "pending-reboot"}]}),
+    ],
+)  # fmt: skip
+def test_what_aws_takes_is_taken(provider: AwsProvider, token: str, inputs: Mapping[str, Any]) -> None:
+    assert _refused(provider, token, inputs) == {}
 
 
 def test_a_type_in_no_table_is_named(provider: AwsProvider) -> None:

@@ -1,0 +1,34 @@
+"""How RDS is told of a Postgres parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pulumi_aws import rds
+
+STATIC = frozenset(
+    {
+        "autovacuum_freeze_max_age", "autovacuum_multixact_freeze_max_age", "autovacuum_worker_slots", "huge_pages",
+        "io_max_concurrency", "io_method", "max_connections", "max_files_per_process", "max_locks_per_transaction",
+        "max_logical_replication_workers", "max_pred_locks_per_transaction", "max_prepared_transactions",
+        "max_replication_slots", "max_wal_senders", "max_worker_processes", "pg_stat_statements.max",
+        "rds.logical_replication", "reserved_connections", "shared_buffers", "shared_preload_libraries",
+        "superuser_reserved_connections", "track_activity_query_size", "track_commit_timestamp", "wal_buffers",
+        "wal_level",
+    }
+)  # fmt: skip
+"""Parameters that Postgres reads at its start only (`context` is `postmaster` in pg_settings), which RDS calls static:
+https://www.postgresql.org/docs/current/view-pg-settings.html and
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Parameters.html"""
+
+
+def parameters(wanted: Mapping[str, str]) -> list[rds.ParameterGroupParameterArgsDict]:
+    """`wanted`, each with the method that RDS takes: it refuses to apply a static parameter at once, and the provider
+    asks for that where nothing is said. A static one waits for the next restart of the instance.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_Parameter.html
+    """
+    return [
+        {"name": name, "value": value, "apply_method": "pending-reboot" if name in STATIC else "immediate"}
+        for name, value in sorted(wanted.items())
+    ]
