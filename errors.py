@@ -32,6 +32,10 @@ class FreeholdError(Exception):
         return text if not self.mend else f"{text}; {self.mend}"
 
 
+class TransientError(FreeholdError):
+    """A failure that may pass: the same, tried again with nothing changed, can go well."""
+
+
 class UsageError(FreeholdError):
     """The command was asked wrongly (exit code 2)."""
 

@@ -13,7 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cli.opening import POLICIES
+from fleet.environments import POLICIES
 from sandbox.environment import environment
 from sandbox.home import CHECKOUT, Home
 from sandbox.toolchain import ensure

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from cli import budget, platform, sandbox, tenant
+from cli import budget, fleet, platform, sandbox, tenant
 from cli.doctor import doctor
 from cli.status import status
 from cli.test import EXTRA_ARGUMENTS, test
@@ -30,6 +30,7 @@ app.command()(platform.destroy)
 app.command()(status)
 app.add_typer(tenant.app)
 app.add_typer(budget.app)
+app.add_typer(fleet.app)
 app.add_typer(sandbox.app)
 app.command()(doctor)
 app.command(context_settings=EXTRA_ARGUMENTS)(test)

@@ -36,7 +36,7 @@ SpendOption = Annotated[str, typer.Option("--spend", metavar="PERCENT", help="Ho
 def _opened(env: str | None, target: Target | None) -> Iterator[tuple[AlertLine, PlatformContract, Screen]]:
     from cli.alerts import AlertLine
     from cli.opening import check_account, open_environment, platform_state
-    from fleet.control_database import open_database
+    from fleet.control_database import control_database
     from fleet.environments import choose
 
     cell, chosen = choose(env, target)
@@ -45,7 +45,7 @@ def _opened(env: str | None, target: Target | None) -> Iterator[tuple[AlertLine,
         state = platform_state(environment)
         check_account(environment, state, screen)
         contract = environment.contract(state)
-        engine = open_database(contract, environment.engine)
+        engine = control_database(contract, environment.engine)
         try:
             yield AlertLine(environment, contract, engine), contract, screen
         finally:

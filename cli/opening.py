@@ -8,13 +8,11 @@ from cli.output import Screen
 from errors import FreeholdError
 from fleet.engine import Engine, Stack
 from fleet.engine_process import Observer
-from fleet.environments import Environment, real, require_known_account, require_real_shell, sandboxed
+from fleet.environments import POLICIES, Environment, real, require_known_account, require_real_shell, sandboxed
 from fleet.interrupts import Interrupts
 from fleet.state import StackState, read_state
 from fleet.targets import Target
-from sandbox.home import CHECKOUT, Home
-
-POLICIES = CHECKOUT / "policies"
+from sandbox.home import Home
 
 
 def open_environment(cell: str, target: Target, screen: Screen, *, start: bool) -> Environment:
@@ -53,6 +51,15 @@ def _start(home: Home, screen: Screen) -> None:
             progress=lambda status: step.doing(", ".join(one.name for one in status.processes if one.state != "ready")),
         )
         step.result = "started" if started else "ready"
+
+
+def start_runner(environment: Environment) -> None:
+    """In the sandbox: have a runner of this program's version do the cell's operations."""
+    from fleet.program import runner_version
+    from sandbox.supervisor.client import Supervisor
+
+    if environment.target is Target.SANDBOX:
+        Supervisor.connect(environment.home).start_runner(environment.cell, runner_version())
 
 
 def platform_state(environment: Environment) -> StackState | None:

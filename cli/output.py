@@ -122,5 +122,8 @@ class Step:
     def observe(self, engine: EngineProgress) -> None:
         """Take the bar from the engine's progress: its total is known once the preview is over."""
         phase = "previewing" if engine.previewing and not engine.planned else engine.current
-        total = engine.planned or None
-        self._progress.update(self._task, completed=engine.done, total=total, doing=escape(phase))
+        self.show(engine.done, engine.planned, phase)
+
+    def show(self, done: int, planned: int, doing: str) -> None:
+        """So much of the bar; `planned` is 0 as long as it is not known."""
+        self._progress.update(self._task, completed=done, total=planned or None, doing=escape(doing))

@@ -66,6 +66,10 @@ def _run(command: str, cell: str, target: Target, wait: float) -> None:
         check_account(environment, state, screen)
         if command == "destroy":
             _require_no_tenants(environment.home.tenants / cell, cell)
+            if target is Target.SANDBOX:
+                from sandbox.supervisor.client import Supervisor
+
+                Supervisor.connect(environment.home).stop_runner(cell)
         with screen.step(f"{command} {cell}") as step:
             make = engine_maker(environment, screen, Interrupts(), wait)
             engine = make(environment.stack, step.observe)

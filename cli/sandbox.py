@@ -90,6 +90,7 @@ def stop() -> None:
     except NotRunning:
         typer.echo(f"sandbox is not running at {home.root}")
         return
+    _end_engines(home)  # of a runner that did not stop in time
     typer.echo(f"sandbox is stopped; its data stays at {home.root}")
 
 
@@ -164,10 +165,17 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
 
 def _end_engines(home: Home) -> None:
-    """Of a command that was killed. One whose command lives is left to it: stopping under it is refused."""
+    """Of a command that was killed. One whose command lives is left to it: stopping under it is refused. A runner's are
+    its own: it is told to stop, and hands back what it has in hand."""
     from fleet.engine_runs import end_orphans, require_idle
+    from sandbox.processes.runner import KIND
+    from sandbox.supervisor.client import NotRunning, Supervisor
 
-    require_idle(home)
+    try:
+        runners = {one.pid for one in Supervisor.connect(home).status().processes if one.kind == KIND and one.pid}
+    except NotRunning:
+        runners = set()
+    require_idle(home, but=runners)
     end_orphans(home, typer.echo)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
 
 from cli.live import Live, Namespace, look
 from cli.output import console, spell
-from fleet.engine import Result
 from fleet.environments import Environment
 from fleet.events import Violation
+from fleet.outcomes import Outcome
 from fleet.registry import Registry, Tenant
 from fleet.state import StackState
 from stacks.contract import PlatformContract
@@ -24,17 +25,17 @@ _QUOTA = ("limits.cpu", "limits.memory", "pods")
 
 @dataclass(frozen=True)
 class Policies:
-    """What the policies said in the runs of one `up`."""
+    """What the policies said of an environment's stacks, each when it was run last."""
 
     checked: Sequence[str]
     resources: int
     violations: Sequence[Violation]
 
     @classmethod
-    def of(cls, results: Sequence[Result]) -> Policies:
-        checked = {name for result in results for name in result.progress.passed | result.progress.failed}
-        analysed = {(result.stack, urn) for result in results for urn in result.progress.analysed}
-        return cls(sorted(checked), len(analysed), [one for result in results for one in result.progress.violations])
+    def of(cls, outcomes: Iterable[Outcome]) -> Policies:
+        runs = list(outcomes)
+        checked = {name for run in runs for name in run.checked}
+        return cls(sorted(checked), sum(run.analysed for run in runs), [one for run in runs for one in run.violations])
 
     def __str__(self) -> str:
         said = f"{len(self.checked)} policies over {self.resources} resources, {len(self.violations)} violations"
@@ -95,9 +96,10 @@ def collect(
     state: StackState,
     contract: PlatformContract,
     registry: Registry,
-    results: Sequence[Result] = (),
+    changed: Mapping[str, Outcome] = MappingProxyType({}),
+    unchanged: Sequence[Outcome] = (),
 ) -> Summary:
-    """Read everything now."""
+    """Read everything now. `changed` are the runs of this `up` by stack, `unchanged` earlier ones that still hold."""
     return Summary(
         environment=environment.cell,
         target=environment.target,
@@ -107,8 +109,8 @@ def collect(
         resources=len(state.managed),
         live=look(contract, environment.engine),
         tenants=registry.list(cell=environment.cell),
-        changes={result.stack: result.progress.changes for result in results},
-        policies=Policies.of(results) if results else None,
+        changes={stack: outcome.changes for stack, outcome in changed.items()},
+        policies=Policies.of([*changed.values(), *unchanged]) if changed else None,
     )
 
 

@@ -2,84 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import options
-from cli.options import EnvironmentOption, JsonOption, NoColorOption, TargetOption, WaitOption, YesOption, confirm
-from cli.output import Screen, show_json, show_table
+from cli.cell import Cell, open_cell
+from cli.options import EnvironmentOption, JsonOption, NoColorOption, TargetOption, YesOption, confirm
+from cli.output import show_json, show_table, spell
 from errors import UsageError
 
 if TYPE_CHECKING:
-    from fleet.environments import Environment
-    from fleet.interrupts import Interrupts
-    from fleet.registry import Registry, Tenant
-    from fleet.targets import Target
-    from fleet.tenants import Tenants
-    from stacks.contract import PlatformContract
+    from fleet.operations import Operation
+    from fleet.registry import Tenant
 
 app = typer.Typer(name="tenant", no_args_is_help=True, help="Create, look at, change and delete tenants.")
 
 TenantArgument = Annotated[str, typer.Argument(metavar="ID", help="A DNS label of at most 40 characters without `--`.")]
 CellOption = Annotated[str | None, typer.Option("--cell", metavar="CELL", help="Cell of the environment to live in.")]
 
-
-@dataclass(frozen=True)
-class Opened:
-    """A cell whose platform is built, and its registry."""
-
-    environment: Environment
-    contract: PlatformContract
-    registry: Registry
-    screen: Screen
-    interrupts: Interrupts
-    wait: float
-
-    def tenants(self, step: object | None = None) -> Tenants:
-        """The cell's tenants; the engine's progress is shown on `step`."""
-        from cli.opening import engine_maker
-        from cli.output import Step
-        from fleet.tenants import Tenants
-
-        make = engine_maker(self.environment, self.screen, self.interrupts, self.wait)
-        observe = step.observe if isinstance(step, Step) else None
-        return Tenants(
-            self.environment,
-            self.contract.product,
-            self.contract.region,
-            self.registry,
-            lambda stack: make(stack, observe),
-        )
-
-    def find(self, tenant: str) -> Tenant:
-        """Raises UsageError where the registry has none, or another cell has it."""
-        found = self.registry.get(tenant)
-        if found is None:
-            raise UsageError("there is no such tenant", where=f"tenant {tenant}", mend="./freehold tenant list")
-        if found.cell != self.environment.cell:
-            raise UsageError(f"it lives in {found.cell}", where=f"tenant {tenant}", mend=f"--env {found.cell}")
-        return found
-
-
-@contextmanager
-def _opened(env: str | None, target: Target | None, wait: float = options.WAIT) -> Iterator[Opened]:
-    from cli.opening import check_account, open_environment, platform_state
-    from fleet.control_database import open_registry
-    from fleet.environments import choose
-    from fleet.interrupts import Interrupts
-
-    cell, chosen = choose(env, target)
-    with Screen() as screen:
-        environment = open_environment(cell, chosen, screen, start=False)
-        state = platform_state(environment)
-        contract = environment.contract(state)
-        check_account(environment, state, screen)
-        registry = open_registry(contract, environment.engine)
-        yield Opened(environment, contract, registry, screen, Interrupts(), wait)
+KeyOption = Annotated[
+    str | None,
+    typer.Option("--idempotency-key", metavar="KEY", help="Asked twice with one key, it is done once."),
+]
+FollowOption = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Follow it until it ends, or only ask for it and return.")
+]
 
 
 @app.command()
@@ -93,28 +40,29 @@ def create(
     region: Annotated[str | None, typer.Option(help="Where its data must be. Default: the cell's.")] = None,
     email: Annotated[str | None, typer.Option(help="Its administrator's address.")] = None,
     cell: CellOption = None,
-    wait: WaitOption = options.WAIT,
+    key: KeyOption = None,
+    wait: FollowOption = True,
     yes: YesOption = False,
     as_json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Make a tenant: a row in the registry, then its own stack. One that failed is tried again."""
+    """Make a tenant: a row in the registry, then, by the runner, its own stack. One that failed is tried again."""
+    from cli.following import requester
     from fleet.registry import Status
-    from fleet.tenants import Request, require_id
+    from fleet.tenant_requests import Asker
+    from fleet.wishes import Request, require_id
 
     require_id(tenant)
-    with _opened(cell or env, target, wait) as opened:
+    with open_cell(cell or env, target) as opened:
         found = opened.registry.get(tenant)
         again = found is not None and found.status in (Status.PENDING, Status.FAILED) and found.plan == plan
         if not again:
             confirm(f"Create {tenant} on plan {plan} in {opened.environment.cell}?", yes=yes)
-        with opened.screen.step(f"tenant {tenant}") as step:
-            tenants = opened.tenants(step)
-            request = Request(tenant, plan, name, subdomain, email, region)
-            row = opened.find(tenant) if again else tenants.add(request)
-            row, result = tenants.build(row)
-            step.result = f"{result.changed} resources changed"
-    _show(row, as_json=as_json)
+        request = Request(tenant, plan, name, subdomain, email, region)
+        asked = opened.requests.create(request, Asker(requester(), key))
+        if wait:
+            opened.follow(asked, f"tenant {tenant}")
+        _show(opened, tenant, as_json=as_json)
 
 
 @app.command("list")
@@ -126,7 +74,7 @@ def list_tenants(
     no_color: NoColorOption = False,
 ) -> None:
     """List the tenants in the registry."""
-    with _opened(env, target) as opened:
+    with open_cell(env, target) as opened:
         rows = opened.registry.list(deleted=deleted)
     if as_json:
         show_json([row.model_dump(mode="json") for row in rows])
@@ -148,13 +96,12 @@ def show(
     as_json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Show one tenant's record."""
-    from fleet.tenants import require_id
+    """Show one tenant's record, and the state of its operation that is open or was last."""
+    from fleet.wishes import require_id
 
     require_id(tenant)
-    with _opened(env, target) as opened:
-        row = opened.find(tenant)
-    _show(row, as_json=as_json)
+    with open_cell(env, target) as opened:
+        _show(opened, tenant, as_json=as_json)
 
 
 @app.command("plan")
@@ -163,23 +110,25 @@ def change_plan(
     plan: Annotated[str, typer.Argument(metavar="PLAN")],
     env: EnvironmentOption = None,
     target: TargetOption = None,
-    wait: WaitOption = options.WAIT,
+    key: KeyOption = None,
+    wait: FollowOption = True,
     yes: YesOption = False,
     as_json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
     """Move a tenant to another plan: its quotas change, its data stays."""
-    from fleet.tenants import require_id
+    from cli.following import requester
+    from fleet.tenant_requests import Asker
+    from fleet.wishes import require_id
 
     require_id(tenant)
-    with _opened(env, target, wait) as opened:
+    with open_cell(env, target) as opened:
         row = opened.find(tenant)
         confirm(f"Move {tenant} from {row.plan} to {plan}?", yes=yes)
-        with opened.screen.step(f"tenant {tenant}") as step:
-            tenants = opened.tenants(step)
-            row, result = tenants.build(tenants.change_plan(row, plan))
-            step.result = f"{result.changed} resources changed"
-    _show(row, as_json=as_json)
+        asked = opened.requests.change_plan(tenant, plan, Asker(requester(), key))
+        if wait:
+            opened.follow(asked, f"tenant {tenant}")
+        _show(opened, tenant, as_json=as_json)
 
 
 @app.command()
@@ -190,35 +139,55 @@ def delete(
     ],
     env: EnvironmentOption = None,
     target: TargetOption = None,
-    wait: WaitOption = options.WAIT,
+    key: KeyOption = None,
+    wait: FollowOption = True,
     yes: YesOption = False,
     no_color: NoColorOption = False,
 ) -> None:
     """Delete a tenant with all its data. The registry keeps its row, as deleted."""
-    from fleet.registry import Status
-    from fleet.tenants import require_id
+    from cli.following import requester
+    from fleet.tenant_requests import Asker
+    from fleet.wishes import require_id
 
     require_id(tenant)
     if yes_delete_data != tenant:
         raise UsageError(f"--yes-delete-data says {yes_delete_data!r}, not {tenant!r}", mend="say the same id twice")
-    with _opened(env, target, wait) as opened:
-        row = opened.find(tenant)
-        if row.status is Status.DELETED:
-            raise UsageError("it is deleted already", where=f"tenant {tenant}")
+    with open_cell(env, target) as opened:
+        opened.find(tenant)
         confirm(f"Delete {tenant} with all its data?", yes=yes)
-        with opened.screen.step(f"deleting tenant {tenant}") as step:
-            opened.tenants(step).delete(row)
-    typer.echo(f"tenant {tenant} is deleted")
+        asked = opened.requests.delete(tenant, Asker(requester(), key))
+        if wait:
+            opened.follow(asked, f"deleting tenant {tenant}")
+    typer.echo(f"tenant {tenant} is deleted" if wait else f"tenant {tenant} is being deleted by operation {asked.id}")
 
 
-def _show(row: Tenant, *, as_json: bool) -> None:
+def _show(opened: Cell, tenant: str, *, as_json: bool) -> None:
+    row, operation = opened.find(tenant), opened.view.latest(tenant)
     if as_json:
-        show_json(row.model_dump(mode="json"))
+        kept = None if operation is None else operation.model_dump(mode="json", exclude={"payload"})
+        show_json({**row.model_dump(mode="json"), "operation": kept})
         return
     shown = row.model_dump(mode="json", exclude={"limits", "desired_hash", "applied_hash"})
     limits = ", ".join(f"{name} {'unlimited' if value is None else value}" for name, value in row.limits.items())
     fields = [(key.replace("_", " "), str(value)) for key, value in shown.items() if value is not None]
-    show_table(("", ""), [*fields, ("limits", limits), ("built", _built(row))])
+    told = [] if operation is None else _told(operation)
+    show_table(("", ""), [*fields, ("limits", limits), ("built", _built(row)), *told])
+
+
+def _told(operation: Operation) -> list[tuple[str, str]]:
+    """The lines about an operation."""
+    took = "" if operation.seconds is None else f", the last one {spell(operation.seconds)}"
+    lines = [
+        ("operation", f"{operation.kind}, {operation.state}, asked by {operation.requester}"),
+        ("attempts", f"{operation.attempt} ({operation.failures} failed){took}"),
+        ("operation id", str(operation.id)),
+        ("correlation id", operation.correlation_id),
+    ]
+    if operation.error is not None:
+        lines.append(("operation error", operation.error))
+    if operation.failures and not operation.ended:
+        lines.append(("tried again", f"after {operation.not_before:%H:%M:%S} UTC"))
+    return lines
 
 
 def _built(row: Tenant) -> str:

@@ -25,12 +25,14 @@ from errors import FreeholdError, UsageError
 from fleet.targets import Cloud, Target
 
 if TYPE_CHECKING:
-    from cli.opening import EngineMaker
+    import sqlalchemy as sa
+
     from cli.summary import Summary
-    from fleet.engine import Result
     from fleet.environments import Environment
-    from fleet.registry import Registry, Tenant
-    from fleet.tenants import Tenants
+    from fleet.interrupts import Interrupts
+    from fleet.operations import Operation
+    from fleet.outcomes import Outcome
+    from fleet.tenant_requests import Requests
     from stacks.contract import PlatformContract
 
 EXAMPLES: Mapping[str, str] = {"acme": "starter", "acme-eu": "pro"}
@@ -80,9 +82,11 @@ def up(
 def _build(environment: Environment, screen: Screen, wait: float, *, yes: bool) -> Summary:
     from cli.opening import check_account, engine_maker, platform_state
     from cli.summary import collect
-    from fleet.control_database import open_registry
+    from fleet.control_database import control_database
     from fleet.events import tally
     from fleet.interrupts import Interrupted, Interrupts
+    from fleet.outcomes import Outcome
+    from fleet.registry import Registry
 
     began = time.monotonic()
     if environment.target is Target.CLOUD:
@@ -96,13 +100,14 @@ def _build(environment: Environment, screen: Screen, wait: float, *, yes: bool) 
             step.result = tally(platform.progress.changes)
         environment = environment.renewed()  # the databases that it makes are variables from now on
         contract = environment.contract(platform.state)
-        registry = open_registry(contract, environment.engine)
-        tenants = _tenants(environment, contract, registry, make, screen)
+        database = control_database(contract, environment.engine)
+        changed, unchanged = _examples(environment, contract, database, screen, interrupts)
         if interrupts.count:
             raise Interrupted(f"environment {environment.cell}")
     assert platform.state is not None  # an update that succeeded leaves one
     with screen.step("looking at what is there"):
-        summary = collect(environment, platform.state, contract, registry, [platform, *tenants])
+        runs = {environment.cell: Outcome.of(platform), **changed}
+        summary = collect(environment, platform.state, contract, Registry(database), runs, unchanged)
     return summary.timed({**screen.durations, "all": time.monotonic() - began})
 
 
@@ -119,44 +124,57 @@ def _require_blueprint(environment: Environment, name: str | None) -> None:
         raise UsageError(f"{environment.cell} is configured for {configured}, not {name}", mend=mend)
 
 
-def _tenants(
-    environment: Environment, contract: PlatformContract, registry: Registry, make: EngineMaker, screen: Screen
-) -> Sequence[Result]:
-    """Build the example tenants of a rehearsal side by side. One that was deleted stays deleted."""
-    from fleet.events import tally
-    from fleet.registry import Status
-    from fleet.tenants import Tenants
+def _examples(
+    environment: Environment, contract: PlatformContract, database: sa.Engine, screen: Screen, interrupts: Interrupts
+) -> tuple[Mapping[str, Outcome], Sequence[Outcome]]:
+    """Have the example tenants of a rehearsal built, through the queue as any other. Returns what was run now by
+    stack, and the last runs of those that are as they shall be. One that was deleted stays deleted."""
+    from catalog.identifiers import tenant_stack
+    from cli.following import Follower
+    from cli.opening import start_runner
+    from fleet.outcomes import Outcome
+    from fleet.queue_view import QueueView
+    from fleet.tenant_requests import Requests
+    from fleet.wishes import Wishes
 
     if environment.target is not Target.SANDBOX:
-        return []
+        return {}, []
+    start_runner(environment)
+    view = QueueView(database)
+    wishes = Wishes(environment.cell, contract.product, contract.region, environment.tenants_maximum)
+    requests = Requests(database, wishes)
+    follower = Follower(environment, view, screen, interrupts)
 
-    def build(tenant: Tenant) -> Result:
-        with screen.step(f"tenant {tenant.id}") as step:
-            owner = Tenants(environment, contract.product, contract.region, registry, lambda s: make(s, step.observe))
-            _, result = owner.build(tenant)
-            step.result = tally(result.progress.changes)
-        return result
+    def follow(asked: Operation) -> Operation:
+        with screen.step(f"tenant {asked.tenant}") as step:
+            return follower.follow(asked, step)
 
-    owner = Tenants(environment, contract.product, contract.region, registry, make)
-    wanted = [_ensure(owner, identity, plan) for identity, plan in EXAMPLES.items()]
-    building = [one for one in wanted if one.status not in (Status.DELETING, Status.DELETED)]
-    if not building:
-        return []
-    with ThreadPoolExecutor(len(building)) as pool:
-        runs = [pool.submit(build, tenant) for tenant in building]
-    return [run.result() for run in runs]  # the first failure is raised when all have ended
+    asked = {name: _ask(name, plan, database, requests) for name, plan in EXAMPLES.items()}
+    with ThreadPoolExecutor(len(asked)) as pool:
+        runs = [pool.submit(follow, one) for one in asked.values() if one is not None]
+    done = [run.result() for run in runs]  # the first failure is raised when all have ended
+    changed = {tenant_stack(environment.cell, one.tenant): Outcome.read(one.result or {}) for one in done}
+    earlier = [view.last_success(name) for name, one in asked.items() if one is None]
+    return changed, [Outcome.read(one.result or {}) for one in earlier if one is not None]
 
 
-def _ensure(owner: Tenants, identity: str, plan: str) -> Tenant:
-    """The tenant's row, made if there is none yet."""
-    from fleet.tenants import Request
+def _ask(name: str, plan: str, database: sa.Engine, requests: Requests) -> Operation | None:
+    """The operation that makes the tenant or brings it up to date; None where there is nothing to do."""
+    from cli.following import requester
+    from fleet.program import program_version
+    from fleet.queue import BUILDS
+    from fleet.queue_view import QueueView
+    from fleet.registry import Registry
+    from fleet.tenant_requests import Asker
+    from fleet.wishes import Request
 
-    if (found := owner.registry.get(identity)) is not None:
-        return found
-    try:
-        return owner.add(Request(identity, plan, name=identity.replace("-", " ").title()))
-    except UsageError:
-        # Another `up` made it in this moment.
-        if (found := owner.registry.get(identity)) is None:
-            raise
-        return found
+    key, view = f"example:{name}", QueueView(database)
+    row = Registry(database).get(name)
+    if row is None and view.by_key(key) is None:
+        return requests.create(Request(name, plan, name=name.replace("-", " ").title()), Asker(requester(), key))
+    latest = view.latest(name)
+    if latest is not None and not latest.ended and latest.kind in BUILDS:
+        return latest
+    if row is None or not row.due(program_version()):
+        return None
+    return requests.update(name, Asker(requester()))

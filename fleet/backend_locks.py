@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from errors import FreeholdError
+from errors import FreeholdError, TransientError
 
 _LOOK_SECONDS = 0.2
 # Go's clock and the kernel's start time of a process round differently.
@@ -80,7 +80,7 @@ def clear_stale(
             cancel()
             return
         if time.monotonic() >= deadline:
-            raise FreeholdError(f"locked by {living}", where=f"stack {stack}", mend="let it finish, then try again")
+            raise TransientError(f"locked by {living}", where=f"stack {stack}", mend="let it finish, then try again")
         if not told:
             tell(f"stack {stack}: waiting for {living}, at most {wait:.0f} s")
             told = True

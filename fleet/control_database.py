@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from errors import FreeholdError
+from errors import FreeholdError, TransientError
 from fleet import migrations
 from fleet.registry import Registry
 from stacks.contract import PlatformContract
@@ -18,22 +18,23 @@ _CONNECT_SECONDS = 10
 
 
 def open_registry(contract: PlatformContract, environment: Mapping[str, str]) -> Registry:
-    """The registry, its schema brought up to date; see `open_database`."""
-    return Registry(open_database(contract, environment))
+    """The registry in `control_database`."""
+    return Registry(control_database(contract, environment))
 
 
-def open_database(contract: PlatformContract, environment: Mapping[str, str]) -> sa.Engine:
-    """The control database, its schema brought up to date.
+def control_database(contract: PlatformContract, environment: Mapping[str, str], *, connections: int = 5) -> sa.Engine:
+    """The control database, its schema brought up to date; at most so many connections are kept.
 
-    `environment` is the engine's: it holds the credentials of the cloud, and PGSSLROOTCERT.
+    `environment` is the engine's: it holds the credentials of the cloud, and PGSSLROOTCERT. Raises TransientError where
+    it does not answer.
     """
-    engine = sa.create_engine(_url(contract, environment), pool_pre_ping=True)
+    engine = sa.create_engine(_url(contract, environment), pool_pre_ping=True, pool_size=connections)
     try:
         with engine.begin() as connection:
             migrations.upgrade(connection)
     except sa.exc.OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
-        raise FreeholdError(
+        raise TransientError(
             f"cannot connect: {reason}", where=f"control database of {contract.cell}", mend="./freehold sandbox status"
         ) from None
     return engine

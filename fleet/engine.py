@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from errors import TransientError
 from fleet import backend_locks, engine_process, pending
 from fleet.disk import Room, room
 from fleet.engine_process import Observer
@@ -39,6 +41,8 @@ class Stack:
     """The whole environment of the engine."""
     journaled: bool = True
     """Whether a provider host journals what is created (the sandbox); without one a person resolves pending creates."""
+    message: str = ""
+    """Kept with each update in the stack's history."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Engine:
 
     def up(self) -> Result:
         """Preview under the policies, then update; makes the stack if it does not exist."""
-        return self._change("up", "--yes", *self._packs())
+        return self._change("up", "--yes", *self._packs(), *self._message())
 
     def refresh(self) -> Result:
         """Read every resource of the state anew."""
@@ -88,7 +92,7 @@ class Engine:
 
     def destroy(self) -> Result:
         """Delete what the stack holds; its configuration and its history stay."""
-        return self._change("destroy", "--yes", "--skip-preview")
+        return self._change("destroy", "--yes", "--skip-preview", *self._message())
 
     def preview(self) -> Result:
         """What `up` would do. Takes no lock; a stack that does not exist is made (empty) for it."""
@@ -106,6 +110,9 @@ class Engine:
 
     def _packs(self) -> tuple[str, ...]:
         return () if self._policies is None else ("--policy-pack", str(self._policies))
+
+    def _message(self) -> tuple[str, ...]:
+        return ("--message", self.stack.message) if self.stack.message else ()
 
     def _change(self, command: str, *flags: str) -> Result:
         with self._interrupts.caught(self._tell), self._with_room(), self._lock():
@@ -215,6 +222,9 @@ class Engine:
             raise self._room.refused()
         if self._interrupts.count:
             raise Interrupted(f"stack {self.stack.name}")
+        if ended.code < 0:
+            what = f"pulumi {command} was ended by {signal.Signals(-ended.code).name}"
+            raise TransientError(what, where=f"stack {self.stack.name}", mend="run it again: it goes on from there")
         if ended.code != 0:
             raise explain(self.stack.name, command, ended.progress, ended.said, self._log)
         return Result(self.stack.name, command, ended.progress, time.monotonic() - began, self._state())

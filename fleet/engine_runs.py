@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,11 +44,11 @@ def recorded(home: Home, run: EngineRun) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def require_idle(home: Home) -> None:
-    """Raises FreeholdError where an engine runs whose command lives."""
+def require_idle(home: Home, *, but: Collection[int] = ()) -> None:
+    """Raises FreeholdError where an engine runs whose command lives; `but` are processes that may."""
     for path in sorted(_folder(home).glob("*.json")):
         run = _read(path)
-        if run is not None and run.owner.alive:
+        if run is not None and run.owner.alive and run.owner.pid not in but:
             raise FreeholdError(
                 f"process {run.owner.pid} runs `pulumi {run.command}` on it",
                 where=f"stack {run.stack}",

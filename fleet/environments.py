@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from catalog import limits
 from errors import FreeholdError, UsageError
 from fleet.engine import Stack
 from fleet.stack_files import read_stack_file
@@ -22,6 +23,9 @@ from stacks.contract import OUTPUT, PlatformContract, read
 Json = Any
 
 DEFAULT = "sandbox"
+
+POLICIES = CHECKOUT / "policies"
+"""The pack that every update runs under."""
 
 # What would send a real environment's engine to the sandbox.
 _SANDBOX_ONLY = ("AWS_ENDPOINT_URL",)
@@ -45,6 +49,12 @@ class Environment:
     def config(self, key: str) -> Json:
         """One `freehold:` key of the stack's file, None where it is not set there."""
         return (self.file.get("config") or {}).get(f"freehold:{key}")
+
+    @property
+    def tenants_maximum(self) -> int:
+        """How many tenants of the bridge tier it can hold."""
+        chosen = self.config("redis") or {}
+        return limits.tenants_maximum(int(chosen.get("usersMaximum", limits.CACHE_USERS_MAXIMUM)))
 
     @property
     def secrets_provider(self) -> str | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from errors import FreeholdError
+from errors import FreeholdError, TransientError
 from fleet.events import Progress
 
 # What the engine and the operating system say, what it means here, and the mend. The first match wins.
@@ -38,27 +38,49 @@ _KNOWN: Sequence[tuple[re.Pattern[str], str, str]] = (
     ),
 )
 
+# What passes by itself: a service that is busy, that restarts, that asks for patience.
+_TRANSIENT = re.compile(
+    r"Throttl|RequestLimitExceeded|TooManyRequests|too many requests|Rate exceeded|SlowDown|PriorRequestNotComplete"
+    r"|ServiceUnavailable|InternalFailure|InternalServerError|\b50[234]\b|currently unable to handle the request"
+    r"|OperationAborted|ConcurrentModification|OperationInProgress|the object has been modified"
+    r"|connection (was )?(refused|reset|closed|lost)|could not connect|cannot connect|broken pipe|i/o timeout"
+    r"|TLS handshake timeout|timed? ?out|deadline exceeded|no such host|temporary failure in name resolution"
+    r"|code = Unavailable|transport is closing|error reading from server|unexpected EOF|plugin exited|signal: killed"
+    r"|EndpointConnectionError|Max retries exceeded|Remote end closed|etcdserver|leader changed"
+    r"|the database system is (starting up|shutting down|in recovery)|too many (clients|connections)|deadlock detected"
+    r"|server closed the connection|terminating connection|could not serialize|tuple concurrently"
+    r"|locked by|provider host is not running|sandbox is not running",
+    re.IGNORECASE,
+)
+
 # What the engine appends to the error that matters.
 _ECHO = re.compile(r"^(update failed|preview failed|refresh failed|destroy failed|resource monitor shut down.*)$")
 _PREFIX = re.compile(r"^(error:|pulumi:|failed to \w+ resource:|\d+ errors? occurred:|[*\-•])\s*", re.IGNORECASE)
 
 
 def explain(stack: str, command: str, progress: Progress, output: str, log: Path) -> FreeholdError:
-    """Why `pulumi <command>` of `stack` failed, from its events and from its output (stdout and stderr)."""
+    """Why `pulumi <command>` of `stack` failed, from its events and from its output (stdout and stderr).
+
+    A TransientError where all that went wrong may pass by itself.
+    """
     where = f"stack {stack}"
     for pattern, what, mend in _KNOWN:
         if pattern.search(output) or any(pattern.search(text) for _, text in progress.errors):
-            return FreeholdError(what, where=where, mend=mend.format(stack=stack))
+            passes = _TRANSIENT.search(what) is not None
+            return (TransientError if passes else FreeholdError)(what, where=where, mend=mend.format(stack=stack))
     if broken := [violation for violation in progress.violations if violation.mandatory]:
         return _refused(where, broken[0].policy, broken[0].resource, _gist(broken[0].message), len(broken))
     if errors := [(name, text) for name, text in progress.errors if not _ECHO.match(text)]:
         name, text = errors[0]
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         named = f"{where}, {name}" if name and name != f"freehold-{stack}" else where
-        return FreeholdError(_gist(text) + more, where=named, mend=f"see {log}")
+        passes = all(_TRANSIENT.search(text) for _, text in errors)
+        return (TransientError if passes else FreeholdError)(_gist(text) + more, where=named, mend=f"see {log}")
     lines = [line for line in output.splitlines() if line.startswith("error:")] or output.splitlines()
     said = _gist(lines[0]) if lines else "it said nothing"
-    return FreeholdError(f"pulumi {command} failed: {said}", where=where, mend=f"see {log}")
+    passes = _TRANSIENT.search(output) is not None
+    what = f"pulumi {command} failed: {said}"
+    return (TransientError if passes else FreeholdError)(what, where=where, mend=f"see {log}")
 
 
 def _refused(where: str, policy: str, resource: str, message: str, count: int) -> FreeholdError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from errors import FreeholdError
+from errors import TransientError
 from sandbox.files import unwritable
 
 WAIT_SECONDS = 600.0
@@ -43,7 +43,7 @@ def own_command() -> str:
 def locked(path: Path, what: str, *, wait: float, tell: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock at `path`, which guards `what`.
 
-    Waits up to `wait` seconds for another holder, after telling who it is; then raises FreeholdError. The kernel
+    Waits up to `wait` seconds for another holder, after telling who it is; then raises TransientError. The kernel
     drops the lock with the process that holds it, however that ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def _take(descriptor: int, what: str, wait: float, tell: Callable[[str], None]) 
         except BlockingIOError:
             holder = _holder(descriptor)
         if time.monotonic() >= deadline:
-            raise FreeholdError(
+            raise TransientError(
                 f"held by {holder or 'another run'}, and waiting {wait:.0f} s did not help",
                 where=what,
                 mend="let it finish or stop it, then try again; --wait SECONDS waits longer",

@@ -33,14 +33,18 @@ OPERATIONS = sa.Table(
     sa.Column("correlation_id", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="queued"),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("takeovers", sa.Integer, nullable=False, server_default="0"),
     sa.Column("not_before", _MOMENT, nullable=False, server_default=sa.func.now()),
     sa.Column("lease_holder", sa.Text),
     sa.Column("lease_until", _MOMENT),
+    sa.Column("progress", JSONB),
     sa.Column("result", JSONB),
     sa.Column("error", sa.Text),
     sa.Column("created_at", _MOMENT, nullable=False, server_default=sa.func.now()),
     sa.Column("started_at", _MOMENT),
     sa.Column("finished_at", _MOMENT),
+    sa.Column("seconds", sa.Double),
 )
 
 
@@ -86,10 +90,16 @@ class Operation(BaseModel):
     state: State
     attempt: int
     """How many times it was begun."""
+    failures: int
+    """How many attempts failed in a way that may pass."""
+    takeovers: int
+    """How many attempts ended with the death of whoever made them."""
     not_before: datetime
     lease_holder: str | None
     lease_until: datetime | None
     """Past it, whoever held it is taken for dead."""
+    progress: Mapping[str, Any] | None
+    """Of the attempt that runs, as its holder told it last."""
     result: Mapping[str, Any] | None
     error: str | None
     """Of the last attempt that failed."""
@@ -97,6 +107,8 @@ class Operation(BaseModel):
     started_at: datetime | None
     """The beginning of the last attempt."""
     finished_at: datetime | None
+    seconds: float | None
+    """How long the last attempt that ended took."""
 
     @property
     def ended(self) -> bool:

@@ -44,6 +44,10 @@ TENANTS = sa.Table(
 )
 
 
+class TenantExists(UsageError):
+    """The id is taken."""
+
+
 class Status(StrEnum):
     """Where a tenant is in its life."""
 
@@ -100,47 +104,26 @@ class Tenant(Wanted):
         """Whether what is wanted is what was built."""
         return self.status is Status.ACTIVE and self.desired_hash == self.applied_hash
 
+    def due(self, program_version: str) -> bool:
+        """Whether its stack is to be run: it is not as it is wanted, or another program built it."""
+        if self.tier is not Tier.BRIDGE or self.status in (Status.SUSPENDED, Status.DELETING, Status.DELETED):
+            return False
+        return not self.settled or self.program_version != program_version
+
 
 class Registry:
-    """Each call is a transaction of its own."""
+    """Each call is a transaction of its own; the functions below do the same within one that the caller has begun."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
     def add(self, wanted: Wanted) -> Tenant:
-        """A new tenant, pending; takes over the row of a deleted one. Raises UsageError where the id or the subdomain
-        is taken."""
-        values = {**_values(wanted), "status": Status.PENDING}
-        anew = {
-            **values,
-            **dict.fromkeys(("applied_hash", "program_version", "last_error", "applied_at", "deleted_at")),
-        }
-        statement = (
-            insert(TENANTS)
-            .values(values)
-            .on_conflict_do_update(
-                index_elements=["id"],
-                set_={**anew, "created_at": sa.func.now(), "updated_at": sa.func.now()},
-                where=TENANTS.c.status == Status.DELETED,
-            )
-            .returning(TENANTS)
-        )
-        try:
-            with self._engine.begin() as connection:
-                row = connection.execute(statement).one_or_none()
-        except sa.exc.IntegrityError as error:
-            if "tenants_subdomain" not in str(error.orig):
-                raise
-            taken = f"the subdomain {wanted.subdomain} is another tenant's"
-            raise UsageError(taken, where=f"tenant {wanted.id}", mend="choose one by --subdomain") from None
-        if row is None:
-            mend = f"freehold tenant show {wanted.id}, or tenant plan to change its plan"
-            raise UsageError("it exists already", where=f"tenant {wanted.id}", mend=mend)
-        return _tenant(row)
+        with self._engine.begin() as connection:
+            return add(connection, wanted)
 
     def want(self, wanted: Wanted) -> Tenant:
-        """Change what an existing tenant shall be; it is not settled until it is built so."""
-        return self._set(wanted.id, **_values(wanted))
+        with self._engine.begin() as connection:
+            return want(connection, wanted)
 
     def get(self, tenant: str) -> Tenant | None:
         with self._engine.connect() as connection:
@@ -158,39 +141,20 @@ class Registry:
             return [_tenant(row) for row in connection.execute(statement)]
 
     def applied(self, tenant: str, applied_hash: str, program_version: str) -> Tenant:
-        """Its stack was built with that configuration by that program."""
-        return self._set(
-            tenant,
-            status=Status.ACTIVE,
-            applied_hash=applied_hash,
-            program_version=program_version,
-            applied_at=sa.func.now(),
-            last_error=None,
-        )
+        with self._engine.begin() as connection:
+            return applied(connection, tenant, applied_hash, program_version)
 
     def failed(self, tenant: str, error: str) -> Tenant:
-        """Building it failed; it can be tried again."""
-        return self._set(tenant, status=Status.FAILED, last_error=error)
+        with self._engine.begin() as connection:
+            return failed(connection, tenant, error)
 
     def deleting(self, tenant: str, error: str | None = None) -> Tenant:
-        """Its deletion has begun; `error` is why it has not come to its end."""
-        return self._set(tenant, status=Status.DELETING, last_error=error)
+        with self._engine.begin() as connection:
+            return deleting(connection, tenant, error)
 
     def deleted(self, tenant: str) -> Tenant:
-        return self._set(tenant, status=Status.DELETED, deleted_at=sa.func.now(), applied_hash=None, last_error=None)
-
-    def _set(self, tenant: str, **values: object) -> Tenant:
-        statement = (
-            sa.update(TENANTS)
-            .where(TENANTS.c.id == tenant)
-            .values(**values, updated_at=sa.func.now())
-            .returning(TENANTS)
-        )
         with self._engine.begin() as connection:
-            row = connection.execute(statement).one_or_none()
-        if row is None:
-            raise FreeholdError("it has gone from the registry", where=f"tenant {tenant}", mend="freehold tenant list")
-        return _tenant(row)
+            return deleted(connection, tenant)
 
 
 def lock(connection: sa.Connection, tenant: str) -> Tenant | None:
@@ -199,10 +163,88 @@ def lock(connection: sa.Connection, tenant: str) -> Tenant | None:
     return None if row is None else _tenant(row)
 
 
-def want(connection: sa.Connection, wanted: Wanted) -> None:
-    """Change what an existing tenant shall be, within the connection's transaction."""
-    values = {**_values(wanted), "updated_at": sa.func.now()}
-    connection.execute(sa.update(TENANTS).where(TENANTS.c.id == wanted.id).values(values))
+def add(connection: sa.Connection, wanted: Wanted) -> Tenant:
+    """A new tenant, pending; takes over the row of a deleted one. Raises TenantExists where the id is taken, UsageError
+    where the subdomain is; the transaction is lost with it."""
+    values = {**_values(wanted), "status": Status.PENDING}
+    anew = {
+        **values,
+        **dict.fromkeys(("applied_hash", "program_version", "last_error", "applied_at", "deleted_at")),
+    }
+    statement = (
+        insert(TENANTS)
+        .values(values)
+        .on_conflict_do_update(
+            index_elements=["id"],
+            set_={**anew, "created_at": sa.func.now(), "updated_at": sa.func.now()},
+            where=TENANTS.c.status == Status.DELETED,
+        )
+        .returning(TENANTS)
+    )
+    try:
+        row = connection.execute(statement).one_or_none()
+    except sa.exc.IntegrityError as error:
+        if "tenants_subdomain" not in str(error.orig):
+            raise
+        taken = f"the subdomain {wanted.subdomain} is another tenant's"
+        raise UsageError(taken, where=f"tenant {wanted.id}", mend="choose one by --subdomain") from None
+    if row is None:
+        mend = f"freehold tenant show {wanted.id}, or tenant plan to change its plan"
+        raise TenantExists("it exists already", where=f"tenant {wanted.id}", mend=mend)
+    return _tenant(row)
+
+
+def want(connection: sa.Connection, wanted: Wanted) -> Tenant:
+    """Change what an existing tenant shall be; it is not settled until it is built so."""
+    return _set(connection, wanted.id, **_values(wanted))
+
+
+def applied(connection: sa.Connection, tenant: str, applied_hash: str, program_version: str) -> Tenant:
+    """Its stack was built with that configuration by that program. One that is being deleted stays so."""
+    return _set(
+        connection,
+        tenant,
+        status=_unless_going(Status.ACTIVE),
+        applied_hash=applied_hash,
+        program_version=program_version,
+        applied_at=sa.func.now(),
+        last_error=None,
+    )
+
+
+def failed(connection: sa.Connection, tenant: str, error: str) -> Tenant:
+    """Building it failed; it can be tried again. One that is being deleted stays so."""
+    return _set(connection, tenant, status=_unless_going(Status.FAILED), last_error=error)
+
+
+def troubled(connection: sa.Connection, tenant: str, error: str) -> Tenant:
+    """An attempt failed, and there will be another: its status stays."""
+    return _set(connection, tenant, last_error=error)
+
+
+def deleting(connection: sa.Connection, tenant: str, error: str | None = None) -> Tenant:
+    """Its deletion has begun; `error` is why it has not come to its end."""
+    return _set(connection, tenant, status=Status.DELETING, last_error=error)
+
+
+def deleted(connection: sa.Connection, tenant: str) -> Tenant:
+    """It is gone, with its data; the row stays."""
+    return _set(connection, tenant, status=Status.DELETED, deleted_at=sa.func.now(), applied_hash=None, last_error=None)
+
+
+def _unless_going(status: Status) -> sa.ColumnElement[str]:
+    going = TENANTS.c.status.in_([Status.DELETING, Status.DELETED])
+    return sa.case((going, TENANTS.c.status), else_=status)
+
+
+def _set(connection: sa.Connection, tenant: str, **values: object) -> Tenant:
+    statement = (
+        sa.update(TENANTS).where(TENANTS.c.id == tenant).values(**values, updated_at=sa.func.now()).returning(TENANTS)
+    )
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        raise FreeholdError("it has gone from the registry", where=f"tenant {tenant}", mend="freehold tenant list")
+    return _tenant(row)
 
 
 def _values(wanted: Wanted) -> dict[str, Any]:

@@ -9,8 +9,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -20,8 +24,31 @@ from sandbox.home import Home
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS creations (urn TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (urn, id)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS attempts (urn TEXT NOT NULL, host INTEGER NOT NULL, started REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS under_way (
+    urn TEXT NOT NULL, host INTEGER NOT NULL, started REAL NOT NULL, serial TEXT NOT NULL
+);
 """
+
+_CURRENT: ContextVar[Creation | None] = ContextVar("creation", default=None)
+
+
+@dataclass(frozen=True)
+class Creation:
+    """A create that is under way. When its host is killed, the next create of that resource takes its serial over: the
+    calls that both send are known to be the same, and are done once."""
+
+    serial: str
+    _calls: Counter[str] = field(default_factory=Counter)
+
+    def invocation(self, call: str) -> str:
+        """The id of the next call of that content."""
+        self._calls[call] += 1
+        return str(uuid.uuid5(uuid.UUID(self.serial), f"{self._calls[call]} {call}"))
+
+
+def current() -> Creation | None:
+    """The create that this thread is at."""
+    return _CURRENT.get()
 
 
 class Creations:
@@ -45,17 +72,29 @@ class Creations:
         Written before anything is made, so that a full disk refuses the create instead of losing its id.
         """
         with self._lock:
-            row = self._database.execute("INSERT INTO attempts VALUES (?, ?, ?)", (urn, *self._host)).lastrowid
+            serial = self._left_by_a_killed_host(urn) or str(uuid.uuid4())
+            values = (urn, *self._host, serial)
+            row = self._database.execute("INSERT INTO under_way VALUES (?, ?, ?, ?)", values).lastrowid
+        before = _CURRENT.set(Creation(serial))
         try:
             yield
         finally:
+            _CURRENT.reset(before)
             with self._lock:
-                self._database.execute("DELETE FROM attempts WHERE rowid = ?", (row,))
+                self._database.execute("DELETE FROM under_way WHERE rowid = ?", (row,))
+
+    def _left_by_a_killed_host(self, urn: str) -> str | None:
+        rows = self._database.execute("SELECT rowid, host, started, serial FROM under_way WHERE urn = ?", (urn,))
+        for row, host, started, serial in rows.fetchall():
+            if not _runs(int(host), float(started)):
+                self._database.execute("DELETE FROM under_way WHERE rowid = ?", (row,))
+                return str(serial)
+        return None
 
     def under_way(self, urn: str) -> bool:
         """Whether a living host is creating it now. What a killed host had begun is not."""
         with self._lock:
-            rows = self._database.execute("SELECT host, started FROM attempts WHERE urn = ?", (urn,)).fetchall()
+            rows = self._database.execute("SELECT host, started FROM under_way WHERE urn = ?", (urn,)).fetchall()
         return any(_runs(int(host), float(started)) for host, started in rows)
 
     def record(self, urn: str, id: str) -> None:

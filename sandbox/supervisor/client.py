@@ -22,7 +22,8 @@ _CACHE: TypeAdapter[Cache | None] = TypeAdapter(Cache | None)
 # Above the longest start of an instance on a busy two-core machine, so that the supervisor's own, better worded
 # timeout comes first.
 _ANSWER_SECONDS = 300.0
-_STOP_SECONDS = 60.0
+# Four layers of processes, each with 15 s to end by itself: runners, what runs on the API server, that, etcd.
+_STOP_SECONDS = 180.0
 
 
 class NotRunning(FreeholdError):
@@ -141,6 +142,14 @@ class Supervisor:
 
     def delete_cache(self, identifier: str) -> None:
         self._call(messages.DeleteCache, identifier=identifier)
+
+    def start_runner(self, cell: str, version: str) -> None:
+        """A runner for that cell's operations, of that version of the program; returns when it runs."""
+        self._call(messages.StartRunner, cell=cell, version=version)
+
+    def stop_runner(self, cell: str) -> None:
+        """What it has in hand is ended or handed back; one that is not there is fine."""
+        self._call(messages.StopRunner, cell=cell)
 
     def stop(self) -> None:
         """Ends every process of the sandbox, the supervisor last; data stays. Returns when they are gone."""

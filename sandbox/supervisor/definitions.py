@@ -45,6 +45,11 @@ class CacheDefinition(Definition):
     """User name -> its line of the ACL file; passwords are hashes."""
 
 
+class RunnerDefinition(Definition):
+    version: str
+    """Of the program that it was started from."""
+
+
 D = TypeVar("D", bound=Definition)
 
 

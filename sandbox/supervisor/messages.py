@@ -227,6 +227,17 @@ class RunNotifier(Record):
     environment: Mapping[str, str]
 
 
+class StartRunner(Record):
+    operation: Literal["start-runner"] = "start-runner"
+    cell: Identifier
+    version: str
+
+
+class StopRunner(Record):
+    operation: Literal["stop-runner"] = "stop-runner"
+    cell: Identifier
+
+
 class Stop(Record):
     operation: Literal["stop"] = "stop"
 
@@ -248,6 +259,8 @@ AnyRequest = (
     | SetCacheUsers
     | DeleteCache
     | RunNotifier
+    | StartRunner
+    | StopRunner
     | Stop
 )
 Request = Annotated[AnyRequest, Field(discriminator="operation")]

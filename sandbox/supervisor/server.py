@@ -28,6 +28,7 @@ from sandbox.supervisor.clusters import Clusters
 from sandbox.supervisor.databases import Databases
 from sandbox.supervisor.messages import Answer, Failure, Status, SupervisorError
 from sandbox.supervisor.ports import Ports
+from sandbox.supervisor.runners import Runners
 from sandbox.supervisor.table import ProcessTable
 
 # Checks and calls to servers block; every process may be at one at once.
@@ -47,6 +48,7 @@ class Server:
         self._clusters = Clusters(self._site, self._table)
         self._databases = Databases(self._site, self._table)
         self._caches = Caches(self._site, self._table)
+        self._runners = Runners(self._site, self._table)
         self._phase: Literal["starting", "running", "stopping"] = "starting"
         self._stop = asyncio.Event()
         self._notifier_lock = asyncio.Lock()
@@ -94,7 +96,9 @@ class Server:
             self._caches.resume(),
             return_exceptions=True,
         )
-        for outcome in outcomes:
+        # Last: a runner works with all of them.
+        resumed = await asyncio.gather(self._runners.resume(), return_exceptions=True)
+        for outcome in (*outcomes, *resumed):
             if isinstance(outcome, FreeholdError):
                 _log.error("%s", outcome.line())
             elif isinstance(outcome, BaseException):
@@ -166,6 +170,10 @@ class Server:
                 return await self._caches.delete(request.identifier)
             case messages.RunNotifier():
                 return await self._run_notifier(request.environment)
+            case messages.StartRunner():
+                return await self._runners.start(request)
+            case messages.StopRunner():
+                return await self._runners.stop(request.cell)
             case messages.Stop():
                 return self.request_stop()
             case _:

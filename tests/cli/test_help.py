@@ -31,6 +31,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         "sandbox", "sandbox start", "sandbox stop", "sandbox status", "sandbox env", "sandbox reset", "sandbox caught",
         "budget", "budget simulate", "budget show",
         "tenant", "tenant create", "tenant list", "tenant show", "tenant plan", "tenant delete",
+        "fleet", "fleet up", "fleet status",
     }  # fmt: skip
 
 

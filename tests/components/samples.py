@@ -48,6 +48,7 @@ from components.kubernetes.default_storage import DefaultStorage, DefaultStorage
 from components.kubernetes.node_autoscaler import NodeAutoscaler, NodeAutoscalerArgs
 from components.kubernetes.notifier import NAMESPACE, SERVICE_ACCOUNT, NotifierDeployment, NotifierDeploymentArgs
 from components.kubernetes.quota import Quota, QuotaArgs
+from components.kubernetes.runner import Runner, RunnerArgs
 from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.kubernetes.traffic import Traffic, TrafficArgs
 from components.kubernetes.workload import Workload, WorkloadArgs
@@ -298,6 +299,18 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     Traffic: lambda name, opts: Traffic(
         name,
         TrafficArgs(tenant_ownership("acme"), "t-acme--default", ["10.10.252.0/22"], [5432, 6379], "172.20.0.0/16"),
+        opts,
+    ),
+    Runner: lambda name, opts: Runner(
+        name,
+        RunnerArgs(
+            PLATFORM,
+            "freehold-system",
+            "registry.example/freehold@sha256:0",
+            "sandbox",
+            {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{ACCOUNT}:role/runner"},
+            {"PULUMI_BACKEND_URL": "s3://state"},
+        ),
         opts,
     ),
     Workload: lambda name, opts: Workload(

@@ -43,6 +43,7 @@ TOKENS = {
     "Postgres": "freehold:aws:Postgres",
     "Quota": "freehold:kubernetes:Quota",
     "Redis": "freehold:aws:Redis",
+    "Runner": "freehold:kubernetes:Runner",
     "SharedDatabase": "freehold:postgres:SharedDatabase",
     "StoredSecret": "freehold:aws:StoredSecret",
     "TenantRules": "freehold:kubernetes:TenantRules",
@@ -54,8 +55,8 @@ TOKENS = {
     "Workspace": "freehold:kubernetes:Workspace",
 }
 
-OF_THE_PLATFORM = frozenset({"NodeAutoscaler", "NotifierDeployment"})
-"""What runs in a namespace that is no tenant's."""
+# What runs in a cell's cluster for all tenants; anything else in a namespace is one tenant's.
+OF_THE_CELL = {"NodeAutoscaler", "NotifierDeployment", "Runner"}
 
 every_component = pytest.mark.parametrize("component", SAMPLES, ids=lambda component: component.__name__)
 
@@ -156,7 +157,7 @@ def test_ownership_is_marked_on_everything_that_takes_marks(component: type[pulu
             labels = resource.plain()["metadata"].get("labels", {})
             domain = [f"freehold.dev/{key}" for key in ("product", "environment", "cost-centre")]
             namespaced = "namespace" in resource.plain()["metadata"] or resource.type.endswith(":Namespace")
-            if namespaced and component.__name__ not in OF_THE_PLATFORM:
+            if namespaced and component.__name__ not in OF_THE_CELL:
                 domain.append("freehold.dev/tenant")
             _check(resource, labels, *domain, "app.kubernetes.io/managed-by")
 

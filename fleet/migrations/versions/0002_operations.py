@@ -25,14 +25,18 @@ def upgrade() -> None:
         sa.Column("correlation_id", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False, server_default="queued"),
         sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("takeovers", sa.Integer, nullable=False, server_default="0"),
         sa.Column("not_before", moment, nullable=False, server_default=sa.func.now()),
         sa.Column("lease_holder", sa.Text),
         sa.Column("lease_until", moment),
+        sa.Column("progress", JSONB),
         sa.Column("result", JSONB),
         sa.Column("error", sa.Text),
         sa.Column("created_at", moment, nullable=False, server_default=sa.func.now()),
         sa.Column("started_at", moment),
         sa.Column("finished_at", moment),
+        sa.Column("seconds", sa.Double),
         sa.CheckConstraint(
             "kind IN ('create', 'update', 'suspend', 'resume', 'move', 'rotate', 'delete')", name="operations_kind"
         ),
@@ -54,6 +58,8 @@ def upgrade() -> None:
     op.create_index(
         "operations_open", "operations", ["tenant", "number"], postgresql_where="state IN ('queued', 'running')"
     )
+    # Who was served last, and what became of a tenant's last operation.
+    op.create_index("operations_ended", "operations", ["tenant", "finished_at"])
 
 
 def downgrade() -> None:

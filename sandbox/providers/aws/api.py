@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ParamValidationError
 from botocore.model import OperationModel, ServiceModel, Shape
 
+from sandbox.providers import creations
 from sandbox.providers.interface import ProviderError
 
 # For what a living service refuses for now; the official provider allows 25.
@@ -174,7 +176,10 @@ class Api:
         """Calls an operation. Raises ApiError, WrongParameter or ProviderError, each one line."""
         self.operation(service, operation)
         try:
-            answer: dict[str, Any] = self.reached(lambda: getattr(self.client(service), operation)(**parameters))
+            content = f"{service} {operation} {json.dumps(parameters, sort_keys=True, default=str)}"
+            answer: dict[str, Any] = self.reached(
+                lambda: getattr(self.client(service), operation)(**parameters), content
+            )
         except ClientError as error:
             detail = error.response.get("Error", {})
             raise ApiError(str(detail.get("Code")), " ".join(str(detail.get("Message")).split())) from error
@@ -205,14 +210,17 @@ class Api:
         except BotoCoreError as error:
             raise self._unanswered(service, operation, error) from error
 
-    def reached(self, call: Callable[[], T]) -> T:
+    def reached(self, call: Callable[[], T], content: str | None = None) -> T:
         """`call`, again and again while nobody listens.
 
         All its attempts carry one invocation id, by which the sandbox's endpoint knows what it has done already, when
-        it was killed before it could answer.
+        it was killed before it could answer; or when we were, in the middle of a create, and the next host sends the
+        same `content` for it.
         """
         deadline = time.monotonic() + _RESTART_SECONDS
-        self._invocation.id = str(uuid.uuid4())
+        creation = creations.current()
+        told = creation.invocation(content) if creation is not None and content is not None else None
+        self._invocation.id = told or str(uuid.uuid4())
         try:
             while True:
                 try:

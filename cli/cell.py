@@ -1,0 +1,90 @@
+"""A cell as the commands on tenants open it: its platform is built, and its control database answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cli.output import Screen
+from errors import UsageError
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from fleet.environments import Environment
+    from fleet.operations import Operation
+    from fleet.queue_view import QueueView
+    from fleet.registry import Registry, Tenant
+    from fleet.targets import Target
+    from fleet.tenant_requests import Requests
+    from stacks.contract import PlatformContract
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell whose platform is built, and its control database."""
+
+    environment: Environment
+    contract: PlatformContract
+    database: sa.Engine
+    screen: Screen
+
+    @property
+    def registry(self) -> Registry:
+        from fleet.registry import Registry
+
+        return Registry(self.database)
+
+    @property
+    def requests(self) -> Requests:
+        from fleet.tenant_requests import Requests
+        from fleet.wishes import Wishes
+
+        return Requests(
+            self.database,
+            Wishes(
+                self.environment.cell, self.contract.product, self.contract.region, self.environment.tenants_maximum
+            ),
+        )
+
+    @property
+    def view(self) -> QueueView:
+        from fleet.queue_view import QueueView
+
+        return QueueView(self.database)
+
+    def follow(self, asked: Operation, name: str) -> None:
+        """Show its progress until it ends. Raises FreeholdError where it fails."""
+        from cli.following import Follower
+        from fleet.interrupts import Interrupts
+
+        follower = Follower(self.environment, self.view, self.screen, Interrupts())
+        with self.screen.step(name) as step:
+            follower.follow(asked, step)
+
+    def find(self, tenant: str) -> Tenant:
+        """Raises UsageError where the registry has none, or another cell has it."""
+        found = self.registry.get(tenant)
+        if found is None:
+            raise UsageError("there is no such tenant", where=f"tenant {tenant}", mend="./freehold tenant list")
+        if found.cell != self.environment.cell:
+            raise UsageError(f"it lives in {found.cell}", where=f"tenant {tenant}", mend=f"--env {found.cell}")
+        return found
+
+
+@contextmanager
+def open_cell(env: str | None, target: Target | None) -> Iterator[Cell]:
+    """The cell, if it is built. Raises FreeholdError where it is not, or does not answer."""
+    from cli.opening import check_account, open_environment, platform_state
+    from fleet.control_database import control_database
+    from fleet.environments import choose
+
+    cell, chosen = choose(env, target)
+    with Screen() as screen:
+        environment = open_environment(cell, chosen, screen, start=False)
+        state = platform_state(environment)
+        contract = environment.contract(state)
+        check_account(environment, state, screen)
+        yield Cell(environment, contract, control_database(contract, environment.engine), screen)

@@ -1,0 +1,131 @@
+"""`freehold fleet`: all tenants of a cell at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.cell import open_cell
+from cli.options import EnvironmentOption, JsonOption, NoColorOption, TargetOption, YesOption, confirm
+from cli.output import console, show_json, show_table, spell
+from errors import FreeholdError
+from fleet.events import tally
+
+if TYPE_CHECKING:
+    from fleet.operations import Operation
+
+app = typer.Typer(
+    name="fleet", no_args_is_help=True, help="All tenants of a cell: bring them up to date, look at them."
+)
+
+FollowOption = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Follow them until they end, or only ask for them and return.")
+]
+
+
+@app.command()
+def up(
+    env: EnvironmentOption = None,
+    target: TargetOption = None,
+    wait: FollowOption = True,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """Bring every tenant up to date that is not as it is wanted, or was built by another version of the program."""
+    from cli.following import Follower, requester
+    from cli.opening import start_runner
+    from fleet.interrupts import Interrupts
+    from fleet.program import program_version
+    from fleet.tenant_requests import Asker
+
+    with open_cell(env, target) as cell:
+        version = program_version()
+        due = [one.id for one in cell.registry.list(cell=cell.environment.cell) if one.due(version)]
+        if due:
+            confirm(f"Bring {len(due)} tenants of {cell.environment.cell} up to date?", yes=yes)
+            start_runner(cell.environment)
+        operations: Sequence[Operation] = [cell.requests.update(one, Asker(requester())) for one in due]
+        if operations and wait:
+            follower = Follower(cell.environment, cell.view, cell.screen, Interrupts())
+            with cell.screen.step(f"{len(due)} tenants") as step:
+                operations = follower.follow_all(operations, step)
+    if as_json:
+        show_json([_as_json(one) for one in operations])
+    elif not operations:
+        typer.echo("every tenant is as it is wanted, built by this version of the program")
+    else:
+        _show(operations)
+    failed = [one for one in operations if one.ended and one.state != "succeeded"]
+    if failed:
+        raise FreeholdError(
+            f"{len(failed)} of {len(operations)} operations failed",
+            where=f"cell {cell.environment.cell}",
+            mend=f"./freehold tenant show {failed[0].tenant} says why",
+        )
+
+
+@app.command()
+def status(
+    env: EnvironmentOption = None,
+    target: TargetOption = None,
+    as_json: JsonOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """Show how much waits, what runs now and what fails; exit code 1 where something was given up."""
+    from fleet.program import program_version
+
+    with open_cell(env, target) as opened:
+        name, view, version = opened.environment.cell, opened.view, program_version()
+        tenants = opened.registry.list(cell=name)
+        backlog, waiting, failing = view.backlog(name), view.open(name), view.failing(name)
+    due = sum(one.due(version) for one in tenants)
+    if as_json:
+        counted = {"cell": name, "tenants": len(tenants), "due": due, "backlog": asdict(backlog)}
+        lists = {"open": [_as_json(one) for one in waiting], "failing": [_as_json(one) for one in failing]}
+        show_json({**counted, **lists})
+    else:
+        oldest = f", the oldest for {spell(backlog.oldest_seconds)}" if backlog.queued else ""
+        console().print(f"cell {name}: {len(tenants)} tenants, {due} due")
+        console().print(
+            f"operations: {backlog.queued} queued ({backlog.retrying} to be tried again{oldest}), "
+            f"{backlog.running} running, {backlog.failed} given up"
+        )
+        if shown := {one.id: one for one in (*waiting, *failing)}:
+            _show(list(shown.values()))
+    if backlog.failed:
+        worst = next(one for one in failing if one.ended)
+        raise FreeholdError(
+            f"the last operations of {backlog.failed} tenants were given up",
+            where=f"cell {name}",
+            mend=f"./freehold tenant show {worst.tenant} says why",
+        )
+
+
+def _show(operations: Sequence[Operation]) -> None:
+    columns = ("tenant", "operation", "state", "attempts", "took", "changes", "error")
+    show_table(columns, [_line(one) for one in operations])
+
+
+def _line(one: Operation) -> tuple[str, ...]:
+    changes = (one.result or {}).get("changes")
+    seconds = one.seconds
+    if one.started_at is not None and not one.ended and one.state == "running":
+        seconds = (datetime.now(UTC) - one.started_at).total_seconds()
+    return (
+        one.tenant,
+        str(one.kind),
+        str(one.state),
+        str(one.attempt),
+        "" if seconds is None else spell(max(0.0, seconds)),
+        "" if changes is None else tally(changes),
+        one.error or "",
+    )
+
+
+def _as_json(one: Operation) -> dict[str, Any]:
+    return one.model_dump(mode="json", exclude={"payload"})

@@ -1,0 +1,1 @@
+"""The runner: takes operations off a cell's queue and does them."""

@@ -1,0 +1,97 @@
+"""One claimed operation while it is worked on: its lease is renewed until it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import sqlalchemy as sa
+
+from fleet.events import Progress
+from fleet.interrupts import Interrupts
+from fleet.operations import Operation
+from fleet.queue import Claim, LeaseLost, Queue, Record
+from services.logs import logger
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of it: for whoever asked, and for the tenant's row."""
+
+    result: Mapping[str, Any]
+    record: Record
+
+
+class Run:
+    """What the work knows of its operation, and tells of itself. Within it, the lease is renewed by a thread.
+
+    `interrupts.count` is raised when the work is to stop; `lost` says that it is because another may have it now.
+    """
+
+    def __init__(self, queue: Queue, claim: Claim, *, lease_seconds: float, heartbeat_seconds: float) -> None:
+        self.claim = claim
+        self.interrupts = Interrupts()
+        self.lost = False
+        self._queue = queue
+        self._lease, self._heartbeat = lease_seconds, heartbeat_seconds
+        self._progress: Mapping[str, Any] | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name=f"lease of {claim.operation.id}", daemon=True)
+
+    @property
+    def operation(self) -> Operation:
+        return self.claim.operation
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def observe(self, progress: Progress) -> None:
+        """Take the engine's progress; it is written with the next renewal."""
+        self._progress = {
+            "previewing": progress.previewing,
+            "planned": progress.planned,
+            "done": progress.done,
+            "current": progress.current,
+        }
+
+    def tell(self, line: str) -> None:
+        _log.info("engine-said", line=line, operation=str(self.operation.id), tenant=self.operation.tenant)
+
+    def _renew(self) -> None:
+        renewed = time.monotonic()
+        while not self._over.wait(self._heartbeat):
+            try:
+                self._queue.renew(self.claim, self._lease, self._progress)
+            except LeaseLost:
+                self._stop("lease-lost")
+                return
+            except sa.exc.SQLAlchemyError as error:
+                _log.warning("lease-not-renewed", operation=str(self.operation.id), error=str(error).splitlines()[0])
+                if time.monotonic() - renewed > self._lease:
+                    self._stop("lease-run-out")
+                    return
+            else:
+                renewed = time.monotonic()
+
+    def _stop(self, event: str) -> None:
+        _log.warning(event, operation=str(self.operation.id), tenant=self.operation.tenant)
+        self.lost = True
+        self.interrupts.count += 1
+
+
+class Work(Protocol):
+    """Does an operation to its end, or raises: TransientError is tried again, Superseded cancels it, Interrupted hands
+    it back, any other FreeholdError gives it up."""
+
+    def __call__(self, run: Run) -> Done: ...

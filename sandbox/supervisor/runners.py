@@ -1,0 +1,47 @@
+"""The runners of a sandbox, one for each cell whose platform was built: started, kept, replaced, stopped."""
+
+from __future__ import annotations
+
+from sandbox.processes.runner import KIND, runner, runner_name
+from sandbox.processes.site import Site
+from sandbox.supervisor.definitions import DefinitionStore, RunnerDefinition
+from sandbox.supervisor.locks import NameLocks
+from sandbox.supervisor.messages import StartRunner
+from sandbox.supervisor.table import ProcessTable
+
+
+class Runners:
+    def __init__(self, site: Site, table: ProcessTable) -> None:
+        self._site, self._table = site, table
+        self._store = DefinitionStore(site.home, "runners", RunnerDefinition)
+        self._locks = NameLocks()
+
+    async def start(self, request: StartRunner) -> None:
+        """One of that version runs when this returns; one of another, or one that was given up, is replaced."""
+        definition = RunnerDefinition(name=request.cell, version=request.version, complete=True)
+        async with self._locks.of(request.cell):
+            kept = self._store.get(request.cell)
+            self._store.put(definition)
+            if kept == definition and self._runs(request.cell):
+                await self._table[runner_name(request.cell)].ready()
+                return
+            await self._table.remove([runner_name(request.cell)])
+            await self._launch(request.cell)
+
+    async def stop(self, cell: str) -> None:
+        async with self._locks.of(cell):
+            await self._table.remove([runner_name(cell)])
+            self._store.remove(cell)
+
+    async def resume(self) -> None:
+        """Start those that there were, once what they work with serves."""
+        for definition in self._store.all():
+            await self._launch(definition.name)
+
+    async def _launch(self, cell: str) -> None:
+        others = [one.spec.name for one in self._table.processes() if one.spec.kind != KIND]
+        await self._table.start([runner(self._site.home, cell, others)])
+
+    def _runs(self, cell: str) -> bool:
+        name = runner_name(cell)
+        return name in self._table.names() and self._table[name].state not in ("failed", "stopping", "stopped")

@@ -1,0 +1,68 @@
+"""Which failures of an engine run are worth another try with nothing changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from errors import TransientError
+from fleet.events import Progress, Violation
+from fleet.failures import explain
+
+LOG = Path("/logs/pulumi-dev.log")
+
+
+def transient(*errors: tuple[str, str], output: str = "", violations: tuple[Violation, ...] = ()) -> bool:
+    progress = Progress(errors=list(errors), violations=list(violations))
+    return isinstance(explain("dev", "up", progress, output, LOG), TransientError)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "creating EC2 EIP: operation error EC2: AllocateAddress, RequestLimitExceeded: Request limit exceeded.",
+        "ThrottlingException: Rate exceeded",
+        "error dialing backend: dial tcp 10.0.0.1:443: connect: connection refused",
+        'rpc error: code = Unavailable desc = error reading from server: EOF',
+        "could not connect to server: the database system is starting up",
+        "Post https://example.com: net/http: TLS handshake timeout",
+        "the server is currently unable to handle the request",
+        "OperationAborted: A conflicting conditional operation is currently in progress against this resource.",
+    ],
+)  # fmt: skip
+def test_what_may_pass(text: str) -> None:
+    assert transient(("database", text))
+    assert transient(output=f"error: {text}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'namespaces "t-acme--default" already exists',
+        "AccessDenied: not authorized to perform iam:CreateRole",
+        "freehold:tenant: plan: there is no plan 'platinum'",
+        "InvalidParameterValue: 2 is not a valid number of replicas",
+        "update failed",
+    ],
+)
+def test_what_does_not_pass(text: str) -> None:
+    assert not transient(("database", text))
+    assert not transient(output=f"error: {text}")
+
+
+def test_one_that_does_not_pass_decides() -> None:
+    assert not transient(("one", "Throttling: Rate exceeded"), ("two", "AccessDenied: not allowed"))
+    assert transient(("one", "Throttling: Rate exceeded"), ("two", "connection reset by peer"), ("", "update failed"))
+
+
+def test_a_policy_s_refusal_does_not_pass() -> None:
+    refusal = Violation("storage-encrypted", "mandatory", "urn::bucket", "connection refused is in this text")
+    assert not transient(("bucket", "Throttling"), violations=(refusal,))
+
+
+def test_what_is_known() -> None:
+    assert transient(output="error: the stack is currently locked by 1 lock(s).")
+    assert transient(output="provider host is not running at /run")
+    assert not transient(output="error: incorrect passphrase")
+    assert not transient(output="write: no space left on device")

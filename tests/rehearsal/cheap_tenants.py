@@ -1,0 +1,100 @@
+"""Tenants whose stack is a few addresses, and a runner for them: `python -m tests.rehearsal.cheap_tenants HOME URL`.
+
+An address is allocated anew by each create, so one that is made twice, or forgotten, shows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import sys
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from fleet import registry
+from fleet.backoff import Backoff
+from fleet.engine import Engine, Stack
+from fleet.engine_runs import end_orphans
+from fleet.outcomes import Outcome
+from fleet.queue import Queue
+from fleet.registry import Registry
+from fleet.runner.loop import Pace, Runner
+from fleet.runner.running import Done, Run
+from sandbox.environment import environment
+from sandbox.home import Home
+from services.logs import configure
+
+CELL = "cheap"
+PROJECT = "cheap"
+PACE = Pace(
+    concurrency=3, lease=1.5, heartbeat=0.3, poll=0.1, drain=1.0, backoff=Backoff(first=0.2, longest=1.0, limit=200)
+)
+
+# Without the SDK's classes, whose import takes longer than all the rest.
+_PROGRAM = """
+import os
+import pulumi
+
+
+class Address(pulumi.CustomResource):
+    def __init__(self, name, opts=None):
+        tags = {"tenant": os.environ["TENANT"], "name": name}
+        super().__init__("aws:ec2/eip:Eip", name, {"domain": "vpc", "tags": tags}, opts)
+
+
+last = None
+for number in range(int(os.environ["COUNT"])):
+    # Two by two, so that a run has several moments to be cut off in.
+    depends = [last] if last is not None and number % 2 == 0 else []
+    last = Address(f"address-{number}", pulumi.ResourceOptions(depends_on=depends))
+"""
+
+
+def prepare(home: Home, tenant: str) -> None:
+    """The tenant's working folder."""
+    folder = home.tenants / tenant
+    folder.mkdir(parents=True)
+    runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
+    (folder / "Pulumi.yaml").write_text(json.dumps({"name": PROJECT, "runtime": runtime}))
+    (folder / f"Pulumi.{tenant}.yaml").write_text(json.dumps({"config": {"aws:region": "us-east-1"}}))
+    (folder / "__main__.py").write_text(_PROGRAM)
+
+
+class CheapWork:
+    """Brings a tenant to the number of addresses that its row wants."""
+
+    def __init__(self, home: Home, tenants: Registry) -> None:
+        self._home, self._registry = home, tenants
+
+    def __call__(self, run: Run) -> Done:
+        tenant = self._registry.get(run.operation.tenant)
+        assert tenant is not None
+        variables = {"TENANT": tenant.id, "COUNT": str(tenant.limits["addresses"])}
+        stack = Stack(PROJECT, tenant.id, self._home.tenants / tenant.id, {**environment(self._home), **variables})
+        engine = Engine(
+            self._home, stack, tell=run.tell, observe=run.observe, interrupts=run.interrupts, wait=5, policies=None
+        )
+        result = engine.up()
+
+        def record(connection: sa.Connection) -> None:
+            registry.applied(connection, tenant.id, tenant.desired_hash, "0.1.0")
+
+        return Done(Outcome.of(result).as_json(), record)
+
+
+def main() -> None:
+    configure("runner")
+    home, engine = Home(Path(sys.argv[1])), sa.create_engine(sys.argv[2], pool_pre_ping=True)
+    end_orphans(home, print)
+    holder = f"{os.getpid()}/{secrets.token_hex(4)}"
+    runner = Runner(Queue(engine), CheapWork(home, Registry(engine)), cell=CELL, holder=holder, pace=PACE)
+    signal.signal(signal.SIGTERM, lambda number, frame: runner.stop())
+    runner.run()
+    engine.dispose()
+
+
+if __name__ == "__main__":
+    main()
