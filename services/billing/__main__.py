@@ -14,7 +14,6 @@ from services.billing import settings
 from services.billing.application import Metrics, Webhook, application
 from services.billing.receiver import Receiver
 
-_THREADS = 2
 _DRAIN_SECONDS = 20
 
 
@@ -25,9 +24,9 @@ def main() -> int:
         print(error.line(), file=sys.stderr)
         return error.exit_code
     logs.configure("billing")
-    # One connection more, for the readiness check.
-    engine = told.engine(connections=_THREADS + 1)
-    receiver = Receiver(engine, told.blueprint, threads=_THREADS)
+    # One for the receiver, one for the readiness check.
+    engine = told.engine(connections=2)
+    receiver = Receiver(engine, told.blueprint)
     registry = CollectorRegistry()
     webhook = Webhook(receiver, told.secrets, livemode=told.livemode, metrics=Metrics(registry, receiver))
 

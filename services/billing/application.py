@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from services.billing.event import HANDLED_TYPES, MalformedEvent, parse
 from services.billing.inbox import Conclusion
@@ -71,7 +72,11 @@ class Webhook:
         self._receiver, self._secrets, self._livemode = receiver, secrets, livemode
         self._metrics, self._clock = metrics, clock
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._answer(Request(scope, receive))
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
         try:
             body = await _body(request)
             verify(body, request.headers.get("Stripe-Signature"), self._secrets, self._clock())
@@ -128,7 +133,7 @@ def application(
         if stop is not None:
             stop()
 
-    return Starlette(routes=[Route(PATH, webhook.__call__, methods=["POST"]), *routes], lifespan=lifespan)
+    return Starlette(routes=[Route(PATH, webhook, methods=["POST"]), *routes], lifespan=lifespan)
 
 
 async def _body(request: Request) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import sqlalchemy as sa
 
@@ -51,9 +51,13 @@ _BY_ID = sa.text(f"SELECT {_SUBSCRIPTION} FROM billing_subscriptions WHERE id = 
 _WITHOUT_TENANT = sa.text(
     "SELECT id FROM billing_subscriptions WHERE tenant IS NULL AND customer = ANY(CAST(:customers AS text[]))"
 )
-_KEEP = sa.text("""
-    INSERT INTO billing_subscriptions (id, customer, began, tenant, status, plan, problem, latest, settled)
-    VALUES (:subscription, :customer, :began, :tenant, :status, :plan, :problem, :latest, :settled)
+_KEEP = sa.text(f"""
+    INSERT INTO billing_subscriptions ({_SUBSCRIPTION})
+    SELECT * FROM unnest(
+        CAST(:subscription AS text[]), CAST(:customer AS text[]), CAST(:began AS bigint[]), CAST(:tenant AS text[]),
+        CAST(:status AS text[]), CAST(:plan AS text[]), CAST(:problem AS text[]), CAST(:latest AS text[]),
+        CAST(:settled AS boolean[])
+    )
     ON CONFLICT (id) DO UPDATE SET
         tenant = excluded.tenant, status = excluded.status, plan = excluded.plan, problem = excluded.problem,
         latest = excluded.latest, settled = excluded.settled, updated_at = now()
@@ -140,7 +144,8 @@ def without_tenant(connection: sa.Connection, customers: Sequence[str]) -> Seque
 def keep(connection: sa.Connection, standings: Sequence[Standing]) -> None:
     """Write down what is known of the subscriptions now."""
     if standings:
-        connection.execute(_KEEP, [asdict(one) for one in standings])
+        names = [field.name for field in fields(Standing)]
+        connection.execute(_KEEP, {name: [getattr(one, name) for one in standings] for name in names})
 
 
 def conclude(connection: sa.Connection, conclusions: Mapping[str, Conclusion]) -> None:

@@ -21,7 +21,7 @@ def _adapter() -> Mangum:
     logs.configure("billing")
     told = settings.read(os.environ, settings.read_aws_secret)
     # Lambda gives a process one request at a time.
-    receiver = Receiver(told.engine(connections=1), told.blueprint, threads=1)
+    receiver = Receiver(told.engine(connections=1), told.blueprint)
     metrics = Metrics(CollectorRegistry(), receiver)
     # The address is public: only the webhook is served, neither health nor metrics.
     app = application(Webhook(receiver, told.secrets, livemode=told.livemode, metrics=metrics))

@@ -49,6 +49,11 @@ def arrival(event: Event, payload: bytes, *, livemode: bool) -> Arrival:
     return Arrival(event, payload, subject, State.RECEIVED)
 
 
+def stands_alone(arrivals: Sequence[Arrival]) -> bool:
+    """Whether storing these is all there is to do: one statement, which needs no transaction around it."""
+    return all(one.state is not State.RECEIVED for one in arrivals)
+
+
 def settle(connection: sa.Connection, arrivals: Sequence[Arrival], blueprint: Blueprint) -> Mapping[str, Conclusion]:
     """Store the events and carry out what they mean, within the connection's transaction.
 
@@ -102,8 +107,7 @@ class _Settlement:
         orders = self._orders(sorted(causes))
         now = self._with_tenants({name: standing(order, self._blueprint) for name, order in orders.items()})
         names = sorted({one.tenant for one in now.values() if one.tenant is not None})
-        # In one order everywhere, so that two transactions never wait for each other in a circle.
-        tenants = {name: registry.lock(self._connection, name) for name in names}
+        tenants = dict(registry.lock_all(self._connection, names)) if names else {}
         # Read when the tenants are locked: what others wrote until then is seen.
         known = {one.subscription: one for one in inbox.of_tenants(self._connection, names)} if names else {}
         conclusions: dict[str, Conclusion] = {}
