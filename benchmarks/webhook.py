@@ -28,7 +28,7 @@ import sqlalchemy as sa
 
 from sandbox.stripe_events import Subscription, body_and_headers, event, subscription_event
 from sandbox.toolchain import locate
-from services.billing.application import PATH
+from services.billing import PATH
 from tests.services.billing import bench
 from tests.temporary_sandbox import temporary_sandbox
 

@@ -45,6 +45,14 @@ class CacheDefinition(Definition):
     """User name -> its line of the ACL file; passwords are hashes."""
 
 
+class WebhookDefinition(Definition):
+    database: str
+    """The control database's identifier."""
+    product: str
+    secret: str
+    """What events are signed with."""
+
+
 D = TypeVar("D", bound=Definition)
 
 

@@ -220,6 +220,23 @@ class DeleteCache(Record):
     identifier: Identifier
 
 
+class StartWebhook(Record):
+    operation: Literal["start-webhook"] = "start-webhook"
+    database: Identifier
+    product: str
+
+
+class StopWebhook(Record):
+    operation: Literal["stop-webhook"] = "stop-webhook"
+
+
+class Webhook(Record):
+    """The billing webhook that runs: where events are sent, and what signs them."""
+
+    url: str
+    secret: str
+
+
 class Stop(Record):
     operation: Literal["stop"] = "stop"
 
@@ -240,6 +257,8 @@ AnyRequest = (
     | UpdateCache
     | SetCacheUsers
     | DeleteCache
+    | StartWebhook
+    | StopWebhook
     | Stop
 )
 Request = Annotated[AnyRequest, Field(discriminator="operation")]

@@ -24,6 +24,7 @@ from sandbox.supervisor.databases import Databases
 from sandbox.supervisor.messages import Answer, Failure, Status, SupervisorError
 from sandbox.supervisor.ports import Ports
 from sandbox.supervisor.table import ProcessTable
+from sandbox.supervisor.webhooks import Webhooks
 
 # Checks and calls to servers block; every process may be at one at once.
 _THREADS = 48
@@ -42,6 +43,7 @@ class Server:
         self._clusters = Clusters(self._site, self._table)
         self._databases = Databases(self._site, self._table)
         self._caches = Caches(self._site, self._table)
+        self._webhooks = Webhooks(self._site, self._table, self._databases.definitions)
         self._phase: Literal["starting", "running", "stopping"] = "starting"
         self._stop = asyncio.Event()
 
@@ -88,7 +90,9 @@ class Server:
             self._caches.resume(),
             return_exceptions=True,
         )
-        for outcome in outcomes:
+        # When the databases serve, or have failed to.
+        resumed = await asyncio.gather(self._webhooks.resume(), return_exceptions=True)
+        for outcome in (*outcomes, *resumed):
             if isinstance(outcome, FreeholdError):
                 _log.error("%s", outcome.line())
             elif isinstance(outcome, BaseException):
@@ -158,6 +162,10 @@ class Server:
                 return await self._caches.set_users(request)
             case messages.DeleteCache():
                 return await self._caches.delete(request.identifier)
+            case messages.StartWebhook():
+                return await self._webhooks.start(request)
+            case messages.StopWebhook():
+                return await self._webhooks.stop()
             case messages.Stop():
                 return self.request_stop()
             case _:

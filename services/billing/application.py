@@ -13,14 +13,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from services.billing import PATH
 from services.billing.event import HANDLED_TYPES, MalformedEvent, parse
 from services.billing.inbox import Conclusion
 from services.billing.receiver import EffectFailed, Receiver, Unavailable
 from services.billing.settlement import arrival
 from services.billing.signature import SignatureRefused, verify
 from services.logs import correlated, logger
-
-PATH = "/webhooks/stripe"
 
 BODY_LIMIT_BYTES = 1024 * 1024
 """Stripe's events have some kilobytes, the largest some hundred."""

@@ -25,8 +25,8 @@ from fleet import migrations
 from fleet.registry import Registry, Wanted
 from sandbox.home import CHECKOUT
 from sandbox.stripe_events import body_and_headers
-from services.billing import settings
-from services.billing.application import PATH, Metrics, Webhook, application
+from services.billing import PATH, settings
+from services.billing.application import Metrics, Webhook, application
 from services.billing.receiver import Receiver
 from services.billing.settlement import settle
 
