@@ -185,6 +185,8 @@ def _computed(type: str, name: str) -> dict[str, Any]:
         computed |= {"primaryEndpointAddress": f"{name}.cache.amazonaws.com", "port": 6379}
     elif type == "aws:ec2/launchTemplate:LaunchTemplate":
         computed["latestVersion"] = 1
+    elif type == "aws:lambda/functionUrl:FunctionUrl":
+        computed["functionUrl"] = f"https://{name}.lambda-url.us-east-1.on.aws/"
     elif type == "aws:kms/key:Key":
         computed["keyId"] = f"{name}-key-id"
     return computed
