@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import accumulate
 
 import sqlalchemy as sa
 
@@ -21,12 +22,13 @@ _HISTORY = 500
 _STORE = sa.text("""
     INSERT INTO billing_inbox
         (id, type, subject, livemode, api_version, created, payload, state, reason, correlation_id)
-    SELECT id, type, subject, livemode, api_version, to_timestamp(created), payload, state, reason, id
+    SELECT id, type, subject, livemode, api_version, to_timestamp(created),
+        substring(CAST(:payloads AS bytea) FROM at FOR size), state, reason, id
     FROM unnest(
         CAST(:id AS text[]), CAST(:type AS text[]), CAST(:subject AS text[]), CAST(:livemode AS boolean[]),
-        CAST(:api_version AS text[]), CAST(:created AS float8[]), CAST(:payload AS bytea[]), CAST(:state AS text[]),
-        CAST(:reason AS text[])
-    ) AS arrived (id, type, subject, livemode, api_version, created, payload, state, reason)
+        CAST(:api_version AS text[]), CAST(:created AS float8[]), CAST(:at AS integer[]), CAST(:size AS integer[]),
+        CAST(:state AS text[]), CAST(:reason AS text[])
+    ) AS arrived (id, type, subject, livemode, api_version, created, at, size, state, reason)
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason
     WHERE billing_inbox.state = 'received'
     RETURNING id
@@ -105,7 +107,10 @@ def store(connection: sa.Connection, arrivals: Sequence[Arrival]) -> set[str]:
         "livemode": [one.livemode for one in events],
         "api_version": [one.api_version for one in events],
         "created": [float(one.created) for one in events],
-        "payload": [one.payload for one in rows],
+        # One value of bytes goes as it is; an array of them would be written in hex and parsed again.
+        "payloads": b"".join(one.payload for one in rows),
+        "at": list(accumulate((len(one.payload) for one in rows[:-1]), initial=1)),
+        "size": [len(one.payload) for one in rows],
         "state": [one.state.value for one in rows],
         "reason": [one.reason for one in rows],
     }
