@@ -20,8 +20,10 @@ from sandbox.stripe_events import (
     plan_change,
     subscription_event,
 )
-from tests.services.billing import bench
-from tests.services.billing.bench import Books, Inside, wanted
+from services.billing.effects import State
+from services.billing.event import parse
+from services.billing.inbox import Arrival, store
+from tests.services.billing.bench import SECRET, Books, Inside, wanted
 from tests.services.billing.test_history import Life, lives
 
 pytestmark = pytest.mark.sandbox
@@ -53,9 +55,22 @@ def test_a_plan_change_moves_the_tenant_and_asks_for_the_operation(webhook: Insi
 
 
 def test_the_payload_is_kept_byte_by_byte(webhook: Inside, books: Books) -> None:
-    body, headers = body_and_headers(UPGRADED, bench.SECRET)
+    body, headers = body_and_headers(UPGRADED, SECRET)
     assert webhook.post(body, headers).status_code == 200
     assert bytes(books.rows("SELECT payload FROM billing_inbox")[0][0]) == body
+
+
+def test_payloads_of_one_transaction_are_kept_apart(books: Books) -> None:
+    """Of different lengths, with bytes of more than one to a letter, among them one that is empty."""
+    bodies = {"evt_b": b"first", "evt_a": "Zoë \u2603".encode(), "evt_d": b"", "evt_c": b"\x00\xff" * 500}
+    arrivals = [
+        Arrival(parse(json.dumps(event("any.type", {}, id=name, created=1)).encode()), body, None, State.IGNORED)
+        for name, body in bodies.items()
+    ]
+    with books.engine.begin() as connection:
+        assert store(connection, arrivals) == set(bodies)
+    kept = {name: bytes(body) for name, body in books.rows("SELECT id, payload FROM billing_inbox")}
+    assert kept == bodies
 
 
 def test_a_second_delivery_does_nothing(webhook: Inside, books: Books) -> None:
