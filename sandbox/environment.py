@@ -11,10 +11,12 @@ from errors import FreeholdError
 from sandbox.aws_cli import ensure_aws_command
 from sandbox.home import Home
 from sandbox.processes.aws.spec import aws_endpoint
+from sandbox.processes.billing_webhook import NAME as BILLING_WEBHOOK
+from sandbox.processes.billing_webhook import webhook_url
 from sandbox.processes.postgres import database_url
 from sandbox.processes.redis import cache_url
 from sandbox.processes.site import Site
-from sandbox.supervisor.definitions import CacheDefinition, DatabaseDefinition, DefinitionStore
+from sandbox.supervisor.definitions import CacheDefinition, DatabaseDefinition, DefinitionStore, WebhookDefinition
 from sandbox.supervisor.ports import Ports
 from sandbox.toolchain import bin_directory
 
@@ -62,6 +64,9 @@ def environment(home: Home) -> dict[str, str]:
     control = databases if len(databases) == 1 else [one for one in databases if _CONTROL in one.name]
     if control:
         variables["DATABASE_URL"] = database_url(site, control[0])
+    webhook = DefinitionStore(home, "webhooks", WebhookDefinition).get(BILLING_WEBHOOK)
+    if webhook is not None:
+        variables |= {"FREEHOLD_WEBHOOK_URL": webhook_url(site), "STRIPE_WEBHOOK_SECRET": webhook.secret}
     caches = [one for one in DefinitionStore(home, "caches", CacheDefinition).all() if one.complete]
     if caches:
         variables["REDIS_URL"] = cache_url(site, caches[0])

@@ -151,6 +151,15 @@ class Supervisor:
         """What it has in hand is ended or handed back; one that is not there is fine."""
         self._call(messages.StopRunner, cell=cell)
 
+    def start_webhook(self, database: str, product: str) -> messages.Webhook:
+        """The billing webhook over that database (an identifier); returns when it runs."""
+        result = self._call(messages.StartWebhook, database=database, product=product)
+        return messages.Webhook.model_validate(result)
+
+    def stop_webhook(self) -> None:
+        """What it has begun is answered; one that is not there is fine."""
+        self._call(messages.StopWebhook)
+
     def stop(self) -> None:
         """Ends every process of the sandbox, the supervisor last; data stays. Returns when they are gone."""
         identity = ProcessIdentity.of(self.status().supervisor_pid)

@@ -18,6 +18,11 @@ class Databases:
         self._store = DefinitionStore(site.home, "databases", DatabaseDefinition)
         self._locks = NameLocks()
 
+    @property
+    def definitions(self) -> DefinitionStore[DatabaseDefinition]:
+        """What they are made of, for whoever works with them."""
+        return self._store
+
     def names(self) -> tuple[str, ...]:
         return tuple(definition.name for definition in self._store.all() if definition.complete)
 

@@ -50,6 +50,14 @@ class RunnerDefinition(Definition):
     """Of the program that it was started from."""
 
 
+class WebhookDefinition(Definition):
+    database: str
+    """The control database's identifier."""
+    product: str
+    secret: str
+    """What events are signed with."""
+
+
 D = TypeVar("D", bound=Definition)
 
 

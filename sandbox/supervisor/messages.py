@@ -238,6 +238,23 @@ class StopRunner(Record):
     cell: Identifier
 
 
+class StartWebhook(Record):
+    operation: Literal["start-webhook"] = "start-webhook"
+    database: Identifier
+    product: str
+
+
+class StopWebhook(Record):
+    operation: Literal["stop-webhook"] = "stop-webhook"
+
+
+class Webhook(Record):
+    """The billing webhook that runs: where events are sent, and what signs them."""
+
+    url: str
+    secret: str
+
+
 class Stop(Record):
     operation: Literal["stop"] = "stop"
 
@@ -261,6 +278,8 @@ AnyRequest = (
     | RunNotifier
     | StartRunner
     | StopRunner
+    | StartWebhook
+    | StopWebhook
     | Stop
 )
 Request = Annotated[AnyRequest, Field(discriminator="operation")]

@@ -30,6 +30,7 @@ from sandbox.supervisor.messages import Answer, Failure, Status, SupervisorError
 from sandbox.supervisor.ports import Ports
 from sandbox.supervisor.runners import Runners
 from sandbox.supervisor.table import ProcessTable
+from sandbox.supervisor.webhooks import Webhooks
 
 # Checks and calls to servers block; every process may be at one at once.
 _THREADS = 48
@@ -49,6 +50,7 @@ class Server:
         self._databases = Databases(self._site, self._table)
         self._caches = Caches(self._site, self._table)
         self._runners = Runners(self._site, self._table)
+        self._webhooks = Webhooks(self._site, self._table, self._databases.definitions)
         self._phase: Literal["starting", "running", "stopping"] = "starting"
         self._stop = asyncio.Event()
         self._notifier_lock = asyncio.Lock()
@@ -96,8 +98,8 @@ class Server:
             self._caches.resume(),
             return_exceptions=True,
         )
-        # Last: a runner works with all of them.
-        resumed = await asyncio.gather(self._runners.resume(), return_exceptions=True)
+        # Last: they work with all of them.
+        resumed = await asyncio.gather(self._webhooks.resume(), self._runners.resume(), return_exceptions=True)
         for outcome in (*outcomes, *resumed):
             if isinstance(outcome, FreeholdError):
                 _log.error("%s", outcome.line())
@@ -174,6 +176,10 @@ class Server:
                 return await self._runners.start(request)
             case messages.StopRunner():
                 return await self._runners.stop(request.cell)
+            case messages.StartWebhook():
+                return await self._webhooks.start(request)
+            case messages.StopWebhook():
+                return await self._webhooks.stop()
             case messages.Stop():
                 return self.request_stop()
             case _:

@@ -187,6 +187,8 @@ def _computed(type: str, name: str) -> dict[str, Any]:
         computed["latestVersion"] = 1
     elif type == "aws:sqs/queue:Queue":
         computed["url"] = f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/{name}"
+    elif type == "aws:lambda/functionUrl:FunctionUrl":
+        computed["functionUrl"] = f"https://{name}.lambda-url.us-east-1.on.aws/"
     elif type == "aws:kms/key:Key":
         computed["keyId"] = f"{name}-key-id"
     return computed

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from catalog.blueprints import load
+from components.aws.billing_webhook import BillingWebhook, BillingWebhookArgs
 from components.aws.bucket import Bucket
 from components.aws.budget_alerts import BudgetAlerts
 from components.aws.cache_user import CacheUser
@@ -170,6 +172,30 @@ def notifier_deployment() -> NotifierDeploymentArgs:
     )
 
 
+def billing_webhook() -> BillingWebhookArgs:
+    return BillingWebhookArgs(
+        ownership=PLATFORM,
+        place=PLACE,
+        function_name="chronos-cloud-sandbox-billing",
+        archive=Path(__file__),
+        handler="services.billing.lambda_entry.handler",
+        architecture="arm64",
+        runtime="python3.13",
+        livemode=False,
+        network_id="vpc-1",
+        subnet_ids=SUBNETS,
+        data_cidrs=("10.10.252.0/22",),
+        database_port=5432,
+        database_secret=f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:control",
+        database_key=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k",
+        authority="database-authority.pem",
+        log_retention_days=30,
+        concurrency=10,
+        recovery_days=7,
+        alarm_topics=(f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms",),
+    )
+
+
 def objects(tenant: str, namespaces: tuple[str, ...]) -> ObjectAccessArgs:
     return ObjectAccessArgs(
         ownership=tenant_ownership(tenant),
@@ -243,6 +269,7 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     Autoscaling: lambda name, opts: Autoscaling(
         name, AutoscalingArgs(tenant_ownership("acme"), "t-acme--default", "scheduler", "scheduler", 1, 3), opts
     ),
+    BillingWebhook: lambda name, opts: BillingWebhook(name, billing_webhook(), opts),
     Bucket: lambda name, opts: Bucket(name, bucket(), opts),
     BudgetAlerts: lambda name, opts: BudgetAlerts(name, budget(), opts),
     Notifier: lambda name, opts: Notifier(name, notifier(), opts),

@@ -16,6 +16,7 @@ import pytest
 from pulumi_aws import ec2
 
 from components.aws.addon_versions import VERSIONS, addon_version
+from components.aws.billing_webhook import BillingWebhook
 from components.aws.bucket import Bucket
 from components.aws.budget_alerts import BudgetAlerts
 from components.aws.cluster import Cluster
@@ -569,3 +570,81 @@ def test_disks_are_encrypted_and_marked() -> None:
     assert driver.parameters["type"] == "gp3" and driver.parameters["encrypted"] == "true"
     marks = {value for key, value in driver.parameters.items() if key.startswith("tagSpecification_")}
     assert {"product=chronos-cloud", "managed-by=freehold"} <= marks
+
+
+class TestBillingWebhook:
+    def test_the_signing_secrets_are_in_no_state(self) -> None:
+        recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))
+        secret = recording.one("aws:secretsmanager/secret:Secret")
+        assert not recording.of("aws:secretsmanager/secretVersion:SecretVersion")
+        variables = _inputs(recording, "aws:lambda/function:Function")["environment"]["variables"]
+        assert sorted(variables) == [
+            "DATABASE_SECRET_ARN",
+            "FREEHOLD_PRODUCT",
+            "PGSSLROOTCERT",
+            "STRIPE_LIVEMODE",
+            "STRIPE_WEBHOOK_SECRET_ARN",
+        ]
+        assert secret.plain()["recoveryWindowInDays"] == 7
+
+    def test_its_role_may_do_what_it_needs_on_named_things(self) -> None:
+        recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))
+        allowed = [
+            s for s in _policy(recording.one("aws:iam/rolePolicy:RolePolicy"))["Statement"] if s["Effect"] == "Allow"
+        ]
+        actions = [
+            action
+            for one in allowed
+            for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+        ]
+        assert sorted(actions) == [
+            "kms:Decrypt",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "secretsmanager:GetSecretValue",
+            "sqs:SendMessage",
+        ]
+        assert all(one["Resource"] != "*" for one in allowed)
+
+    def test_it_lets_nobody_in_and_goes_out_to_the_database_and_by_tls(self) -> None:
+        recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))
+        assert not recording.of(INGRESS)
+        out = [one.plain() for one in recording.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")]
+        assert {(one["cidrIpv4"], one["fromPort"], one["toPort"]) for one in out} == {
+            ("10.10.252.0/22", 5432, 5432),
+            ("0.0.0.0/0", 443, 443),
+        }
+
+    def test_everybody_may_call_it_by_its_address_only(self) -> None:
+        recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))
+        assert _inputs(recording, "aws:lambda/functionUrl:FunctionUrl")["authorizationType"] == "NONE"
+        permissions = [one.plain() for one in recording.of("aws:lambda/permission:Permission")]
+        assert {
+            (one["action"], one.get("functionUrlAuthType"), one.get("invokedViaFunctionUrl")) for one in permissions
+        } == {
+            ("lambda:InvokeFunctionUrl", "NONE", None),
+            ("lambda:InvokeFunction", None, True),
+        }
+
+    def test_alarms_reach_somebody(self) -> None:
+        recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))
+        alarms = [one.plain() for one in recording.of("aws:cloudwatch/metricAlarm:MetricAlarm")]
+        assert {one["metricName"] for one in alarms} == {
+            "Errors",
+            "Throttles",
+            "Url5xxCount",
+            "ApproximateNumberOfMessagesVisible",
+            "chronos-cloud-sandbox-billing-unmatched",
+        }
+        assert all(one["alarmActions"] == list(samples.billing_webhook().alarm_topics) for one in alarms)
+        (filtered,) = recording.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")
+        assert filtered.plain()["metricTransformation"]["name"] == "chronos-cloud-sandbox-billing-unmatched"
+
+    def test_the_code_the_limits_and_the_dead_letters(self) -> None:
+        recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))
+        function = _inputs(recording, "aws:lambda/function:Function")
+        assert (function["architectures"], function["runtime"]) == (["arm64"], "python3.13")
+        assert function["reservedConcurrentExecutions"] == 10
+        assert "targetArn" in function["deadLetterConfig"]
+        assert _inputs(recording, "aws:cloudwatch/logGroup:LogGroup")["retentionInDays"] == 30
+        assert _inputs(recording, "aws:sqs/queue:Queue")["sqsManagedSseEnabled"] is True

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import keyword
 import pkgutil
 import re
 import textwrap
@@ -23,6 +24,7 @@ from tests.components.samples import SAMPLES, declared
 TOKENS = {
     "Access": "freehold:kubernetes:Access",
     "Autoscaling": "freehold:kubernetes:Autoscaling",
+    "BillingWebhook": "freehold:aws:BillingWebhook",
     "Bucket": "freehold:aws:Bucket",
     "BudgetAlerts": "freehold:aws:BudgetAlerts",
     "CacheUser": "freehold:aws:CacheUser",
@@ -182,5 +184,7 @@ def _taggable(resource: Declared) -> bool:
     if not resource.type.startswith("aws:"):
         return False
     module, name = resource.type.removeprefix("aws:").split("/", 1)
+    # The SDK's module of a service whose name is a word of Python ends in an underscore: `lambda_`.
+    module += "_" * keyword.iskeyword(module)
     sdk = getattr(importlib.import_module(f"pulumi_aws.{module}"), f"{name.split(':')[1]}")
     return "tags" in inspect.signature(sdk._internal_init).parameters

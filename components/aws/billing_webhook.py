@@ -1,0 +1,314 @@
+"""The billing webhook on AWS: a Lambda function behind an address of its own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pulumi
+from pulumi_aws import cloudwatch, ec2, iam, lambda_, secretsmanager, sqs, vpc
+
+from components import tags
+from components.aws.arn import arn, managed_policy
+from components.contracts import Place
+from components.naming import physical_name
+from components.tags import Ownership
+
+_PERIOD_SECONDS = 300
+_TIMEOUT_SECONDS = 20
+"""Longer than the service itself waits for its database, shorter than Stripe waits for an answer."""
+
+
+@dataclass(frozen=True)
+class BillingWebhookArgs:
+    ownership: Ownership
+    place: Place
+    function_name: str
+    archive: Path
+    """What `services.package` built for `architecture` and `runtime`."""
+    handler: str
+    architecture: Literal["arm64", "x86_64"]
+    runtime: str
+    livemode: bool
+    network_id: pulumi.Input[str]
+    subnet_ids: tuple[pulumi.Input[str], ...]
+    """Private subnets with a way out: the function asks the secret manager."""
+    data_cidrs: tuple[str, ...]
+    """Where the control database is."""
+    database_port: pulumi.Input[int]
+    database_secret: pulumi.Input[str]
+    """Reference to JSON: host, port, database, username, password."""
+    database_key: pulumi.Input[str]
+    """ARN of the key that encrypts it."""
+    authority: str
+    """Path, in the archive, of the certificates that vouch for the database's server."""
+    log_retention_days: int
+    concurrency: int
+    """Calls at a time at most, each with a connection to the control database. What is more is sent again by Stripe."""
+    recovery_days: int
+    """How long a deleted signing secret can be brought back; 0 deletes at once."""
+    alarm_topics: tuple[pulumi.Input[str], ...] = ()
+    """Topics that CloudWatch may publish to."""
+
+
+class BillingWebhook(pulumi.ComponentResource):
+    """A function in the private network, its public address, and what watches it:
+
+    - a function URL without AWS' authentication: Stripe cannot sign as AWS wants, and each request carries Stripe's own
+      signature, which the function checks before anything else; an HTTP API would add a hop and a price, and no check
+    - a secret for the signing secrets, without a value: it is put in by hand, so that no state ever holds it
+    - a role that may write its own log, read the two secrets, and be attached to the network
+    - a dead-letter queue for asynchronous calls (replays); Stripe's own are answered, and Stripe sends again itself
+    - alarms: errors, throttled calls, answers of 5xx, dead letters, events that find no tenant or plan
+    """
+
+    url: pulumi.Output[str]
+    signing_secret: pulumi.Output[str]
+    """Reference into the secret manager."""
+    security_group_id: pulumi.Output[str]
+    """What the database's own security group has to let in."""
+
+    def __init__(self, name: str, args: BillingWebhookArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("freehold:aws:BillingWebhook", name, None, opts)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._marks = tags.aws(args.ownership, name=args.function_name)
+        secret = secretsmanager.Secret(
+            f"{name}-signing",
+            name=f"{args.function_name}/stripe-signing-secrets",
+            description="Signing secrets of Stripe's webhook endpoint, with commas between",
+            recovery_window_in_days=args.recovery_days,
+            tags=self._marks,
+            opts=self._child,
+        )
+        group = cloudwatch.LogGroup(
+            f"{name}-log",
+            name=f"/aws/lambda/{args.function_name}",
+            retention_in_days=args.log_retention_days,
+            tags=self._marks,
+            opts=self._child,
+        )
+        letters = sqs.Queue(
+            f"{name}-dead-letters",
+            name=physical_name(args.function_name, "dead-letters", limit=80),
+            message_retention_seconds=14 * 24 * 3600,
+            sqs_managed_sse_enabled=True,
+            tags=self._marks,
+            opts=self._child,
+        )
+        guard = self._guard()
+        role, allowed = self._role(secret.arn, group.arn, letters.arn)
+        function = lambda_.Function(
+            f"{name}-function",
+            name=args.function_name,
+            description="Billing webhook: events of Stripe",
+            code=pulumi.FileArchive(str(args.archive)),
+            source_code_hash=base64.b64encode(hashlib.sha256(args.archive.read_bytes()).digest()).decode(),
+            handler=args.handler,
+            runtime=args.runtime,
+            architectures=[args.architecture],
+            memory_size=512,
+            timeout=_TIMEOUT_SECONDS,
+            role=role.arn,
+            reserved_concurrent_executions=args.concurrency,
+            environment={
+                "variables": {
+                    "STRIPE_WEBHOOK_SECRET_ARN": secret.arn,
+                    "STRIPE_LIVEMODE": "true" if args.livemode else "false",
+                    "DATABASE_SECRET_ARN": args.database_secret,
+                    "PGSSLROOTCERT": f"/var/task/{args.authority}",
+                    "FREEHOLD_PRODUCT": args.ownership.product,
+                }
+            },
+            vpc_config={"subnet_ids": list(args.subnet_ids), "security_group_ids": [guard.id]},
+            dead_letter_config={"target_arn": letters.arn},
+            # The service writes JSON by itself.
+            logging_config={"log_format": "Text", "log_group": group.name},
+            tags=self._marks,
+            # Lambda checks what its role may do when it attaches a function to a network and a queue.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=allowed),
+        )
+        address = lambda_.FunctionUrl(
+            f"{name}-address", function_name=function.name, authorization_type="NONE", opts=self._child
+        )
+        self._let_everybody_call(function)
+        self._alarms(function, letters, group)
+        # The address ends with a slash.
+        self.url = pulumi.Output.concat(address.function_url, "webhooks/stripe")
+        self.signing_secret = secret.arn
+        self.security_group_id = guard.id
+        self.register_outputs(
+            {"url": self.url, "signing_secret": self.signing_secret, "security_group_id": self.security_group_id}
+        )
+
+    def _guard(self) -> ec2.SecurityGroup:
+        """Nothing in; out to the database, and by TLS to AWS' own services."""
+        args = self._args
+        group = ec2.SecurityGroup(
+            f"{self._name}-guard",
+            name=physical_name(args.function_name, "function", limit=255),
+            description=f"Of the function {args.function_name}",
+            vpc_id=args.network_id,
+            tags=self._marks,
+            opts=self._child,
+        )
+        ways: list[tuple[str, str, pulumi.Input[int], str]] = [
+            (f"database-{index}", cidr, args.database_port, "To the control database")
+            for index, cidr in enumerate(args.data_cidrs)
+        ]
+        for way, cidr, port, description in [*ways, ("services", "0.0.0.0/0", 443, "To the secret manager")]:
+            vpc.SecurityGroupEgressRule(
+                f"{self._name}-to-{way}",
+                security_group_id=group.id,
+                cidr_ipv4=cidr,
+                ip_protocol="tcp",
+                from_port=port,
+                to_port=port,
+                description=description,
+                tags=self._marks,
+                opts=self._child,
+            )
+        return group
+
+    def _role(
+        self, signing: pulumi.Output[str], log: pulumi.Output[str], letters: pulumi.Output[str]
+    ) -> tuple[iam.Role, list[pulumi.Resource]]:
+        args, own = self._args, arn(self._args.place, "lambda", f"function:{self._args.function_name}")
+        role = iam.Role(
+            f"{self._name}-role",
+            name=physical_name(args.function_name, limit=64),
+            assume_role_policy=json.dumps(
+                _policy(
+                    {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+                )
+            ),
+            tags=self._marks,
+            opts=self._child,
+        )
+        may = iam.RolePolicy(
+            f"{self._name}-may",
+            role=role.id,
+            policy=pulumi.Output.json_dumps(
+                _policy(
+                    {
+                        "Effect": "Allow",
+                        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                        "Resource": pulumi.Output.concat(log, ":*"),
+                    },
+                    {
+                        "Effect": "Allow",
+                        "Action": "secretsmanager:GetSecretValue",
+                        "Resource": [signing, args.database_secret],
+                    },
+                    {
+                        "Effect": "Allow",
+                        "Action": "kms:Decrypt",
+                        "Resource": args.database_key,
+                        "Condition": {
+                            "StringEquals": {"kms:ViaService": f"secretsmanager.{args.place.region}.amazonaws.com"}
+                        },
+                    },
+                    {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": letters},
+                    # Lambda attaches the function to the network with the function's role; the code itself needs none
+                    # of it: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
+                    {
+                        "Effect": "Deny",
+                        "Action": [
+                            "ec2:CreateNetworkInterface",
+                            "ec2:DeleteNetworkInterface",
+                            "ec2:DescribeNetworkInterfaces",
+                            "ec2:DescribeSubnets",
+                            "ec2:AssignPrivateIpAddresses",
+                            "ec2:UnassignPrivateIpAddresses",
+                        ],
+                        "Resource": "*",
+                        "Condition": {"ArnEquals": {"lambda:SourceFunctionArn": [own]}},
+                    },
+                )
+            ),
+            opts=self._child,
+        )
+        attaches = iam.RolePolicyAttachment(
+            f"{self._name}-attaches",
+            role=role.name,
+            policy_arn=managed_policy(args.place, "service-role/AWSLambdaENIManagementAccess"),
+            opts=self._child,
+        )
+        return role, [may, attaches]
+
+    def _let_everybody_call(self, function: lambda_.Function) -> None:
+        """By the address, and by nothing else.
+
+        Both are asked for since October 2025: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+        """
+        lambda_.Permission(
+            f"{self._name}-by-address",
+            function=function.name,
+            action="lambda:InvokeFunctionUrl",
+            principal="*",
+            function_url_auth_type="NONE",
+            opts=self._child,
+        )
+        lambda_.Permission(
+            f"{self._name}-invoked-by-address",
+            function=function.name,
+            action="lambda:InvokeFunction",
+            principal="*",
+            invoked_via_function_url=True,
+            opts=self._child,
+        )
+
+    def _alarms(self, function: lambda_.Function, letters: sqs.Queue, log: cloudwatch.LogGroup) -> None:
+        of_function = {"FunctionName": function.name}
+        self._alarm("errors", "AWS/Lambda", "Errors", of_function, "The function fails")
+        self._alarm("throttles", "AWS/Lambda", "Throttles", of_function, "More events at once than concurrency allows")
+        self._alarm("answers", "AWS/Lambda", "Url5xxCount", of_function, "Events are not taken; Stripe sends again")
+        visible = "ApproximateNumberOfMessagesVisible"
+        self._alarm("letters", "AWS/SQS", visible, {"QueueName": letters.name}, "Dead letters", "Maximum")
+        space, metric = "Freehold/Billing", f"{self._args.function_name}-unmatched"
+        cloudwatch.LogMetricFilter(
+            f"{self._name}-unmatched",
+            name=metric,
+            log_group_name=log.name,
+            pattern='{ $.state = "unmatched" }',
+            metric_transformation={"name": metric, "namespace": space, "value": "1"},
+            opts=self._child,
+        )
+        self._alarm("unmatched-events", space, metric, {}, "Events find no tenant or plan: docs/connect-stripe.md")
+
+    def _alarm(
+        self,
+        what: str,
+        namespace: str,
+        metric: str,
+        dimensions: Mapping[str, pulumi.Input[str]],
+        description: str,
+        statistic: str = "Sum",
+    ) -> None:
+        """Rings where there was one within five minutes."""
+        cloudwatch.MetricAlarm(
+            f"{self._name}-alarm-{what}",
+            name=f"{self._args.function_name}-{what}",
+            alarm_description=description,
+            namespace=namespace,
+            metric_name=metric,
+            dimensions=dict(dimensions),
+            statistic=statistic,
+            comparison_operator="GreaterThanThreshold",
+            threshold=0,
+            period=_PERIOD_SECONDS,
+            evaluation_periods=1,
+            treat_missing_data="notBreaching",
+            alarm_actions=list(self._args.alarm_topics),
+            tags=self._marks,
+            opts=self._child,
+        )
+
+
+def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}

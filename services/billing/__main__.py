@@ -1,0 +1,51 @@
+"""`python -m services.billing`: the webhook as a process. SIGTERM lets it answer what it has begun, then ends it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from errors import FreeholdError
+from services import health, logs
+from services.billing import settings
+from services.billing.application import Metrics, Webhook, application
+from services.billing.receiver import Receiver
+
+_DRAIN_SECONDS = 20
+
+
+def main() -> int:
+    try:
+        told = settings.read(os.environ, settings.read_aws_secret)
+    except FreeholdError as error:
+        print(error.line(), file=sys.stderr)
+        return error.exit_code
+    logs.configure("billing")
+    # One for the receiver, one for the readiness check.
+    engine = told.engine(connections=2)
+    receiver = Receiver(engine, told.blueprint)
+    registry = CollectorRegistry()
+    webhook = Webhook(receiver, told.secrets, livemode=told.livemode, metrics=Metrics(registry, receiver))
+
+    def stop() -> None:
+        receiver.close()
+        engine.dispose()
+
+    app = application(webhook, health.routes(health.database_answers(engine), registry), stop=stop)
+    uvicorn.run(
+        app,
+        host=told.host,
+        port=told.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

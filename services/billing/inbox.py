@@ -1,0 +1,171 @@
+"""The tables of the billing webhook: each event once, each subscription as its known events leave it.
+
+Every function works within the connection's transaction, on many rows at a time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import accumulate
+
+import sqlalchemy as sa
+
+from services.billing.effects import Standing, State
+from services.billing.event import Event
+
+_HISTORY = 500
+"""Events of one subscription that are read at most, the newest first."""
+
+# One statement for a whole batch. An event whose effect failed when it came first is taken up again.
+_STORE = sa.text("""
+    INSERT INTO billing_inbox
+        (id, type, subject, livemode, api_version, created, payload, state, reason, correlation_id)
+    SELECT id, type, subject, livemode, api_version, to_timestamp(created),
+        substring(CAST(:payloads AS bytea) FROM at FOR size), state, reason, id
+    FROM unnest(
+        CAST(:id AS text[]), CAST(:type AS text[]), CAST(:subject AS text[]), CAST(:livemode AS boolean[]),
+        CAST(:api_version AS text[]), CAST(:created AS float8[]), CAST(:at AS integer[]), CAST(:size AS integer[]),
+        CAST(:state AS text[]), CAST(:reason AS text[])
+    ) AS arrived (id, type, subject, livemode, api_version, created, at, size, state, reason)
+    ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason
+    WHERE billing_inbox.state = 'received'
+    RETURNING id
+""")
+
+_LOCK = sa.text(
+    "SELECT count(pg_advisory_xact_lock(hashtextextended('billing:' || customer, 0))) "
+    "FROM unnest(CAST(:customers AS text[])) AS customer"
+)
+
+_HISTORIES = sa.text("""
+    SELECT subject, payload FROM unnest(CAST(:subjects AS text[])) AS wanted (id), LATERAL (
+        SELECT subject, payload FROM billing_inbox
+        WHERE subject = wanted.id AND type = ANY(CAST(:types AS text[]))
+        ORDER BY created DESC LIMIT :most
+    ) AS events
+""")
+
+_SUBSCRIPTION = "id, customer, began, tenant, status, plan, problem, latest, settled"
+_OF_TENANTS = sa.text(f"SELECT {_SUBSCRIPTION} FROM billing_subscriptions WHERE tenant = ANY(CAST(:tenants AS text[]))")
+_BY_ID = sa.text(f"SELECT {_SUBSCRIPTION} FROM billing_subscriptions WHERE id = ANY(CAST(:ids AS text[]))")
+_WITHOUT_TENANT = sa.text(
+    "SELECT id FROM billing_subscriptions WHERE tenant IS NULL AND customer = ANY(CAST(:customers AS text[]))"
+)
+_KEEP = sa.text(f"""
+    INSERT INTO billing_subscriptions ({_SUBSCRIPTION})
+    SELECT * FROM unnest(
+        CAST(:subscription AS text[]), CAST(:customer AS text[]), CAST(:began AS bigint[]), CAST(:tenant AS text[]),
+        CAST(:status AS text[]), CAST(:plan AS text[]), CAST(:problem AS text[]), CAST(:latest AS text[]),
+        CAST(:settled AS boolean[])
+    )
+    ON CONFLICT (id) DO UPDATE SET
+        tenant = excluded.tenant, status = excluded.status, plan = excluded.plan, problem = excluded.problem,
+        latest = excluded.latest, settled = excluded.settled, updated_at = now()
+""")
+_CONCLUDE = sa.text("""
+    UPDATE billing_inbox SET state = done.state, reason = done.reason, tenant = done.tenant
+    FROM unnest(
+        CAST(:id AS text[]), CAST(:state AS text[]), CAST(:reason AS text[]), CAST(:tenant AS text[])
+    ) AS done (id, state, reason, tenant)
+    WHERE billing_inbox.id = done.id
+""")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An event as it came, with what is known of it before the database is asked."""
+
+    event: Event
+    payload: bytes
+    subject: str | None
+    state: State
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What became of an event."""
+
+    state: State
+    reason: str | None
+    tenant: str | None = None
+
+
+def store(connection: sa.Connection, arrivals: Sequence[Arrival]) -> set[str]:
+    """Keep those that are not there yet; the ids of those that this call has to deal with.
+
+    No id twice. They are written in order of their ids, so that two transactions never wait for each other in a circle.
+    """
+    rows = sorted(arrivals, key=lambda one: one.event.id)
+    events = [one.event for one in rows]
+    values = {
+        "id": [one.id for one in events],
+        "type": [one.type for one in events],
+        "subject": [one.subject for one in rows],
+        "livemode": [one.livemode for one in events],
+        "api_version": [one.api_version for one in events],
+        "created": [float(one.created) for one in events],
+        # One value of bytes goes as it is; an array of them would be written in hex and parsed again.
+        "payloads": b"".join(one.payload for one in rows),
+        "at": list(accumulate((len(one.payload) for one in rows[:-1]), initial=1)),
+        "size": [len(one.payload) for one in rows],
+        "state": [one.state.value for one in rows],
+        "reason": [one.reason for one in rows],
+    }
+    return set(connection.execute(_STORE, values).scalars())
+
+
+def lock_customers(connection: sa.Connection, customers: Sequence[str]) -> None:
+    """Until the transaction ends nobody else deals with events of these customers."""
+    connection.execute(_LOCK, {"customers": sorted(customers)})
+
+
+def payloads(connection: sa.Connection, subjects: Sequence[str], types: Sequence[str]) -> Mapping[str, Sequence[bytes]]:
+    """Of the events of `types` that are about each of `subjects`, the newest first."""
+    found: dict[str, list[bytes]] = defaultdict(list)
+    values = {"subjects": list(subjects), "types": list(types), "most": _HISTORY}
+    for subject, payload in connection.execute(_HISTORIES, values):
+        found[subject].append(bytes(payload))
+    return found
+
+
+def of_tenants(connection: sa.Connection, tenants: Sequence[str]) -> Sequence[Standing]:
+    """The subscriptions that name these tenants."""
+    return [_standing(row) for row in connection.execute(_OF_TENANTS, {"tenants": list(tenants)})]
+
+
+def by_id(connection: sa.Connection, subscriptions: Sequence[str]) -> Mapping[str, Standing]:
+    rows = connection.execute(_BY_ID, {"ids": list(subscriptions)})
+    return {row.id: _standing(row) for row in rows}
+
+
+def without_tenant(connection: sa.Connection, customers: Sequence[str]) -> Sequence[str]:
+    """The subscriptions of these customers of which no tenant is known."""
+    return list(connection.execute(_WITHOUT_TENANT, {"customers": list(customers)}).scalars())
+
+
+def keep(connection: sa.Connection, standings: Sequence[Standing]) -> None:
+    """Write down what is known of the subscriptions now."""
+    if standings:
+        names = [field.name for field in fields(Standing)]
+        connection.execute(_KEEP, {name: [getattr(one, name) for one in standings] for name in names})
+
+
+def conclude(connection: sa.Connection, conclusions: Mapping[str, Conclusion]) -> None:
+    """Write down what became of events, by id."""
+    if not conclusions:
+        return
+    values = {
+        "id": list(conclusions),
+        "state": [one.state.value for one in conclusions.values()],
+        "reason": [one.reason for one in conclusions.values()],
+        "tenant": [one.tenant for one in conclusions.values()],
+    }
+    connection.execute(_CONCLUDE, values)
+
+
+def _standing(row: sa.Row[tuple[object, ...]]) -> Standing:
+    values = dict(row._mapping)
+    return Standing(subscription=str(values.pop("id")), **values)

@@ -1,0 +1,156 @@
+"""What the webhook is told by its environment; read once, when it starts.
+
+| variable | what |
+|---|---|
+| STRIPE_WEBHOOK_SECRET | one signing secret or, during a rotation, several with commas between |
+| STRIPE_WEBHOOK_SECRET_ARN | instead of it: a secret in the secret manager that holds the same |
+| DATABASE_URL | the control database; PGSSLROOTCERT verifies its server |
+| DATABASE_SECRET_ARN | instead of it: a secret of JSON: host, port, database, username, password |
+| FREEHOLD_PRODUCT | the blueprint whose plans are sold |
+| STRIPE_LIVEMODE | `true` takes events of live mode, `false` those of test mode; the others are stored and ignored |
+| HOST, PORT | of the process: 0.0.0.0 and 8080 unless set |
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from catalog import blueprints
+from catalog.plans import Blueprint
+from errors import UsageError
+
+_WHERE = "billing webhook"
+_CONNECT_SECONDS = 5
+_STATEMENT_MILLISECONDS = 5_000
+_LOCK_MILLISECONDS = 3_000
+# Stripe's own are `whsec_` and 32 characters; what is much shorter was cut or made up.
+_SHORTEST_SECRET = 16
+
+ReadSecret = Callable[[str], str]
+"""The text that a reference to the secret manager stands for."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`secrets` and `database` are not to be shown."""
+
+    secrets: tuple[bytes, ...]
+    database: sa.URL
+    blueprint: Blueprint
+    livemode: bool
+    host: str = "0.0.0.0"
+    port: int = 8080
+
+    def __repr__(self) -> str:
+        return f"Settings(product={self.blueprint.name}, livemode={self.livemode}, port={self.port})"
+
+    def engine(self, *, connections: int) -> sa.Engine:
+        """Connections to the control database, with limits to how long anything may take."""
+        limits = f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c lock_timeout={_LOCK_MILLISECONDS}"
+        return sa.create_engine(
+            self.database,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=_CONNECT_SECONDS,
+            connect_args={
+                "connect_timeout": _CONNECT_SECONDS,
+                "application_name": "freehold-billing",
+                "options": limits,
+                # Statements are prepared at their second use, and kept for as long as the connection is.
+                "prepare_threshold": 1,
+            },
+        )
+
+
+def read(environment: Mapping[str, str], read_secret: ReadSecret) -> Settings:
+    """Raises UsageError, in one line, for what is missing or wrong."""
+    return Settings(
+        secrets=_secrets(_either(environment, "STRIPE_WEBHOOK_SECRET", read_secret)),
+        database=_database(environment, read_secret),
+        blueprint=_blueprint(environment.get("FREEHOLD_PRODUCT", "")),
+        livemode=_livemode(environment.get("STRIPE_LIVEMODE", "")),
+        host=environment.get("HOST") or "0.0.0.0",
+        port=_port(environment.get("PORT") or "8080"),
+    )
+
+
+def _either(environment: Mapping[str, str], name: str, read_secret: ReadSecret) -> str:
+    """The variable, or what the reference in `<name>_ARN` stands for."""
+    if reference := environment.get(f"{name}_ARN"):
+        return read_secret(reference)
+    return environment.get(name, "")
+
+
+def _secrets(text: str) -> tuple[bytes, ...]:
+    secrets = tuple(part.encode() for part in re.split(r"[\s,]+", text.strip()) if part)
+    if not secrets:
+        mend = "set STRIPE_WEBHOOK_SECRET, or STRIPE_WEBHOOK_SECRET_ARN, to the endpoint's signing secret (whsec_...)"
+        raise UsageError("there is no signing secret: anybody could send events", where=_WHERE, mend=mend)
+    if short := [number for number, one in enumerate(secrets, 1) if len(one) < _SHORTEST_SECRET]:
+        what = f"signing secret {short[0]} of {len(secrets)} is shorter than {_SHORTEST_SECRET} characters"
+        raise UsageError(what, where=_WHERE, mend="copy it whole from the endpoint's page")
+    return secrets
+
+
+def _database(environment: Mapping[str, str], read_secret: ReadSecret) -> sa.URL:
+    if reference := environment.get("DATABASE_SECRET_ARN"):
+        record = json.loads(read_secret(reference))
+        authority = environment.get("PGSSLROOTCERT", "")
+        if not authority:
+            raise UsageError("PGSSLROOTCERT is not set: the server could not be verified", where=_WHERE)
+        return sa.URL.create(
+            "postgresql+psycopg",
+            username=str(record["username"]),
+            password=str(record["password"]),
+            host=str(record["host"]),
+            port=int(record["port"]),
+            database=str(record["database"]),
+            query={"sslmode": "verify-full", "sslrootcert": authority},
+        )
+    text = environment.get("DATABASE_URL", "")
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        # The text may hold a password: it is not shown.
+        mend = "set it to postgresql://user:password@host:port/database"
+        raise UsageError("DATABASE_URL is missing or no address of a database", where=_WHERE, mend=mend) from None
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _blueprint(name: str) -> Blueprint:
+    try:
+        return blueprints.load(name)
+    except KeyError as error:
+        raise UsageError(str(error.args[0]), where=f"{_WHERE}: FREEHOLD_PRODUCT") from None
+
+
+def _livemode(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise UsageError("it is neither true nor false", where=f"{_WHERE}: STRIPE_LIVEMODE")
+    return text == "true"
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+        raise UsageError("it is no port", where=f"{_WHERE}: PORT")
+    return int(text)
+
+
+def read_aws_secret(reference: str) -> str:
+    """From AWS Secrets Manager. Raises UsageError."""
+    # boto3 is part of Lambda's own Python; nothing else here needs it.
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        # arn:aws:secretsmanager:<region>:<account>:secret:<name>
+        client = boto3.client("secretsmanager", region_name=reference.split(":")[3])
+        return str(client.get_secret_value(SecretId=reference)["SecretString"])
+    except (BotoCoreError, ClientError, IndexError, KeyError) as error:
+        mend = "store a value, and let the role read it (secretsmanager:GetSecretValue)"
+        raise UsageError(f"{type(error).__name__}: it cannot be read", where=reference, mend=mend) from None

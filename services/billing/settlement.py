@@ -1,0 +1,228 @@
+"""One transaction: events stored, tenants moved, operations asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from catalog.plans import Blueprint
+from fleet import operations, registry
+from fleet.operations import Kind
+from fleet.registry import Status, Tenant
+from services.billing import inbox
+from services.billing.effects import Standing, State, billed, decide, known_tenant_id, standing
+from services.billing.event import (
+    CUSTOMER_TYPES,
+    HANDLED_TYPES,
+    INVOICE_TYPES,
+    SUBSCRIPTION_TYPES,
+    TENANT,
+    Customer,
+    Event,
+    Invoice,
+    MalformedEvent,
+    Subscription,
+    parse,
+    read,
+)
+from services.billing.history import Step, in_order, step
+from services.billing.inbox import Arrival, Conclusion
+
+REQUESTER = "billing"
+
+
+def arrival(event: Event, payload: bytes, *, livemode: bool) -> Arrival:
+    """What can be told of an event by itself."""
+    if event.livemode is not livemode:
+        mode = "live" if event.livemode else "test"
+        return Arrival(event, payload, None, State.IGNORED, f"an event of {mode} mode")
+    if event.type not in HANDLED_TYPES:
+        return Arrival(event, payload, None, State.IGNORED, "a type that nothing here depends on")
+    try:
+        subject = _subject(event)
+    except MalformedEvent as error:
+        return Arrival(event, payload, None, State.UNMATCHED, f"data.object.{error}")
+    if subject is None:
+        return Arrival(event, payload, None, State.IGNORED, "an invoice of no subscription")
+    return Arrival(event, payload, subject, State.RECEIVED)
+
+
+def stands_alone(arrivals: Sequence[Arrival]) -> bool:
+    """Whether storing these is all there is to do: one statement, which needs no transaction around it."""
+    return all(one.state is not State.RECEIVED for one in arrivals)
+
+
+def settle(connection: sa.Connection, arrivals: Sequence[Arrival], blueprint: Blueprint) -> Mapping[str, Conclusion]:
+    """Store the events and carry out what they mean, within the connection's transaction.
+
+    What became of each, by its id; one that was dealt with before is left out. No id twice in `arrivals`.
+    """
+    fresh = inbox.store(connection, arrivals)
+    new = [one for one in arrivals if one.event.id in fresh]
+    conclusions = {one.event.id: Conclusion(one.state, one.reason) for one in new if one.state is not State.RECEIVED}
+    open_ones = [one for one in new if one.state is State.RECEIVED]
+    if open_ones:
+        done = _Settlement(connection, blueprint, open_ones).run()
+        inbox.conclude(connection, done)
+        conclusions |= done
+    return conclusions
+
+
+class _Settlement:
+    """Of events that concern subscriptions, all at once: what they have in common is read once."""
+
+    def __init__(self, connection: sa.Connection, blueprint: Blueprint, arrivals: Sequence[Arrival]) -> None:
+        self._connection, self._blueprint = connection, blueprint
+        self._by_type = {
+            kind: [one for one in arrivals if one.event.type in types]
+            for kind, types in (
+                ("subscription", SUBSCRIPTION_TYPES),
+                ("customer", CUSTOMER_TYPES),
+                ("invoice", INVOICE_TYPES),
+            )
+        }
+        self._customers = sorted({name for one in arrivals if (name := _customer(one.event)) is not None})
+
+    def run(self) -> dict[str, Conclusion]:
+        inbox.lock_customers(self._connection, self._customers)
+        causes: dict[str, list[str]] = {}
+        for one in self._by_type["subscription"]:
+            assert one.subject is not None
+            causes.setdefault(one.subject, []).append(one.event.id)
+        conclusions = self._customers_named()
+        if changed := self._by_type["customer"]:
+            named = sorted({one.subject for one in changed if one.subject is not None})
+            for subscription in inbox.without_tenant(self._connection, named):
+                causes.setdefault(subscription, [])
+        if causes:
+            conclusions |= self._subscriptions(causes)
+        if self._by_type["invoice"]:
+            conclusions |= self._invoices()
+        return conclusions
+
+    def _subscriptions(self, causes: Mapping[str, Sequence[str]]) -> dict[str, Conclusion]:
+        """`causes`: subscriptions to be looked at anew, with the ids of the events that came of each."""
+        orders = self._orders(sorted(causes))
+        now = self._with_tenants({name: standing(order, self._blueprint) for name, order in orders.items()})
+        names = sorted({one.tenant for one in now.values() if one.tenant is not None})
+        tenants = dict(registry.lock_all(self._connection, names)) if names else {}
+        # Read when the tenants are locked: what others wrote until then is seen.
+        known = {one.subscription: one for one in inbox.of_tenants(self._connection, names)} if names else {}
+        conclusions: dict[str, Conclusion] = {}
+        for name in sorted(now):
+            tenant = tenants.get(now[name].tenant or "")
+            reached = (
+                tenant is not None
+                and tenant.product == self._blueprint.name
+                and tenant.status not in (Status.DELETING, Status.DELETED)
+            )
+            now[name] = replace(now[name], settled=reached)
+            before = _billed_of(known, now[name].tenant)
+            known[name] = now[name]
+            after = _billed_of(known, now[name].tenant)
+            arrived = causes[name]
+            latest = not arrived or now[name].latest in arrived
+            decision = decide(now[name], tenant, before, after, self._blueprint, is_latest=latest)
+            if decision.wanted is not None and tenant is not None:
+                cause = now[name].latest if latest else max(arrived)
+                tenants[tenant.id] = self._change(tenant, decision.wanted, cause)
+            for event in arrived:
+                counts = event == now[name].latest or (not latest and event == max(arrived))
+                conclusions[event] = (
+                    Conclusion(decision.state, decision.reason, now[name].tenant)
+                    if counts
+                    else Conclusion(State.STALE, "a later event of the subscription is known", now[name].tenant)
+                )
+        inbox.keep(self._connection, list(now.values()))
+        return conclusions
+
+    def _orders(self, subscriptions: Sequence[str]) -> Mapping[str, Sequence[Step]]:
+        found = inbox.payloads(self._connection, subscriptions, sorted(SUBSCRIPTION_TYPES))
+        return {name: in_order(step(parse(body)) for body in bodies) for name, bodies in found.items()}
+
+    def _with_tenants(self, standings: Mapping[str, Standing]) -> dict[str, Standing]:
+        """Each with its tenant: by its own metadata, else by its customer's."""
+        asked = sorted({one.customer for one in standings.values() if one.tenant is None})
+        by_customer = self._tenants_of_customers(asked)
+        return {
+            name: replace(one, tenant=known_tenant_id(one.tenant or by_customer.get(one.customer)))
+            for name, one in standings.items()
+        }
+
+    def _tenants_of_customers(self, customers: Sequence[str]) -> Mapping[str, str]:
+        """What the last event of each customer says, where it names a tenant."""
+        if not customers:
+            return {}
+        tenants: dict[str, str] = {}
+        for customer, bodies in inbox.payloads(self._connection, customers, sorted(CUSTOMER_TYPES)).items():
+            last = max((parse(body) for body in bodies), key=lambda one: (one.created, one.type, one.id))
+            if tenant := read(Customer, last.data.object).metadata.get(TENANT):
+                tenants[customer] = tenant
+        return tenants
+
+    def _change(self, tenant: Tenant, wanted: registry.Wanted, cause: str) -> Tenant:
+        registry.want(self._connection, wanted)
+        operations.enqueue(
+            self._connection,
+            tenant.id,
+            Kind.UPDATE,
+            idempotency_key=f"stripe:{cause}:{tenant.id}",
+            requester=REQUESTER,
+            correlation_id=cause,
+            payload={"event": cause, "plan": wanted.plan},
+        )
+        return tenant.model_copy(update=wanted.model_dump(include=set(registry.Wanted.model_fields)))
+
+    def _customers_named(self) -> dict[str, Conclusion]:
+        conclusions = {}
+        for one in self._by_type["customer"]:
+            tenant = known_tenant_id(read(Customer, one.event.data.object).metadata.get(TENANT))
+            reason = "it names the tenant" if tenant else "it names no tenant"
+            conclusions[one.event.id] = Conclusion(State.APPLIED, reason, tenant)
+        return conclusions
+
+    def _invoices(self) -> dict[str, Conclusion]:
+        """An invoice changes nothing by itself: what follows from it comes as an event of the subscription."""
+        arrivals = self._by_type["invoice"]
+        invoices = {one.event.id: read(Invoice, one.event.data.object) for one in arrivals}
+        names = sorted({one.subscription_id for one in invoices.values() if one.subscription_id})
+        known = inbox.by_id(self._connection, names)
+        by_customer = self._tenants_of_customers(sorted({one.customer for one in invoices.values() if one.customer}))
+        conclusions = {}
+        for one in arrivals:
+            invoice = invoices[one.event.id]
+            subscription = known.get(invoice.subscription_id or "")
+            tenant = known_tenant_id(
+                invoice.tenant
+                or (subscription.tenant if subscription else None)
+                or by_customer.get(invoice.customer or "")
+            )
+            if tenant is None:
+                conclusions[one.event.id] = Conclusion(State.UNMATCHED, "the invoice finds no tenant")
+            else:
+                reason = "paid" if one.event.type == "invoice.paid" else "payment failed; Stripe tries again"
+                conclusions[one.event.id] = Conclusion(State.APPLIED, reason, tenant)
+        return conclusions
+
+
+def _billed_of(known: Mapping[str, Standing], tenant: str | None) -> Standing | None:
+    return billed(one for one in known.values() if one.tenant == tenant and one.settled)
+
+
+def _subject(event: Event) -> str | None:
+    """The subscription or customer that the event is about. Raises MalformedEvent where its object cannot be read."""
+    if event.type in SUBSCRIPTION_TYPES:
+        return step(event).subscription.id
+    if event.type in CUSTOMER_TYPES:
+        return read(Customer, event.data.object).id
+    return read(Invoice, event.data.object).subscription_id
+
+
+def _customer(event: Event) -> str | None:
+    if event.type in SUBSCRIPTION_TYPES:
+        return read(Subscription, event.data.object).customer_id
+    if event.type in CUSTOMER_TYPES:
+        return read(Customer, event.data.object).id
+    return read(Invoice, event.data.object).customer

@@ -1,0 +1,207 @@
+"""What the webhook's tests work on: a control database with a tenant, and the webhook, in this process or its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+
+from catalog import blueprints
+from fleet import migrations
+from fleet.registry import Registry, Wanted
+from sandbox.home import CHECKOUT
+from sandbox.stripe_events import body_and_headers
+from services.billing import PATH, settings
+from services.billing.application import Metrics, Webhook, application
+from services.billing.receiver import Receiver
+from services.billing.settlement import settle
+
+SECRET = "whsec_0123456789abcdef"
+PRODUCT = blueprints.load("chronos-cloud")
+_START_SECONDS = 60
+
+
+def wanted(tenant: str, plan: str = "starter") -> Wanted:
+    """What a tenant of that plan shall be."""
+    chosen = PRODUCT.plan(plan)
+    return Wanted(
+        id=tenant,
+        product=PRODUCT.name,
+        name=tenant,
+        subdomain=tenant,
+        admin_email=None,
+        plan=chosen.name,
+        tier=chosen.tier,
+        cell="sandbox",
+        region="us-east-1",
+        limits=chosen.quota.model_dump(mode="json"),
+    )
+
+
+class Books:
+    """The control database, as a test looks at it."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine, self.registry = engine, Registry(engine)
+
+    def rows(self, statement: str) -> Sequence[tuple[Any, ...]]:
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(statement))]
+
+    def execute(self, statement: str) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(sa.text(statement))
+
+    def plan(self, tenant: str = "acme") -> str:
+        found = self.registry.get(tenant)
+        assert found is not None
+        return found.plan
+
+    def operations(self) -> Sequence[tuple[Any, ...]]:
+        """Tenant, kind, requester and correlation id of each, in the order of asking."""
+        return self.rows("SELECT tenant, kind, requester, correlation_id FROM operations ORDER BY number")
+
+    def states(self) -> Mapping[str, str]:
+        """What became of each event."""
+        return dict(self.rows("SELECT id, state FROM billing_inbox"))
+
+    def reason(self, event: str) -> str:
+        return str(dict(self.rows("SELECT id, reason FROM billing_inbox"))[event])
+
+
+@contextmanager
+def books(database: sa.URL) -> Iterator[Books]:
+    """With the schema, and the tenant acme on plan starter."""
+    engine = sa.create_engine(database)
+    with engine.begin() as connection:
+        migrations.upgrade(connection)
+    kept = Books(engine)
+    kept.registry.add(wanted("acme"))
+    yield kept
+    engine.dispose()
+
+
+def environment(database: sa.URL, port: int = 8080) -> dict[str, str]:
+    return {
+        "STRIPE_WEBHOOK_SECRET": SECRET,
+        "DATABASE_URL": database.render_as_string(hide_password=False),
+        "FREEHOLD_PRODUCT": PRODUCT.name,
+        "STRIPE_LIVEMODE": "false",
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "PATH": os.defpath,
+        "PYTHONPATH": str(CHECKOUT),
+    }
+
+
+class Inside:
+    """The webhook in this process."""
+
+    def __init__(self, database: sa.URL, *, settle: Any = settle) -> None:
+        told = settings.read(environment(database), str)
+        self.engine = told.engine(connections=2)
+        self.receiver = Receiver(self.engine, told.blueprint, settle=settle)
+        self.metrics = CollectorRegistry()
+        webhook = Webhook(
+            self.receiver, told.secrets, livemode=told.livemode, metrics=Metrics(self.metrics, self.receiver)
+        )
+        self.app: Starlette = application(webhook)
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://webhook") as client:
+                return await client.post(PATH, content=body, headers=dict(headers))
+
+        return asyncio.run(send())
+
+    def send(self, event: Mapping[str, Any], secret: str = SECRET) -> httpx.Response:
+        return self.post(*body_and_headers(event, secret))
+
+    def state(self, event: Mapping[str, Any]) -> str:
+        """What the webhook answers a delivery that it takes."""
+        answer = self.send(event)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["state"])
+
+    def counted(self, kind: str, state: str) -> float:
+        return self.metrics.get_sample_value("freehold_billing_events_total", {"type": kind, "state": state}) or 0.0
+
+    def close(self) -> None:
+        self.receiver.close()
+        self.engine.dispose()
+
+
+@contextmanager
+def inside(database: sa.URL, **changes: Any) -> Iterator[Inside]:
+    webhook = Inside(database, **changes)
+    yield webhook
+    webhook.close()
+
+
+@dataclass
+class Server:
+    """The webhook as a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{PATH}"
+
+    def send(self, event: Mapping[str, Any]) -> httpx.Response:
+        body, headers = body_and_headers(event, SECRET)
+        return httpx.post(self.url, content=body, headers=headers, timeout=60, trust_env=False)
+
+    def ready(self) -> None:
+        """Returns when it serves."""
+        until = time.monotonic() + _START_SECONDS
+        while True:
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < until, self.log.read_text()
+            try:
+                if httpx.get(f"http://127.0.0.1:{self.port}/readyz", trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+
+
+@contextmanager
+def server(database: sa.URL, folder: Path, module: str = "services.billing", *arguments: str) -> Iterator[Server]:
+    """Started and serving; ended with SIGTERM, which it must obey."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    log = folder / f"{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=folder,
+            env=environment(database, port),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    running = Server(process, port, log)
+    try:
+        running.ready()
+        yield running
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)

@@ -1,0 +1,94 @@
+"""The Lambda entry with the events that AWS sends, in plain text and in base64."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from errors import UsageError
+from sandbox.stripe_events import body_and_headers
+from services.billing import lambda_entry
+from tests.services.billing import bench
+from tests.services.billing.bench import SECRET, Books
+from tests.services.billing.test_effects import CREATED, UPGRADED
+
+pytestmark = pytest.mark.sandbox
+
+
+def invocation(
+    body: str, headers: dict[str, str], *, encoded: bool, domain: str, method: str = "POST"
+) -> dict[str, Any]:
+    """Payload format 2.0, which function URLs and HTTP APIs share.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
+    """
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": "/webhooks/stripe",
+        "rawQueryString": "",
+        "headers": {name.lower(): value for name, value in headers.items()},
+        "requestContext": {
+            "accountId": "anonymous",
+            "apiId": "abc",
+            "domainName": domain,
+            "domainPrefix": "abc",
+            "http": {
+                "method": method,
+                "path": "/webhooks/stripe",
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+            },
+            "requestId": "id",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "12/Mar/2026:19:03:58 +0000",
+            "timeEpoch": 1583348638390,
+        },
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
+
+
+@pytest.fixture
+def function(empty_database: sa.URL, books: Books, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in bench.environment(empty_database).items():
+        monkeypatch.setenv(name, value)
+    module = importlib.reload(lambda_entry)
+    yield module.handler
+    module._adapter.cache_clear()
+
+
+@pytest.mark.parametrize("domain", ["abc.lambda-url.us-east-1.on.aws", "abc.execute-api.us-east-1.amazonaws.com"])
+def test_both_kinds_of_address_and_of_body(function: Any, books: Books, domain: str) -> None:
+    body, headers = body_and_headers(CREATED, SECRET)
+    plain = function(invocation(body.decode(), headers, encoded=False, domain=domain), None)
+    assert (plain["statusCode"], json.loads(plain["body"])["state"]) == (200, "applied")
+    body, headers = body_and_headers(UPGRADED, SECRET)
+    encoded = base64.b64encode(body).decode()
+    answer = function(invocation(encoded, headers, encoded=True, domain=domain), None)
+    assert (answer["statusCode"], json.loads(answer["body"])["state"]) == (200, "applied")
+    assert books.plan() == "pro"
+    again = function(invocation(encoded, headers, encoded=True, domain=domain), None)
+    assert json.loads(again["body"])["state"] == "duplicate"
+
+
+def test_what_is_refused(function: Any, books: Books) -> None:
+    body, headers = body_and_headers(UPGRADED, "whsec_another_secret")
+    domain = "abc.lambda-url.us-east-1.on.aws"
+    assert function(invocation(body.decode(), headers, encoded=False, domain=domain), None)["statusCode"] == 400
+    assert function(invocation("", headers, encoded=False, domain=domain, method="GET"), None)["statusCode"] == 405
+    assert books.states() == {}
+
+
+def test_without_a_secret_it_does_not_start(function: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "")
+    body, headers = body_and_headers(UPGRADED, SECRET)
+    with pytest.raises(UsageError, match="no signing secret"):
+        function(invocation(body.decode(), headers, encoded=False, domain="x"), None)

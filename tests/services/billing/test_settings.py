@@ -1,0 +1,98 @@
+"""What the webhook refuses to start with, and that it says so in one line without secrets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from errors import UsageError
+from sandbox.home import CHECKOUT
+from services.billing import settings
+
+GOOD = {
+    "STRIPE_WEBHOOK_SECRET": "whsec_0123456789abcdef",
+    "DATABASE_URL": "postgresql://freehold:pass-word@localhost:5432/control",
+    "FREEHOLD_PRODUCT": "chronos-cloud",
+    "STRIPE_LIVEMODE": "false",
+}
+
+
+def no_secret(reference: str) -> str:
+    raise AssertionError(reference)
+
+
+def test_good_ones() -> None:
+    told = settings.read(GOOD, no_secret)
+    assert told.secrets == (b"whsec_0123456789abcdef",)
+    assert (told.blueprint.name, told.livemode, told.port) == ("chronos-cloud", False, 8080)
+    assert told.database.drivername == "postgresql+psycopg"
+    assert "pass-word" not in repr(told)
+    assert "0123456789abcdef" not in repr(told)
+
+
+@pytest.mark.parametrize(
+    "text", ["whsec_0123456789abcdef,whsec_fedcba9876543210", " whsec_0123456789abcdef\nwhsec_fedcba9876543210\n"]
+)
+def test_several_secrets(text: str) -> None:
+    assert len(settings.read({**GOOD, "STRIPE_WEBHOOK_SECRET": text}, no_secret).secrets) == 2
+
+
+def test_from_the_secret_manager() -> None:
+    kept = {
+        "signing": "whsec_aaaaaaaaaaaaaaaa",
+        "database": '{"host": "db", "port": 5432, "database": "control", "username": "u", "password": "p@:/"}',
+    }
+    environment = {
+        "STRIPE_WEBHOOK_SECRET_ARN": "signing", "DATABASE_SECRET_ARN": "database", "PGSSLROOTCERT": "/ca.pem",
+        "FREEHOLD_PRODUCT": "chronos-cloud", "STRIPE_LIVEMODE": "true",
+    }  # fmt: skip
+    told = settings.read(environment, kept.__getitem__)
+    assert told.secrets == (b"whsec_aaaaaaaaaaaaaaaa",)
+    assert told.livemode
+    assert (told.database.password, told.database.query["sslmode"]) == ("p@:/", "verify-full")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("STRIPE_WEBHOOK_SECRET", "", "there is no signing secret"),
+        ("STRIPE_WEBHOOK_SECRET", " , ,", "there is no signing secret"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_0123456789abcdef,short", "signing secret 2 of 2 is shorter than"),
+        ("DATABASE_URL", "", "DATABASE_URL is missing"),
+        ("DATABASE_URL", "pass-word", "DATABASE_URL is missing"),
+        ("FREEHOLD_PRODUCT", "nothing", "there is no blueprint"),
+        ("STRIPE_LIVEMODE", "", "neither true nor false"),
+        ("STRIPE_LIVEMODE", "yes", "neither true nor false"),
+        ("PORT", "-1", "no port"),
+        ("PORT", "http", "no port"),
+    ],
+)
+def test_bad_ones(name: str, value: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        settings.read({**GOOD, name: value}, no_secret)
+    assert "\n" not in caught.value.line()
+    assert "pass-word" not in caught.value.line()
+
+
+def test_the_process_ends_with_one_line_and_2() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "services.billing"],
+        cwd=CHECKOUT,
+        env={"PATH": os.defpath, **GOOD, "STRIPE_WEBHOOK_SECRET": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stdout, len(run.stderr.splitlines())) == (2, "", 1)
+    assert run.stderr.startswith("billing webhook: there is no signing secret")
+
+
+def test_a_service_never_imports_pulumi() -> None:
+    program = (
+        "import sys, services.billing.__main__, services.billing.lambda_entry; "
+        "print(sorted(name for name in sys.modules if name.partition('.')[0] in {'pulumi', 'components', 'stacks'}))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
