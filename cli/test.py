@@ -54,12 +54,13 @@ def run_pytest(arguments: Sequence[str]) -> ExitCode:
 
 
 def _side_by_side() -> Sequence[str]:
-    """pytest's arguments for as many workers as there are processors, each with a sandbox of its own.
+    """pytest's arguments for workers, each with a sandbox of its own.
 
-    More than four would be more sandboxes than the suite has long tests.
+    One more than there are processors, for tests wait for engines and servers about a third of their time. More than
+    four would be more sandboxes than the suite has long files.
     """
-    workers = min(4, os.cpu_count() or 1)
-    return ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder") if workers > 1 else ()
+    workers = min(4, (os.cpu_count() or 1) + 1)
+    return ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def _check(name: str, command: tuple[str, ...]) -> bool:

@@ -50,7 +50,15 @@ def test_migrations_run_once_side_by_side_and_make_what_the_program_reads(engine
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(upgrade, range(4))) == [False, False, False, True]
     inspector = sa.inspect(engine)
-    assert set(inspector.get_table_names()) > {"alembic_version", TENANTS.name, OPERATIONS.name}
+    assert set(inspector.get_table_names()) == {
+        "alembic_version",
+        TENANTS.name,
+        OPERATIONS.name,
+        "billing_inbox",
+        "billing_subscriptions",
+        "budget_alerts",
+        "budget_alert_deliveries",
+    }
     for table in (TENANTS, OPERATIONS):
         made = {
             column["name"]: (str(column["type"]), column["nullable"]) for column in inspector.get_columns(table.name)
