@@ -149,7 +149,7 @@ class AlertLine:
             "NOTIFIER_BACKOFF_SECONDS": "1",
             **{name: value for name, value in self._environment.engine.items() if name.startswith("AWS_")},
         }
-        Supervisor.connect(self._environment.home).run_notifier(variables)
+        Supervisor.connect(self._environment.home).start_notifier(variables)
 
     def publish(self, messages: Sequence[BudgetMessage]) -> None:
         """To the topic, in AWS Budgets' words and place."""

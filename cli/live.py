@@ -71,6 +71,11 @@ def look(contract: PlatformContract, environment: Mapping[str, str]) -> Live:
     return Live([lines[0], nodes, *lines[1:]], namespaces)
 
 
+def tenant_namespaces(contract: PlatformContract, environment: Mapping[str, str]) -> Mapping[str, Sequence[Namespace]]:
+    """The tenants' namespaces with their quotas, by tenant; empty where the cluster does not answer."""
+    return _inside(contract, environment)[1]
+
+
 def _asked(question: Callable[[], Sequence[Line]]) -> Sequence[Line]:
     """The answer, or a line that says why there is none."""
     from botocore.exceptions import BotoCoreError, ClientError

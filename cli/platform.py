@@ -69,7 +69,10 @@ def _run(command: str, cell: str, target: Target, wait: float) -> None:
             if target is Target.SANDBOX:
                 from sandbox.supervisor.client import Supervisor
 
-                Supervisor.connect(environment.home).stop_runner(cell)
+                supervisor = Supervisor.connect(environment.home)
+                supervisor.stop_runner(cell)
+                supervisor.stop_webhook()
+                supervisor.stop_notifier()
         with screen.step(f"{command} {cell}") as step:
             make = engine_maker(environment, screen, Interrupts(), wait)
             engine = make(environment.stack, step.observe)

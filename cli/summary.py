@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
 
-from cli.live import Live, Namespace, look
+from cli.live import Line, Live, Namespace, look
 from cli.output import console, spell
 from fleet.environments import Environment
 from fleet.events import Violation
@@ -55,16 +55,14 @@ class Summary:
     changes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By stack; empty for `status`, which changes nothing."""
     policies: Policies | None = None
+    events: Sequence[Line] = ()
+    """What came of a rehearsal's events."""
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
         """Whether every service answered and is as it should be."""
-        return all(line.ok for line in self.live.lines)
-
-    def timed(self, seconds: Mapping[str, float]) -> Summary:
-        """The same with how long each part took."""
-        return replace(self, seconds=seconds)
+        return all(line.ok for line in (*self.live.lines, *self.events))
 
     def as_json(self) -> Json:
         content = {
@@ -87,6 +85,7 @@ class Summary:
         if self.policies is not None:
             content["changes"] = {stack: dict(changes) for stack, changes in self.changes.items()}
             content["policies"] = asdict(self.policies)
+            content["events"] = [asdict(one) for one in self.events]
             content["seconds"] = {name: round(value, 2) for name, value in self.seconds.items()}
         return content
 
@@ -137,6 +136,9 @@ def show(summary: Summary) -> None:
     if summary.policies is not None:
         out.print(f"\n  policies: {summary.policies}", markup=False)
         command(f"pulumi preview -s {cell} --policy-pack policies")
+    for line in summary.events:
+        out.print(f"  {line.what}: {line.value}", style=None if line.ok else "red", markup=False)
+        command(line.command)
     if summary.seconds:
         out.print("\n  took: " + ", ".join(f"{name} {spell(value)}" for name, value in summary.seconds.items()))
     if summary.changes:

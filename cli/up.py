@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +28,7 @@ from fleet.targets import Cloud, Target
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from cli.live import Line
     from cli.summary import Summary
     from fleet.environments import Environment
     from fleet.interrupts import Interrupts
@@ -80,12 +82,15 @@ def up(
 
 
 def _build(environment: Environment, screen: Screen, wait: float, *, yes: bool) -> Summary:
+    from cli.following import Follower
     from cli.opening import check_account, engine_maker, platform_state
+    from cli.rehearsal import Rehearsal
     from cli.summary import collect
     from fleet.control_database import control_database
     from fleet.events import tally
     from fleet.interrupts import Interrupted, Interrupts
     from fleet.outcomes import Outcome
+    from fleet.queue_view import QueueView
     from fleet.registry import Registry
 
     began = time.monotonic()
@@ -102,13 +107,17 @@ def _build(environment: Environment, screen: Screen, wait: float, *, yes: bool) 
         contract = environment.contract(platform.state)
         database = control_database(contract, environment.engine)
         changed, unchanged = _examples(environment, contract, database, screen, interrupts)
+        events: Sequence[Line] = ()
+        if environment.target is Target.SANDBOX:
+            follower = Follower(environment, QueueView(database), screen, interrupts)
+            events = Rehearsal(environment, contract, database, screen, follower).run()
         if interrupts.count:
             raise Interrupted(f"environment {environment.cell}")
     assert platform.state is not None  # an update that succeeded leaves one
     with screen.step("looking at what is there"):
         runs = {environment.cell: Outcome.of(platform), **changed}
         summary = collect(environment, platform.state, contract, Registry(database), runs, unchanged)
-    return summary.timed({**screen.durations, "all": time.monotonic() - began})
+    return replace(summary, events=events, seconds={**screen.durations, "all": time.monotonic() - began})
 
 
 def _require_blueprint(environment: Environment, name: str | None) -> None:

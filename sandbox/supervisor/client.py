@@ -49,9 +49,13 @@ class Supervisor:
     def status(self) -> Status:
         return Status.model_validate(self._call(messages.GetStatus))
 
-    def run_notifier(self, environment: Mapping[str, str]) -> None:
-        """Have the budget notifier run with these variables, and what stands for its sinks; returns when it serves."""
-        self._call(messages.RunNotifier, environment=dict(environment))
+    def start_notifier(self, environment: Mapping[str, str]) -> None:
+        """The budget notifier with these variables, and what stands for its sinks; returns when it serves."""
+        self._call(messages.StartNotifier, environment=dict(environment))
+
+    def stop_notifier(self) -> None:
+        """With what stands for its sinks; one that is not there is fine."""
+        self._call(messages.StopNotifier)
 
     def create_cluster(
         self,

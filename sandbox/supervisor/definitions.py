@@ -58,6 +58,11 @@ class WebhookDefinition(Definition):
     """What events are signed with."""
 
 
+class NotifierDefinition(Definition):
+    environment: Mapping[str, str]
+    """Its settings (services/notifier/settings.py), and the credentials."""
+
+
 D = TypeVar("D", bound=Definition)
 
 

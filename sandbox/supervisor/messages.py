@@ -220,11 +220,13 @@ class DeleteCache(Record):
     identifier: Identifier
 
 
-class RunNotifier(Record):
-    """Have the budget notifier run with these variables; one that runs with them already goes on."""
-
-    operation: Literal["run-notifier"] = "run-notifier"
+class StartNotifier(Record):
+    operation: Literal["start-notifier"] = "start-notifier"
     environment: Mapping[str, str]
+
+
+class StopNotifier(Record):
+    operation: Literal["stop-notifier"] = "stop-notifier"
 
 
 class StartRunner(Record):
@@ -275,7 +277,8 @@ AnyRequest = (
     | UpdateCache
     | SetCacheUsers
     | DeleteCache
-    | RunNotifier
+    | StartNotifier
+    | StopNotifier
     | StartRunner
     | StopRunner
     | StartWebhook

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, assert_never
 
@@ -15,11 +14,7 @@ from pydantic import BaseModel, ValidationError
 from errors import FreeholdError
 from sandbox.home import Home
 from sandbox.processes.aws.spec import aws, aws_endpoint
-from sandbox.processes.catcher.spec import NAME as CATCHER
-from sandbox.processes.catcher.spec import catcher
 from sandbox.processes.login.spec import login
-from sandbox.processes.notifier import NAME as NOTIFIER
-from sandbox.processes.notifier import notifier
 from sandbox.processes.provider_host import provider_host
 from sandbox.processes.site import Site
 from sandbox.supervisor import messages
@@ -27,6 +22,7 @@ from sandbox.supervisor.caches import Caches
 from sandbox.supervisor.clusters import Clusters
 from sandbox.supervisor.databases import Databases
 from sandbox.supervisor.messages import Answer, Failure, Status, SupervisorError
+from sandbox.supervisor.notifiers import Notifiers
 from sandbox.supervisor.ports import Ports
 from sandbox.supervisor.runners import Runners
 from sandbox.supervisor.table import ProcessTable
@@ -53,7 +49,7 @@ class Server:
         self._webhooks = Webhooks(self._site, self._table, self._databases.definitions)
         self._phase: Literal["starting", "running", "stopping"] = "starting"
         self._stop = asyncio.Event()
-        self._notifier_lock = asyncio.Lock()
+        self._notifiers = Notifiers(self._site, self._table)
 
     def request_stop(self) -> None:
         self._stop.set()
@@ -99,7 +95,9 @@ class Server:
             return_exceptions=True,
         )
         # Last: they work with all of them.
-        resumed = await asyncio.gather(self._webhooks.resume(), self._runners.resume(), return_exceptions=True)
+        resumed = await asyncio.gather(
+            self._webhooks.resume(), self._notifiers.resume(), self._runners.resume(), return_exceptions=True
+        )
         for outcome in (*outcomes, *resumed):
             if isinstance(outcome, FreeholdError):
                 _log.error("%s", outcome.line())
@@ -170,8 +168,10 @@ class Server:
                 return await self._caches.set_users(request)
             case messages.DeleteCache():
                 return await self._caches.delete(request.identifier)
-            case messages.RunNotifier():
-                return await self._run_notifier(request.environment)
+            case messages.StartNotifier():
+                return await self._notifiers.start(request)
+            case messages.StopNotifier():
+                return await self._notifiers.stop()
             case messages.StartRunner():
                 return await self._runners.start(request)
             case messages.StopRunner():
@@ -184,18 +184,6 @@ class Server:
                 return self.request_stop()
             case _:
                 assert_never(request)
-
-    async def _run_notifier(self, environment: Mapping[str, str]) -> None:
-        """With the catcher that it sends to."""
-        async with self._notifier_lock:
-            if CATCHER not in self._table.names():
-                await self._table.start([catcher(self._site)])
-            wanted = notifier(self._site, environment)
-            if NOTIFIER in self._table.names():
-                running = self._table[NOTIFIER]
-                if running.spec.environment == wanted.environment and running.state not in ("failed", "stopped"):
-                    return
-            await self._table.replace(wanted)
 
     async def _status(self) -> Status:
         kept = self._table.processes()

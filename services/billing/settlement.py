@@ -70,6 +70,11 @@ def settle(connection: sa.Connection, arrivals: Sequence[Arrival], blueprint: Bl
     return conclusions
 
 
+def idempotency_key(event: str, tenant: str) -> str:
+    """Of the operation that an event asks for."""
+    return f"stripe:{event}:{tenant}"
+
+
 class _Settlement:
     """Of events that concern subscriptions, all at once: what they have in common is read once."""
 
@@ -168,7 +173,7 @@ class _Settlement:
             self._connection,
             tenant.id,
             Kind.UPDATE,
-            idempotency_key=f"stripe:{cause}:{tenant.id}",
+            idempotency_key=idempotency_key(cause, tenant.id),
             requester=REQUESTER,
             correlation_id=cause,
             payload={"event": cause, "plan": wanted.plan},

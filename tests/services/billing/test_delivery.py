@@ -224,9 +224,10 @@ def test_a_large_body_is_refused_before_it_is_read(empty_database: sa.URL, books
 
 
 @pytest.mark.parametrize(
-    "header", [None, "", "t=1,v0=abc", "t=now,v1=abc", "t=-1,v1=" + "0" * 64, f"t={int(time.time())},v1=" + "0" * 64]
+    "header", [None, "", "t=1,v0=abc", "t=now,v1=abc", "t=-1,v1=" + "0" * 64, "t={now},v1=" + "0" * 64]
 )
 def test_bad_signatures_are_400_and_nothing_is_kept(webhook: Inside, books: Books, header: str | None) -> None:
+    header = header and header.replace("{now}", str(int(time.time())))
     body, _ = body_and_headers(UPGRADED, SECRET)
     answer = webhook.post(body, {} if header is None else {"Stripe-Signature": header})
     assert answer.status_code == 400
