@@ -1,0 +1,77 @@
+"""What `up` sends through the system: each event once, by the ways that AWS and Stripe use."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from cli.rehearsal import PLAN, TENANT, TO
+from sandbox.stripe_events import body_and_headers, plan_change
+from tests.rehearsal.freehold import Freehold
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1500)]
+
+EVENT = plan_change(TENANT, "chronos-cloud", PLAN, TO)
+
+
+def rows(built: Freehold, query: str) -> list[dict[str, Any]]:
+    """Of the control database, by psql."""
+    run = built.by_hand(
+        f'psql "$DATABASE_URL" -XAtc "SELECT coalesce(json_agg(found), \'[]\') FROM ({query}) AS found"'
+    )
+    run.check_returncode()
+    found: list[dict[str, Any]] = json.loads(run.stdout)
+    return found
+
+
+def test_a_second_up_sends_nothing_again(built: Freehold) -> None:
+    def sent() -> tuple[object, ...]:
+        caught = json.loads(built.ok("sandbox", "caught", "--json").stdout)
+        return (
+            caught,
+            rows(built, "SELECT * FROM billing_inbox"),
+            rows(built, f"SELECT * FROM operations WHERE tenant = '{TENANT}'"),
+            rows(built, "SELECT * FROM budget_alert_deliveries"),
+        )
+
+    before = sent()
+    again = built.json("up")
+    assert [line["what"] for line in again["events"]] == ["budget alert", "Stripe event"]
+    assert "nothing is sent again" in again["events"][0]["value"]
+    assert "nothing is sent again" in again["events"][1]["value"]
+    assert sent() == before
+    assert not any(
+        count for changes in again["changes"].values() for operation, count in changes.items() if operation != "same"
+    )
+
+
+def test_the_stripe_event_moved_the_tenant_by_one_operation(built: Freehold) -> None:
+    (stored,) = rows(built, f"SELECT state, tenant FROM billing_inbox WHERE id = '{EVENT['id']}'")
+    assert stored == {"state": "applied", "tenant": TENANT}
+    (asked,) = rows(
+        built, f"SELECT kind, state, correlation_id FROM operations WHERE idempotency_key LIKE '%{EVENT['id']}%'"
+    )
+    assert asked == {"kind": "update", "state": "succeeded", "correlation_id": EVENT["id"]}
+    # Anybody else who sends it changes nothing; who cannot sign is refused.
+    variables = built.variables
+    url, secret = variables["FREEHOLD_WEBHOOK_URL"], variables["STRIPE_WEBHOOK_SECRET"]
+    body, headers = body_and_headers(EVENT, secret)
+    answer = httpx.post(url, content=body, headers=headers, trust_env=False)
+    assert (answer.status_code, answer.json()["state"]) == (200, "duplicate")
+    body, headers = body_and_headers(EVENT, "whsec_of_nobody")
+    assert httpx.post(url, content=body, headers=headers, trust_env=False).status_code == 400
+    assert len(rows(built, f"SELECT 1 FROM operations WHERE correlation_id = '{EVENT['id']}'")) == 1
+
+
+def test_the_alert_reached_every_sink_once(built: Freehold) -> None:
+    caught = json.loads(built.ok("sandbox", "caught", "--json").stdout)
+    (line, *_) = [one for one in built.json("up")["events"] if one["what"] == "budget alert"]
+    title = line["value"].split(";")[0]
+    assert sorted(one["sink"] for one in caught if title.split(":")[0] in one["summary"]) == [
+        "mail",
+        "slack",
+        "webhook",
+    ]
