@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import sqlalchemy as sa
 from rich.console import Console
 
+from cli import activity
 from cli.live import Line, Live, Namespace, look
 from cli.output import console, spell
 from fleet.environments import Environment
@@ -55,6 +57,7 @@ class Summary:
     changes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By stack; empty for `status`, which changes nothing."""
     policies: Policies | None = None
+    activity: Sequence[Line] = ()
     events: Sequence[Line] = ()
     """What came of a rehearsal's events."""
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -62,7 +65,7 @@ class Summary:
     @property
     def ok(self) -> bool:
         """Whether every service answered and is as it should be."""
-        return all(line.ok for line in (*self.live.lines, *self.events))
+        return all(line.ok for line in (*self.live.lines, *self.activity, *self.events))
 
     def as_json(self) -> Json:
         content = {
@@ -73,6 +76,7 @@ class Summary:
             "resources": self.resources,
             "components": dict(self.components),
             "live": [asdict(line) for line in self.live.lines],
+            "activity": [asdict(line) for line in self.activity],
             "tenants": [
                 {
                     **tenant.model_dump(mode="json"),
@@ -94,7 +98,7 @@ def collect(
     environment: Environment,
     state: StackState,
     contract: PlatformContract,
-    registry: Registry,
+    database: sa.Engine,
     changed: Mapping[str, Outcome] = MappingProxyType({}),
     unchanged: Sequence[Outcome] = (),
 ) -> Summary:
@@ -107,7 +111,8 @@ def collect(
         components=state.by_component(),
         resources=len(state.managed),
         live=look(contract, environment.engine),
-        tenants=registry.list(cell=environment.cell),
+        activity=activity.look(database, environment.cell),
+        tenants=Registry(database).list(cell=environment.cell),
         changes={stack: outcome.changes for stack, outcome in changed.items()},
         policies=Policies.of([*changed.values(), *unchanged]) if changed else None,
     )
@@ -126,7 +131,7 @@ def show(summary: Summary) -> None:
     )
     out.print(f"\n  {summary.resources} resources: " + ", ".join(f"{n} {c}" for n, c in summary.components.items()))
     command(f"pulumi stack -s {cell}")
-    for line in summary.live.lines:
+    for line in (*summary.live.lines, *summary.activity):
         out.print(f"  {line.what}: {line.value}", style=None if line.ok else "red", markup=False)
         command(line.command)
     out.print(f"\n  {len(summary.tenants)} tenants in the registry")

@@ -91,7 +91,6 @@ def _build(environment: Environment, screen: Screen, wait: float, *, yes: bool) 
     from fleet.interrupts import Interrupted, Interrupts
     from fleet.outcomes import Outcome
     from fleet.queue_view import QueueView
-    from fleet.registry import Registry
 
     began = time.monotonic()
     if environment.target is Target.CLOUD:
@@ -116,7 +115,7 @@ def _build(environment: Environment, screen: Screen, wait: float, *, yes: bool) 
     assert platform.state is not None  # an update that succeeded leaves one
     with screen.step("looking at what is there"):
         runs = {environment.cell: Outcome.of(platform), **changed}
-        summary = collect(environment, platform.state, contract, Registry(database), runs, unchanged)
+        summary = collect(environment, platform.state, contract, database, runs, unchanged)
     return replace(summary, events=events, seconds={**screen.durations, "all": time.monotonic() - began})
 
 

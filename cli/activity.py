@@ -1,0 +1,70 @@
+"""What a cell is at: operations that wait or fail, the last event of Stripe, the last alert of a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from cli.live import Line
+from fleet.operations import Operation
+from fleet.queue_view import QueueView
+
+_LAST_EVENT = sa.text(
+    "SELECT id, type, state, tenant, received_at FROM billing_inbox ORDER BY received_at DESC, id LIMIT 1"
+)
+_UNFINISHED_EVENTS = sa.text("SELECT count(*) FROM billing_inbox WHERE state = 'received'")
+_LAST_ALERT = sa.text("""
+    SELECT budget, threshold, period, received_at, (
+        SELECT string_agg(sink || ' ' || state, ', ' ORDER BY sink) FROM budget_alert_deliveries WHERE alert = id
+    ) AS sinks, EXISTS (
+        SELECT FROM budget_alert_deliveries WHERE alert = id AND state = 'dead'
+    ) AS dead
+    FROM budget_alerts ORDER BY received_at DESC, id LIMIT 1
+""")
+
+
+def look(database: sa.Engine, cell: str) -> Sequence[Line]:
+    """From the control database; a line that is not ok wants somebody to look."""
+    return [*_operations(QueueView(database), cell), *_event(database), *_alert(database)]
+
+
+def _operations(view: QueueView, cell: str) -> Sequence[Line]:
+    backlog = view.backlog(cell)
+    told = f"{backlog.queued} waiting, {backlog.running} running, {backlog.failed} given up"
+    if backlog.oldest_seconds:
+        told += f"; the oldest has waited {backlog.oldest_seconds:.0f} s"
+    return [Line("operations", told, "./freehold fleet status"), *map(_failing, view.failing(cell))]
+
+
+def _failing(one: Operation) -> Line:
+    outlook = "given up" if one.ended else "will be tried again"
+    told = f"{outlook} after {one.failures or one.attempt} attempts: {one.error}"
+    return Line(f"{one.kind} of {one.tenant}", told, f"./freehold tenant show {one.tenant}", ok=not one.ended)
+
+
+def _event(database: sa.Engine) -> Sequence[Line]:
+    with database.connect() as connection:
+        last = connection.execute(_LAST_EVENT).one_or_none()
+        unfinished = connection.scalar(_UNFINISHED_EVENTS) or 0
+    if last is None:
+        return []
+    told = f"{last.type} at {_moment(last.received_at)}: {last.state}{f' to {last.tenant}' if last.tenant else ''}"
+    if unfinished:
+        told += f"; {unfinished} events are kept whose effect failed"
+    shown = "psql \"$DATABASE_URL\" -c 'select id, state, tenant, reason from billing_inbox'"
+    return [Line("last Stripe event", told, shown, ok=not unfinished)]
+
+
+def _alert(database: sa.Engine) -> Sequence[Line]:
+    with database.connect() as connection:
+        last = connection.execute(_LAST_ALERT).one_or_none()
+    if last is None:
+        return []
+    told = f"{last.budget}, spend {last.threshold}, {last.period}, at {_moment(last.received_at)}: {last.sinks}"
+    return [Line("last budget alert", told, "./freehold budget show", ok=not last.dead)]
+
+
+def _moment(when: datetime) -> str:
+    return when.astimezone().strftime("%Y-%m-%d %H:%M")
