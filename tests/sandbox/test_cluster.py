@@ -75,7 +75,7 @@ def test_nodes_are_as_asked_and_follow_changes(sandbox: Sandbox, cluster: Cluste
         return [
             node
             for node in nodes
-            if any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])
+            if any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"].get("conditions", []))
         ]
 
     wait_for(lambda: len(ready("eks.amazonaws.com/nodegroup=workers")) == 2)

@@ -119,3 +119,4 @@ def test_without_a_runner_it_says_so(built: Freehold) -> None:
     finally:
         built.ok("up")
     assert operations(built, "acme")["state"] == "succeeded"
+    assert built.json("tenant", "plan", "acme", "pro", "--yes")["plan"] == "pro"
