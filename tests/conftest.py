@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Iterator
 
@@ -11,15 +10,6 @@ import sqlalchemy as sa
 
 from sandbox.home import Home
 from tests.temporary_sandbox import Sandbox, temporary_home, temporary_sandbox
-
-
-@pytest.fixture(autouse=True)
-def event_loop_of_the_thread() -> None:
-    """Pulumi's SDK wants the thread to have one, and `asyncio.run` in an earlier test has taken it away."""
-    try:
-        asyncio.get_event_loop_policy().get_event_loop()
-    except RuntimeError:
-        asyncio.set_event_loop(asyncio.new_event_loop())
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,11 @@ def outside_secrets(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
+_EVENT_LOOP = asyncio.new_event_loop()
+"""Pulumi's SDK wants the thread to have one, and `asyncio.run` in an earlier test has taken it away. It is kept here:
+a loop that is forgotten while it is open is an error."""
+
+
 def declare(
     program: Callable[[], object],
     *,
@@ -115,6 +120,7 @@ def declare(
 
     `answers` maps a token of an invoke, or the name of a stack that is referred to, to its result.
     """
+    asyncio.set_event_loop(_EVENT_LOOP)
     recording = Recording()
     monitor = _Monitor(_Answers(preview, dict(answers or {})), recording)
     pulumi.runtime.set_mocks(
