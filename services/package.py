@@ -102,7 +102,7 @@ def build(target: Target, authority: bytes = b"") -> bytes:
 
 
 def built(target: Target, authority: bytes = b"") -> Path:
-    """The archive as a file in the user's cache, made once for the same inputs. Raises FreeholdError where pip fails."""
+    """The archive in the user's cache, made once for the same inputs. Raises FreeholdError where pip fails."""
     path, root = _place(target, authority), cache_root()
     with locked(root, "archives", lambda: print("waiting for another build of the archive", file=sys.stderr)):
         if not path.is_file():
