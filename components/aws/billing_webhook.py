@@ -17,6 +17,7 @@ from components.contracts import BillingWebhookArgs
 from components.naming import physical_name
 
 _PERIOD_SECONDS = 300
+_METRICS = "Freehold/Billing"
 _TIMEOUT_SECONDS = 20
 """Longer than the service itself waits for its database, shorter than Stripe waits for an answer."""
 
@@ -29,7 +30,7 @@ class BillingWebhook(pulumi.ComponentResource):
     - a secret for the signing secrets, without a value: it is put in by hand, so that no state ever holds it
     - a role that may write its own log, read the two secrets, and be attached to the network
     - a dead-letter queue for asynchronous calls (replays); Stripe's own are answered, and Stripe sends again itself
-    - alarms: errors, throttled calls, answers of 5xx, dead letters, events that find no tenant or plan
+    - alarms: errors, throttled calls, answers of 5xx, dead letters, events without tenant or plan, events that wait
     """
 
     url: pulumi.Output[str]
@@ -200,16 +201,21 @@ class BillingWebhook(pulumi.ComponentResource):
         self._alarm("answers", "AWS/Lambda", "Url5xxCount", of_function, "Events are not taken; Stripe sends again")
         visible = "ApproximateNumberOfMessagesVisible"
         self._alarm("letters", "AWS/SQS", visible, {"QueueName": letters.name}, "Dead letters", "Maximum")
-        space, metric = "Freehold/Billing", f"{self._args.function_name}-unmatched"
-        cloudwatch.LogMetricFilter(
-            f"{self._name}-unmatched",
-            name=metric,
-            log_group_name=log.name,
-            pattern='{ $.state = "unmatched" }',
-            metric_transformation={"name": metric, "namespace": space, "value": "1"},
-            opts=self._child,
-        )
-        self._alarm("unmatched-events", space, metric, {}, "Events find no tenant or plan: docs/connect-stripe.md")
+        # What the service logs: an event that nobody can use, and one that is stored and waits (`received`)
+        for what, pattern, description in (
+            ("unmatched", '{ $.state = "unmatched" }', "Events find no tenant or plan: docs/connect-stripe.md"),
+            ("waiting", '{ $.refused = "effect" }', "Events are stored without effect: docs/connect-stripe.md"),
+        ):
+            metric = f"{self._args.function_name}-{what}"
+            cloudwatch.LogMetricFilter(
+                f"{self._name}-{what}",
+                name=metric,
+                log_group_name=log.name,
+                pattern=pattern,
+                metric_transformation={"name": metric, "namespace": _METRICS, "value": "1"},
+                opts=self._child,
+            )
+            self._alarm(f"{what}-events", _METRICS, metric, {}, description)
 
     def _alarm(
         self,

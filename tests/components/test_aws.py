@@ -636,10 +636,14 @@ class TestBillingWebhook:
             "Url5xxCount",
             "ApproximateNumberOfMessagesVisible",
             "chronos-cloud-sandbox-billing-unmatched",
+            "chronos-cloud-sandbox-billing-waiting",
         }
         assert all(one["alarmActions"] == list(samples.billing_webhook().alarm_topics) for one in alarms)
-        (filtered,) = recording.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")
-        assert filtered.plain()["metricTransformation"]["name"] == "chronos-cloud-sandbox-billing-unmatched"
+        filters = [one.plain() for one in recording.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")]
+        assert {(one["pattern"], one["metricTransformation"]["name"]) for one in filters} == {
+            ('{ $.state = "unmatched" }', "chronos-cloud-sandbox-billing-unmatched"),
+            ('{ $.refused = "effect" }', "chronos-cloud-sandbox-billing-waiting"),
+        }
 
     def test_the_code_the_limits_and_the_dead_letters(self) -> None:
         recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))
