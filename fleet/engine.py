@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from errors import TransientError
-from fleet import backend_locks, engine_process, pending
+from fleet import backend_locks, backend_sidecars, engine_process, pending
 from fleet.disk import Room, room
 from fleet.engine_process import Observer
 from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded
@@ -98,6 +98,7 @@ class Engine:
         """What `up` would do. Takes no lock; a stack that does not exist is made (empty) for it."""
         with self._interrupts.caught(self._tell):
             self._file()
+            self._mend()
             if self._state() is None:
                 self._initialise()
             return self._operation("preview", *self._packs())
@@ -105,6 +106,7 @@ class Engine:
     def remove(self) -> None:
         """Forget the stack: its state and history. Raises FreeholdError if it still holds resources."""
         with self._lock():
+            self._mend()
             if self._state() is not None:
                 self._quiet("stack", "rm", "--yes", "--preserve-config", "--stack", self.stack.name)
 
@@ -137,6 +139,7 @@ class Engine:
         """Bring the stack to where an update may begin: no orphans, no stale lock, it exists, nothing pending."""
         self._file()  # so that a malformed one is told with its place, before anything is touched
         end_orphans(self.home, self._tell)
+        self._mend()
         name, backend = self.stack.name, local_backend(self.stack.environment)
         if backend is not None:
             backend_locks.clear_stale(
@@ -152,6 +155,13 @@ class Engine:
             self._initialise()
         elif state.pending:
             self._resolve(state)
+
+    def _mend(self) -> None:
+        backend = local_backend(self.stack.environment)
+        if backend is not None and backend_sidecars.remove_broken(backend, self.stack.project, self.stack.name):
+            self._tell(
+                f"stack {self.stack.name}: removed attributes of its state that a killed engine had half written"
+            )
 
     def _resolve(self, state: StackState) -> None:
         if not self.stack.journaled:

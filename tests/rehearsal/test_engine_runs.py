@@ -198,6 +198,17 @@ def test_a_living_engine_s_lock_is_left_alone(trivial: Trivial) -> None:
     assert not list(folder.glob("*.json"))
 
 
+def test_half_written_attributes_of_the_state_are_in_nobodys_way(trivial: Trivial) -> None:
+    """The backend writes them in place: an engine that is killed in that moment leaves an empty file."""
+    trivial.engine().up()
+    (sidecar,) = (trivial.home.backend / ".pulumi/stacks/trivial").glob("dev.json.attrs")
+    sidecar.write_bytes(b"")
+    assert trivial.engine().preview().progress.changes == {"same": 5}
+    sidecar.write_bytes(b'{"user.cache')
+    assert trivial.engine().up().progress.changes == {"same": 5}
+    assert sum("half written" in line for line in trivial.told) == 2
+
+
 @pytest.mark.parametrize(("presses", "seconds"), [(1, 30), (2, 5)])
 def test_ctrl_c_once_lets_the_engine_finish_and_twice_ends_it(trivial: Trivial, presses: int, seconds: float) -> None:
     interrupts = Interrupts()
