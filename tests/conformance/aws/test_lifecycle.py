@@ -13,7 +13,6 @@ from tests.conformance.aws import (
     data_examples,
     ec2_examples,
     ec2_network_examples,
-    function_examples,
     iam_examples,
     queue_examples,
     storage_examples,
@@ -27,7 +26,6 @@ EXAMPLES: tuple[Example, ...] = (
     *storage_examples.EXAMPLES,
     *budget_examples.EXAMPLES,
     *queue_examples.EXAMPLES,
-    *function_examples.EXAMPLES,
     *cluster_examples.EXAMPLES,
     *data_examples.EXAMPLES,
 )
