@@ -10,19 +10,15 @@ import sqlalchemy as sa
 from cli.live import Line
 from fleet.operations import Operation
 from fleet.queue_view import QueueView
+from services.notifier import alerts
+
+INBOX = "psql \"$DATABASE_URL\" -c 'select id, state, tenant, reason from billing_inbox'"
+"""The ordinary command that shows the events."""
 
 _LAST_EVENT = sa.text(
     "SELECT id, type, state, tenant, received_at FROM billing_inbox ORDER BY received_at DESC, id LIMIT 1"
 )
 _UNFINISHED_EVENTS = sa.text("SELECT count(*) FROM billing_inbox WHERE state = 'received'")
-_LAST_ALERT = sa.text("""
-    SELECT budget, threshold, period, received_at, (
-        SELECT string_agg(sink || ' ' || state, ', ' ORDER BY sink) FROM budget_alert_deliveries WHERE alert = id
-    ) AS sinks, EXISTS (
-        SELECT FROM budget_alert_deliveries WHERE alert = id AND state = 'dead'
-    ) AS dead
-    FROM budget_alerts ORDER BY received_at DESC, id LIMIT 1
-""")
 
 
 def look(database: sa.Engine, cell: str) -> Sequence[Line]:
@@ -53,17 +49,24 @@ def _event(database: sa.Engine) -> Sequence[Line]:
     told = f"{last.type} at {_moment(last.received_at)}: {last.state}{f' to {last.tenant}' if last.tenant else ''}"
     if unfinished:
         told += f"; {unfinished} events are kept whose effect failed"
-    shown = "psql \"$DATABASE_URL\" -c 'select id, state, tenant, reason from billing_inbox'"
-    return [Line("last Stripe event", told, shown, ok=not unfinished)]
+    return [Line("last Stripe event", told, INBOX, ok=not unfinished)]
 
 
 def _alert(database: sa.Engine) -> Sequence[Line]:
     with database.connect() as connection:
-        last = connection.execute(_LAST_ALERT).one_or_none()
-    if last is None:
-        return []
-    told = f"{last.budget}, spend {last.threshold}, {last.period}, at {_moment(last.received_at)}: {last.sinks}"
-    return [Line("last budget alert", told, "./freehold budget show", ok=not last.dead)]
+        found = alerts.latest(connection, 1)
+        sinks = alerts.deliveries(connection, [one.id for one in found])
+    told = ", ".join(f"{one.sink} {one.state}" for one in sinks)
+    dead = any(one.state == alerts.State.DEAD for one in sinks)
+    return [
+        Line(
+            "last budget alert",
+            f"{one.budget}, spend {one.threshold}, {one.period}, at {_moment(one.received_at)}: {told}",
+            "./freehold budget show",
+            ok=not dead,
+        )
+        for one in found
+    ]
 
 
 def _moment(when: datetime) -> str:

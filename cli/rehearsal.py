@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from cli.activity import INBOX
 from cli.live import Line
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 TENANT, PLAN, TO = "acme", "starter", "pro"
 """Who is moved by the event, from which plan to which."""
 
-_INBOX = "psql \"$DATABASE_URL\" -c 'select id, state, tenant, reason from billing_inbox'"
 _SHOWN_QUOTA = "pods"
 
 
@@ -68,12 +68,11 @@ class Rehearsal:
         webhook = Supervisor.connect(self.environment.home).start_webhook(control.identifier, self.contract.product)
         event = stripe_events.plan_change(TENANT, self.contract.product, PLAN, TO)
         before = self._inbox_state(event["id"])
-        row = Registry(self.database).get(TENANT)
-        there = row is not None and row.status not in (Status.DELETING, Status.DELETED)
         if before not in (None, "received"):
-            return Line("Stripe event", f"{event['id']} was {before} earlier; nothing is sent again", _INBOX)
-        if not there:
-            return Line("Stripe event", f"not sent: there is no tenant {TENANT}", _INBOX)
+            return Line("Stripe event", f"{event['id']} was {before} earlier; nothing is sent again", INBOX)
+        row = Registry(self.database).get(TENANT)
+        if row is None or row.status in (Status.DELETING, Status.DELETED):
+            return Line("Stripe event", f"not sent: there is no tenant {TENANT}", INBOX)
         with self.screen.step("Stripe event") as step:
             had = self._quota()
             state = stripe_events.deliver(webhook.url, webhook.secret, event)
@@ -82,7 +81,7 @@ class Rehearsal:
                 self.follower.follow(operation, step)
             step.result = f"{event['type']} {state}"
         moved = f"{TENANT} from {PLAN} to {TO}, {_SHOWN_QUOTA} {had} -> {self._quota()} in its quota"
-        return Line("Stripe event", f"{event['id']} {state}: {moved}", _INBOX, ok=state == "applied")
+        return Line("Stripe event", f"{event['id']} {state}: {moved}", INBOX, ok=state == "applied")
 
     def _inbox_state(self, event: str) -> str | None:
         statement = sa.text("SELECT state FROM billing_inbox WHERE id = :id")

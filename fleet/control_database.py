@@ -9,17 +9,11 @@ import sqlalchemy as sa
 
 from errors import FreeholdError, TransientError
 from fleet import migrations
-from fleet.registry import Registry
 from stacks.contract import PlatformContract
 
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
 _RDS_AUTHORITY = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 _CONNECT_SECONDS = 10
-
-
-def open_registry(contract: PlatformContract, environment: Mapping[str, str]) -> Registry:
-    """The registry in `control_database`."""
-    return Registry(control_database(contract, environment))
 
 
 def control_database(contract: PlatformContract, environment: Mapping[str, str], *, connections: int = 5) -> sa.Engine:

@@ -145,8 +145,8 @@ def enqueue(
     row = connection.execute(statement).one_or_none()
     if row is not None:
         return operation(row)
-    same_key = sa.select(OPERATIONS).where(OPERATIONS.c.idempotency_key == idempotency_key)
-    found = operation(connection.execute(same_key).one())
+    found = by_key(connection, idempotency_key)
+    assert found is not None  # it was in the way of the insert, and rows are never deleted
     if (found.tenant, found.kind) != (tenant, kind):
         raise UsageError(
             f"it was used to {found.kind} tenant {found.tenant}",
@@ -154,6 +154,13 @@ def enqueue(
             mend="choose another key",
         )
     return found
+
+
+def by_key(connection: sa.Connection, idempotency_key: str) -> Operation | None:
+    """What was asked for with that key, None where nothing was."""
+    same_key = sa.select(OPERATIONS).where(OPERATIONS.c.idempotency_key == idempotency_key)
+    row = connection.execute(same_key).one_or_none()
+    return None if row is None else operation(row)
 
 
 def operation(row: sa.Row[Any]) -> Operation:

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.operations import OPERATIONS, Operation, State, operation
+from fleet.operations import OPERATIONS, Operation, State, by_key, operation
 from fleet.registry import TENANTS
 
 _OTHER = OPERATIONS.alias("other")
@@ -45,7 +45,8 @@ class QueueView:
             return [operation(row) for row in connection.execute(statement)]
 
     def by_key(self, idempotency_key: str) -> Operation | None:
-        return self._one(sa.select(OPERATIONS).where(OPERATIONS.c.idempotency_key == idempotency_key))
+        with self._engine.connect() as connection:
+            return by_key(connection, idempotency_key)
 
     def latest(self, tenant: str) -> Operation | None:
         """The tenant's operation that runs, else the next one, else the one that ended last."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from catalog.plans import Tier
 from errors import UsageError
 from fleet import registry
-from fleet.operations import OPERATIONS, Kind, Operation, enqueue, operation
+from fleet.operations import OPERATIONS, Kind, Operation, by_key, enqueue
 from fleet.registry import TENANTS, Status, Tenant, Wanted
 from fleet.wishes import Request, Wishes
 
@@ -43,7 +43,7 @@ class Requests:
 
     def _create(self, wanted: Wanted, asker: Asker) -> Operation:
         with self._engine.begin() as connection:
-            if _asked_before(connection, asker) is not None:
+            if _asked_before(connection, asker):
                 return _ask(connection, wanted.id, Kind.CREATE, asker)
             row = registry.lock(connection, wanted.id)
             if row is None or row.status not in (Status.PENDING, Status.FAILED) or row.plan != wanted.plan:
@@ -60,7 +60,7 @@ class Requests:
     def change_plan(self, tenant: str, plan: str, asker: Asker) -> Operation:
         """Another plan for an existing tenant."""
         with self._engine.begin() as connection:
-            if _asked_before(connection, asker) is not None:
+            if _asked_before(connection, asker):
                 return _ask(connection, tenant, Kind.UPDATE, asker)
             row = self._existing(connection, tenant)
             row = registry.want(connection, self._wishes.with_plan(row, plan))
@@ -69,7 +69,7 @@ class Requests:
     def update(self, tenant: str, asker: Asker) -> Operation:
         """Bring it to what is wanted of it, by the program as it is now."""
         with self._engine.begin() as connection:
-            if _asked_before(connection, asker) is not None:
+            if _asked_before(connection, asker):
                 return _ask(connection, tenant, Kind.UPDATE, asker)
             row = self._existing(connection, tenant)
             return _ask(connection, tenant, Kind.UPDATE, asker, row.desired_hash)
@@ -77,7 +77,7 @@ class Requests:
     def delete(self, tenant: str, asker: Asker) -> Operation:
         """Its end, with all its data."""
         with self._engine.begin() as connection:
-            if _asked_before(connection, asker) is not None:
+            if _asked_before(connection, asker):
                 return _ask(connection, tenant, Kind.DELETE, asker)
             row = self._row(connection, tenant)
             if row.status is Status.DELETED:
@@ -122,11 +122,8 @@ class _Raced(Exception):
     """Another made the tenant in this moment: perhaps by the same request."""
 
 
-def _asked_before(connection: sa.Connection, asker: Asker) -> Operation | None:
-    if asker.key is None:
-        return None
-    row = connection.execute(sa.select(OPERATIONS).where(OPERATIONS.c.idempotency_key == asker.key)).one_or_none()
-    return None if row is None else operation(row)
+def _asked_before(connection: sa.Connection, asker: Asker) -> bool:
+    return asker.key is not None and by_key(connection, asker.key) is not None
 
 
 def _ask(connection: sa.Connection, tenant: str, kind: Kind, asker: Asker, wish: str = "") -> Operation:

@@ -24,7 +24,7 @@ class Notifiers:
         async with self._locks.of(NAME):
             kept = self._store.get(NAME)
             self._store.put(definition)
-            if kept == definition and self._runs():
+            if kept == definition and self._table.runs(NAME):
                 await self._table[NAME].ready()
             else:
                 await self._table.remove([NAME])
@@ -44,6 +44,3 @@ class Notifiers:
         if CATCHER not in self._table.names():
             await self._table.start([catcher(self._site)])
         await self._table.start([notifier(self._site, definition.environment)])
-
-    def _runs(self) -> bool:
-        return NAME in self._table.names() and self._table[NAME].state not in ("failed", "stopping", "stopped")

@@ -22,7 +22,7 @@ class Runners:
         async with self._locks.of(request.cell):
             kept = self._store.get(request.cell)
             self._store.put(definition)
-            if kept == definition and self._runs(request.cell):
+            if kept == definition and self._table.runs(runner_name(request.cell)):
                 await self._table[runner_name(request.cell)].ready()
                 return
             await self._table.remove([runner_name(request.cell)])
@@ -41,7 +41,3 @@ class Runners:
     async def _launch(self, cell: str) -> None:
         others = [one.spec.name for one in self._table.processes() if one.spec.kind != KIND]
         await self._table.start([runner(self._site.home, cell, others)])
-
-    def _runs(self, cell: str) -> bool:
-        name = runner_name(cell)
-        return name in self._table.names() and self._table[name].state not in ("failed", "stopping", "stopped")

@@ -57,6 +57,10 @@ class ProcessTable:
             if isinstance(outcome, BaseException):
                 raise outcome
 
+    def runs(self, name: str) -> bool:
+        """Whether there is a process of that name that has neither ended nor is about to."""
+        return name in self._processes and self._processes[name].state not in ("failed", "stopping", "stopped")
+
     async def replace(self, spec: ProcessSpec) -> None:
         """Stop the process of that name and start it as `spec` says; returns when it serves."""
         await self.remove([spec.name])

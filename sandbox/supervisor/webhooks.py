@@ -35,7 +35,7 @@ class Webhooks:
                 secret=kept.secret if kept else f"whsec_{secrets.token_hex(16)}",
             )
             self._store.put(definition)
-            if kept == definition and self._runs():
+            if kept == definition and self._table.runs(NAME):
                 await self._table[NAME].ready()
             else:
                 await self._table.remove([NAME])
@@ -55,6 +55,3 @@ class Webhooks:
 
     async def _launch(self, definition: WebhookDefinition, database: DatabaseDefinition) -> None:
         await self._table.start([billing_webhook(self._site, definition, database)])
-
-    def _runs(self) -> bool:
-        return NAME in self._table.names() and self._table[NAME].state not in ("failed", "stopping", "stopped")
