@@ -273,6 +273,7 @@ def test_every_line_carries_the_correlation_id(database: sa.Engine) -> None:
     with structlog.testing.capture_logs(processors=[merge]) as lines, running(database, Scripted({})):
         asked = ask(database, "acme")
         ended(database, asked)
+        until(lambda: len(lines) >= 2)  # the last line is written after the operation's end is
     told = {line["event"]: line for line in lines}
     assert set(told) == {"operation-begun", "operation-succeeded"}
     for line in told.values():
