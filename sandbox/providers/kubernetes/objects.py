@@ -21,6 +21,7 @@ DELETION_POLICY = f"{PREFIX}deletionPropagationPolicy"
 REPLACE_UNREADY = f"{PREFIX}replaceUnready"
 
 MANAGER_OUTPUT = "__fieldManager"
+MANAGER_PREFIX = "pulumi-kubernetes-"
 API_VERSION_OUTPUT = "__initialApiVersion"
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -116,6 +117,16 @@ def id_of(live: Json) -> str:
     """`namespace/name`, or `name` for what has no namespace."""
     found = live["metadata"]
     return f"{found['namespace']}/{found['name']}" if found.get("namespace") else str(found["name"])
+
+
+def applied_by(live: Json) -> str:
+    """The field manager of Pulumi's that applied the object; empty where none did, or several."""
+    managers = {
+        str(entry.get("manager"))
+        for entry in live["metadata"].get("managedFields") or ()
+        if entry.get("operation") == "Apply" and str(entry.get("manager")).startswith(MANAGER_PREFIX)
+    }
+    return managers.pop() if len(managers) == 1 else ""
 
 
 def outputs_of(live: Json, manager: str) -> Json:

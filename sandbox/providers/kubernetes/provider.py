@@ -137,8 +137,9 @@ class KubernetesProvider(Provider):
             raise
         except Unreachable as error:
             return self._unread(resource, id, inputs, outputs, error)
-        known = str(outputs.get(objects.MANAGER_OUTPUT) or new_manager())
-        seen = objects.outputs_of(live, known)
+        # A create whose engine was killed is in the state without its outputs: it goes on under the manager it has.
+        applied = objects.applied_by(live) if inputs else ""
+        seen = objects.outputs_of(live, str(outputs.get(objects.MANAGER_OUTPUT) or applied or new_manager()))
         if not inputs:
             return Found(objects.id_of(live), objects.adopted_inputs(live), seen)
         as_written = objects.drifted_inputs(objects.normal(inputs), objects.normal(outputs), live)

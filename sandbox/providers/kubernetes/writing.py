@@ -35,7 +35,7 @@ class Conflict(ProviderError):
 
 def new_manager() -> str:
     """A field manager's name of its own for each object, in the form that Pulumi's provider gives."""
-    return f"pulumi-kubernetes-{secrets.token_hex(4)}"
+    return f"{objects.MANAGER_PREFIX}{secrets.token_hex(4)}"
 
 
 class Writer:

@@ -87,6 +87,28 @@ def test_another_managers_field_is_not_taken_over_unasked(api: Api, namespace: s
     assert api.get("configmap", "subject", namespace)["data"] == {"a": "2"}
 
 
+def test_a_create_whose_answer_was_lost_goes_on_under_its_manager(api: Api, namespace: str) -> None:
+    provider, subject = api.provider(enableConfigMapMutable="true"), resource(CONFIG_MAP)
+    asked = _object(CONFIG_MAP, namespace, data={"a": "1"})
+    made = provider.create(subject, asked, preview=False, timeout=5)
+    found = provider.read(subject, made.id, asked, asked)  # what the state holds once a pending create was brought in
+    assert found is not None
+    wanted = _object(CONFIG_MAP, namespace, data={"a": "2"})
+    provider.update(subject, made.id, asked, found.outputs, wanted, preview=False, timeout=5)
+    assert api.get("configmap", "subject", namespace)["data"] == {"a": "2"}
+
+
+def test_an_object_of_another_stack_is_imported_and_not_taken_over(api: Api, namespace: str) -> None:
+    provider, subject = api.provider(enableConfigMapMutable="true"), resource(CONFIG_MAP)
+    asked = _object(CONFIG_MAP, namespace, data={"a": "1"})
+    made = provider.create(subject, asked, preview=False, timeout=5)
+    found = provider.read(subject, made.id, {}, {})
+    assert found is not None
+    wanted = _object(CONFIG_MAP, namespace, data={"a": "2"})
+    with pytest.raises(ProviderError, match=r"other field managers own \.data\.a"):
+        provider.update(subject, made.id, found.inputs, found.outputs, wanted, preview=False, timeout=5)
+
+
 def test_delete_spares_another_object_of_the_name(api: Api, namespace: str) -> None:
     provider, subject = api.provider(), resource(CONFIG_MAP)
     asked = _object(CONFIG_MAP, namespace, data={"a": "1"})
