@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from operator import attrgetter
 
 import pytest
 from pulumi._types import input_type_py_to_pulumi_names
@@ -21,11 +22,13 @@ AWS = SdkTypes("aws")
         ("aws:ec2/vpc:Vpc", "pulumi_aws.ec2", "VpcArgs"),
         ("aws:rds/instance:Instance", "pulumi_aws.rds", "InstanceArgs"),
         ("aws:elasticache/replicationGroup:ReplicationGroup", "pulumi_aws.elasticache", "ReplicationGroupArgs"),
-        ("aws:s3/bucketVersioning:BucketVersioning", "pulumi_aws.s3.bucket_versioning", "BucketVersioningInitArgs"),
+        ("aws:s3/bucketVersioning:BucketVersioning", "pulumi_aws.s3", "bucket_versioning.BucketVersioningInitArgs"),
     ],
 )
 def test_names_and_required_agree_with_the_imported_class(token: str, module: str, name: str) -> None:
-    args = getattr(importlib.import_module(module), name)
+    # By the package's attributes: importing a module inside a package that the SDK has not loaded yet (it does so on
+    # first use) leaves that package without the module's classes, for every test that comes after.
+    args = attrgetter(name)(importlib.import_module(module))
     wires = input_type_py_to_pulumi_names(args)
     parameters = [p for p in inspect.signature(args.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY]
     assert set(AWS.inputs(token)) == {wires[p.name] for p in parameters}
