@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pulumi
 from pulumi_aws import cloudwatch, ec2, eks, iam, vpc
-from pulumi_aws.eks.outputs import ClusterIdentity
 
 from components import tags
 from components.aws.arn import account_root, managed_policy, partition
@@ -267,7 +266,7 @@ class Cluster(pulumi.ComponentResource):
         return group
 
 
-def _issuer(identities: Sequence[ClusterIdentity]) -> str:
+def _issuer(identities: Sequence[eks.outputs.ClusterIdentity]) -> str:
     for identity in identities:
         for oidc in identity.oidcs or ():
             if oidc.issuer:

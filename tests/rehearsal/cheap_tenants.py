@@ -29,8 +29,15 @@ from services.logs import configure
 
 CELL = "cheap"
 PROJECT = "cheap"
+# The grace is long: on a busy machine an engine takes its time to end the steps in hand, and is not to be cut off.
 PACE = Pace(
-    concurrency=3, lease=1.5, heartbeat=0.3, poll=0.1, drain=1.0, backoff=Backoff(first=0.2, longest=1.0, limit=200)
+    concurrency=3,
+    lease=1.5,
+    heartbeat=0.3,
+    poll=0.1,
+    drain=1.0,
+    grace=90.0,
+    backoff=Backoff(first=0.2, longest=1.0, limit=200),
 )
 
 # Without the SDK's classes, whose import takes longer than all the rest.
