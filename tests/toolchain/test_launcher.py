@@ -130,7 +130,7 @@ def test_another_checkout_takes_the_environment_and_has_scripts_and_changes_of_i
     assert code == 7 and "installing" not in err and "another checkout" in err, err
     said = json.loads(out)
     assert (said["installed"], said["prefix"]) == (["freehold-test-one"], str(other.root / ".venv"))
-    show = [other.root / ".venv" / "bin" / "pip", "--version"]
+    show = [str(other.root / ".venv" / "bin" / "pip"), "--version"]
     assert str(other.root) in subprocess.run(show, capture_output=True, text=True, check=True).stdout
     for mine in (checkout, other):
         (site,) = (mine.root / ".venv").glob("lib/python*/site-packages")
