@@ -68,7 +68,7 @@ class Checkout:
         return subprocess.Popen(
             [sys.executable, str(self.root / "freehold"), *arguments],
             cwd=folder or self.root,
-            env={**environment, "PATH": path},
+            env={**environment, "PATH": path, "XDG_CACHE_HOME": str(self.root.parent / "cache")},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -117,6 +117,36 @@ def test_a_changed_lock_is_installed(checkout: Checkout) -> None:
     code, out, err = checkout.run()
     assert code == 7, err
     assert json.loads(out)["installed"] == ["freehold-test-one", "freehold-test-two"]
+
+
+def test_another_checkout_takes_the_environment_and_has_scripts_and_changes_of_its_own(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    first = checkout.run()
+    assert "installing" in first[2]
+    other = Checkout(tmp_path / "other checkout")
+    shutil.copytree(checkout.root, other.root, ignore=shutil.ignore_patterns(".venv*", "wheels"))
+    code, out, err = other.run()
+    assert code == 7 and "installing" not in err and "another checkout" in err, err
+    said = json.loads(out)
+    assert (said["installed"], said["prefix"]) == (["freehold-test-one"], str(other.root / ".venv"))
+    show = [str(other.root / ".venv" / "bin" / "pip"), "--version"]
+    assert str(other.root) in subprocess.run(show, capture_output=True, text=True, check=True).stdout
+    for mine in (checkout, other):
+        (site,) = (mine.root / ".venv").glob("lib/python*/site-packages")
+        assert (site / "freehold.pth").read_text() == f"{mine.root}\n"
+
+    # What one of them changes, the other does not get.
+    other.require("freehold-test-one", "freehold-test-two")
+    assert json.loads(other.run()[1])["installed"] == ["freehold-test-one", "freehold-test-two"]
+    assert json.loads(checkout.run()[1])["installed"] == ["freehold-test-one"]
+
+
+def test_a_cache_that_cannot_be_written_or_read_is_done_without(checkout: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file", encoding="utf-8")
+    code, out, err = checkout.run()
+    assert code == 7, err
+    assert json.loads(out)["installed"] == ["freehold-test-one"]
 
 
 def test_a_moved_checkout_gets_a_new_environment(checkout: Checkout) -> None:
