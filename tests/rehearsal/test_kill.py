@@ -109,6 +109,7 @@ POINTS: Sequence[tuple[str, str, Action]] = (
 
 def test_killed_again_and_again(freehold: Freehold) -> None:
     command: subprocess.Popen[str] | None = None
+    cut_off = 0
     for kind, stack, kill in POINTS:
         if command is None or command.poll() is not None:
             command = freehold.start("up")
@@ -118,10 +119,11 @@ def test_killed_again_and_again(freehold: Freehold) -> None:
                 command = freehold.start("up")
             time.sleep(0.1)
         kill(freehold, command)
+        cut_off += kill is kill_command_and_engine and len(state(freehold, stack).pending)
+    assert cut_off  # some kill came while the engine was at something
     assert command is not None
     command.communicate()
     freehold.ok("up")
-    assert "an earlier run was cut off" in (freehold.home.logs / "runner-sandbox.log").read_text()
     assert not freehold.engines()
     assert differences(freehold, STACKS) == []
     assert all(state(freehold, stack).pending == () for stack in STACKS)
