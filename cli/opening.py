@@ -10,8 +10,9 @@ from fleet.engine import Engine, Stack
 from fleet.engine_process import Observer
 from fleet.environments import POLICIES, Environment, real, require_known_account, require_real_shell, sandboxed
 from fleet.interrupts import Interrupts
+from fleet.program_host.client import ProgramHost
 from fleet.state import StackState, read_state
-from fleet.targets import Target
+from fleet.targets import Cloud, Target
 from sandbox.home import Home
 
 
@@ -92,7 +93,20 @@ class EngineMaker(Protocol):
     def __call__(self, stack: Stack, observe: Observer | None = None) -> Engine: ...
 
 
-def engine_maker(environment: Environment, screen: Screen, interrupts: Interrupts, wait: float) -> EngineMaker:
+def platform_program(cell: str, cloud: Cloud) -> ProgramHost:
+    """The platform's program, whose import begins now, beside whatever comes before its first run."""
+    programs = ProgramHost("platform", str(cloud), Home.from_environment().logs / f"program-{cell}.log")
+    programs.start()
+    return programs
+
+
+def engine_maker(
+    environment: Environment,
+    screen: Screen,
+    interrupts: Interrupts,
+    wait: float,
+    programs: ProgramHost | None = None,
+) -> EngineMaker:
     """Makes engines that run under the policies, and tell and show on `screen`."""
 
     def make(stack: Stack, observe: Observer | None = None) -> Engine:
@@ -104,6 +118,7 @@ def engine_maker(environment: Environment, screen: Screen, interrupts: Interrupt
             interrupts=interrupts,
             policies=POLICIES,
             wait=wait,
+            programs=programs,
         )
 
     return make

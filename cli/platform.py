@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from cli import options
@@ -9,6 +11,9 @@ from cli.options import CloudOption, NoColorOption, RequiredEnvironment, TargetO
 from cli.output import Screen
 from errors import FreeholdError
 from fleet.targets import Cloud, Target
+
+if TYPE_CHECKING:
+    from fleet.program_host.client import ProgramHost
 
 
 def preview(
@@ -19,10 +24,12 @@ def preview(
     no_color: NoColorOption = False,
 ) -> None:
     """Show what `up` would change in ENV's platform, under the policies; nothing is changed."""
+    from cli.opening import platform_program
     from fleet.environments import choose
 
     cell, chosen = choose(env, target, cloud)
-    _run("preview", cell, chosen, wait)
+    with platform_program(cell, cloud) as programs:
+        _run("preview", cell, chosen, wait, programs)
 
 
 def refresh(
@@ -55,7 +62,7 @@ def destroy(
     _run("destroy", cell, chosen, wait)
 
 
-def _run(command: str, cell: str, target: Target, wait: float) -> None:
+def _run(command: str, cell: str, target: Target, wait: float, programs: ProgramHost | None = None) -> None:
     from cli.opening import check_account, engine_maker, open_environment, platform_state
     from fleet.events import tally
     from fleet.interrupts import Interrupts
@@ -74,7 +81,7 @@ def _run(command: str, cell: str, target: Target, wait: float) -> None:
                 supervisor.stop_webhook()
                 supervisor.stop_notifier()
         with screen.step(f"{command} {cell}") as step:
-            make = engine_maker(environment, screen, Interrupts(), wait)
+            make = engine_maker(environment, screen, Interrupts(), wait, programs)
             engine = make(environment.stack, step.observe)
             result = {"preview": engine.preview, "refresh": engine.refresh, "destroy": engine.destroy}[command]()
             step.result = tally(result.progress.changes)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fleet.interrupts import Interrupts
     from fleet.operations import Operation
     from fleet.outcomes import Outcome
+    from fleet.program_host.client import ProgramHost
     from fleet.tenant_requests import Requests
     from stacks.contract import PlatformContract
 
@@ -61,15 +62,15 @@ def up(
     Ends with what is there now, read from the running services. A second run changes nothing and says so.
     Killed anywhere, it goes on from there when it is run again.
     """
-    from cli.opening import open_environment
+    from cli.opening import open_environment, platform_program
     from cli.summary import show, show_next
     from fleet.environments import choose
 
     cell, chosen = choose(env, target, cloud)
-    with Screen() as screen:
+    with Screen() as screen, platform_program(cell, cloud) as programs:
         environment = open_environment(cell, chosen, screen, start=True)
         _require_blueprint(environment, blueprint)
-        summary = _build(environment, screen, wait, yes=yes)
+        summary = _build(environment, screen, programs, wait, yes=yes)
     if as_json:
         show_json(summary.as_json())
     else:
@@ -81,7 +82,7 @@ def up(
         raise FreeholdError(what, where=f"environment {cell}", mend="see the lines marked with ! above")
 
 
-def _build(environment: Environment, screen: Screen, wait: float, *, yes: bool) -> Summary:
+def _build(environment: Environment, screen: Screen, programs: ProgramHost, wait: float, *, yes: bool) -> Summary:
     from cli.following import Follower
     from cli.opening import check_account, engine_maker, platform_state
     from cli.rehearsal import Rehearsal
@@ -97,7 +98,7 @@ def _build(environment: Environment, screen: Screen, wait: float, *, yes: bool) 
         check_account(environment, platform_state(environment), screen)
         confirm(f"Build {environment.cell} in this account?", yes=yes)
     interrupts = Interrupts()
-    make = engine_maker(environment, screen, interrupts, wait)
+    make = engine_maker(environment, screen, interrupts, wait, programs)
     with interrupts.caught(screen.tell):
         with screen.step(f"platform {environment.cell}") as step:
             platform = make(environment.stack, step.observe).up()

@@ -21,13 +21,17 @@ from fleet.events import Progress
 from fleet.failures import explain
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
-from fleet.processes import Process
+from fleet.processes import RUN_VARIABLE, Process
+from fleet.program_host.client import ProgramHost
 from fleet.stack_files import read_stack_file
 from fleet.state import StackState, local_backend, read_state, state_path
 from sandbox.files import unwritable
 from sandbox.home import Home
 
 Json = Any
+
+_PROGRAMMED = ("preview", "up")
+"""The commands that run the stack's program."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,10 @@ class Result:
 
 
 class Engine:
-    """Commands on one stack. `tell` gets whole lines for the user, `observe` the progress about 20 times a second."""
+    """Commands on one stack. `tell` gets whole lines for the user, `observe` the progress about 20 times a second.
+
+    `programs` has imported the stack's program; without one the engine starts an interpreter for each run of it.
+    """
 
     def __init__(
         self,
@@ -74,8 +81,10 @@ class Engine:
         interrupts: Interrupts | None = None,
         policies: Path | None = None,
         wait: float = WAIT_SECONDS,
+        programs: ProgramHost | None = None,
     ) -> None:
         self.home, self.stack = home, stack
+        self._programs = programs
         self._tell, self._observe = tell, observe or (lambda progress: None)
         self._interrupts = interrupts or Interrupts()
         self._policies = policies
@@ -217,9 +226,9 @@ class Engine:
         self._stop_if_asked()
         run = EngineRun(self.stack.name, command, new_token(), Process.own())
         began = time.monotonic()
-        with recorded(self.home, run):
+        with recorded(self.home, run), self._program(command, run.token) as program:
             ended = engine_process.run(
-                (command, "--stack", self.stack.name, *flags),
+                (command, *program, "--stack", self.stack.name, *flags),
                 workdir=self.stack.workdir,
                 environment=self.stack.environment,
                 token=run.token,
@@ -238,6 +247,15 @@ class Engine:
         if ended.code != 0:
             raise explain(self.stack.name, command, ended.progress, ended.said, self._log)
         return Result(self.stack.name, command, ended.progress, time.monotonic() - began, self._state())
+
+    @contextmanager
+    def _program(self, command: str, token: str) -> Iterator[tuple[str, ...]]:
+        """The engine's flags for a program that is imported already; none where it starts it anew, or runs none."""
+        if self._programs is None or command not in _PROGRAMMED:
+            yield ()
+            return
+        with self._programs.serving({**self.stack.environment, RUN_VARIABLE: token}) as address:
+            yield ("--client", address)
 
     def _stop_if_asked(self) -> None:
         if self._interrupts.count:

@@ -18,6 +18,7 @@ from errors import FreeholdError
 from fleet.control_database import control_database
 from fleet.engine_runs import end_orphans
 from fleet.environments import Environment, real, sandboxed
+from fleet.program_host.client import ProgramHost
 from fleet.queue import Queue
 from fleet.registry import Registry
 from fleet.runner.loop import Pace, Runner
@@ -66,12 +67,16 @@ class Process:
         engine = control_database(contract, environment.engine, connections=connections)
         try:
             holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
-            work = TenantWork(environment, Registry(engine))
-            self._runner = Runner(Queue(engine), work, cell=self._cell, holder=holder, pace=self._pace, beat=self._beat)
-            if self._stopping:
-                return
-            _log.info("ready", cell=self._cell, holder=holder, concurrency=self._pace.concurrency)
-            self._runner.run()
+            log = self._home.logs / f"program-{self._cell}-tenants.log"
+            with ProgramHost("tenant", str(environment.config("cloud") or "aws"), log) as programs:
+                work = TenantWork(environment, Registry(engine), programs)
+                self._runner = Runner(
+                    Queue(engine), work, cell=self._cell, holder=holder, pace=self._pace, beat=self._beat
+                )
+                if self._stopping:
+                    return
+                _log.info("ready", cell=self._cell, holder=holder, concurrency=self._pace.concurrency)
+                self._runner.run()
         finally:
             self._runner = None
             engine.dispose()

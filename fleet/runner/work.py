@@ -13,6 +13,7 @@ from fleet.environments import POLICIES, Environment
 from fleet.operations import Kind
 from fleet.outcomes import Outcome
 from fleet.program import program_version
+from fleet.program_host.client import ProgramHost
 from fleet.queue import BUILDS
 from fleet.registry import Registry, Status, Tenant
 from fleet.runner.loop import Superseded
@@ -24,10 +25,10 @@ _LOCK_WAIT_SECONDS = 5.0
 
 
 class TenantWork:
-    """Operations of the tenants of one cell, each by engines of its own."""
+    """Operations of the tenants of one cell, each by engines of its own, with one program for all of them."""
 
-    def __init__(self, environment: Environment, registry: Registry) -> None:
-        self._environment, self._registry = environment, registry
+    def __init__(self, environment: Environment, registry: Registry, programs: ProgramHost) -> None:
+        self._environment, self._registry, self._programs = environment, registry, programs
 
     def __call__(self, run: Run) -> Done:
         operation = run.operation
@@ -69,6 +70,7 @@ class TenantWork:
                 interrupts=run.interrupts,
                 policies=POLICIES,
                 wait=_LOCK_WAIT_SECONDS,
+                programs=self._programs,
             )
 
         return Tenants(environment, engine)

@@ -149,6 +149,16 @@ def test_a_cache_that_cannot_be_written_or_read_is_done_without(checkout: Checko
     assert json.loads(out)["installed"] == ["freehold-test-one"]
 
 
+def test_a_linked_environment_is_left_alone(checkout: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "of another").mkdir()
+    (tmp_path / "of another" / "kept").touch()
+    (checkout.root / ".venv").symlink_to(tmp_path / "of another")
+    code, out, err = checkout.run()
+    assert (code, out) == (1, "")
+    assert "is a link to" in err.splitlines()[-1] and "remove the link" in err.splitlines()[-1]
+    assert [path.name for path in (tmp_path / "of another").iterdir() if path.suffix == ""] == ["kept"]
+
+
 def test_a_moved_checkout_gets_a_new_environment(checkout: Checkout) -> None:
     checkout.run()
     moved = Checkout(checkout.root.rename(checkout.root.with_name("moved")))

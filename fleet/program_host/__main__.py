@@ -1,0 +1,78 @@
+"""`python -m fleet.program_host --control FD --program tenant --cloud aws`: started by `client`, never by hand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from typing import Any
+
+_LINGER_SECONDS = 2.0
+"""Once nobody can ask any more, and no program runs: an engine's update follows on its preview in less."""
+_THREADS = 4
+
+
+def serve(control: Connection, forks: socket.socket) -> None:
+    """Answer requests until the other end of `control` is closed, then wait for the engines that are being served."""
+    # Only in this process: gRPC's threads do not survive a fork.
+    import grpc
+    from pulumi.runtime.proto import language_pb2_grpc
+
+    from fleet.program_host.language import Language, Runs
+
+    runs = Runs()
+    servers: dict[str, Any] = {}
+    while True:
+        try:
+            request = json.loads(control.recv_bytes())
+        except (EOFError, OSError):
+            break
+        if (address := request.get("close")) is not None:
+            servers.pop(address).stop(grace=None)
+            continue
+        server = grpc.server(ThreadPoolExecutor(_THREADS), options=[("grpc.so_reuseport", 0)])
+        language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Language(forks, runs, request["environment"]), server)
+        address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
+        servers[address] = server
+        control.send_bytes(address.encode())
+    _outlast(runs)
+
+
+def _outlast(runs: Any) -> None:
+    """An engine lives on when the command that started it is killed, and its program with it."""
+    quiet = time.monotonic()
+    while time.monotonic() - quiet < _LINGER_SECONDS:
+        if runs.count:
+            quiet = time.monotonic()
+        time.sleep(0.1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="fleet.program_host", description=__doc__)
+    parser.add_argument("--control", type=int, required=True, help="descriptor of the connection to who started it")
+    parser.add_argument("--program", required=True, choices=["platform", "tenant"])
+    parser.add_argument("--cloud", required=True)
+    options = parser.parse_args()
+    from stacks.preload import preload
+
+    preload(options.program, options.cloud)
+    forks, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        from fleet.program_host.forker import Forker
+
+        os.close(options.control)
+        forks.close()
+        Forker(requests).serve()
+        os._exit(0)
+    requests.close()
+    serve(Connection(options.control), forks)
+    os._exit(0)  # without waiting for gRPC's threads; the forker ends with the socket
+
+
+if __name__ == "__main__":
+    main()

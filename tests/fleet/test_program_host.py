@@ -1,0 +1,185 @@
+"""Runs of a program that is imported once: each is a process of its own, with nothing of another's."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import psutil
+import pytest
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc
+
+from fleet.program_host import client, forker
+from fleet.program_host.client import ProgramHost
+from fleet.program_host.forker import Forker, Task
+from sandbox.home import CHECKOUT
+from tests.rehearsal.freehold import until
+
+
+@pytest.fixture
+def forks() -> Iterator[socket.socket]:
+    """The end of a forker's socket that asks; the forker is a process, as it is beside an engine."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        Forker(theirs).serve()
+        os._exit(0)
+    theirs.close()
+    yield ours
+    ours.close()
+    os.waitpid(child, 0)
+
+
+def _script(folder: Path, text: str) -> str:
+    path = folder / "script.py"
+    path.write_text(text)
+    return str(path)
+
+
+def _run(forks: socket.socket, task: Task) -> tuple[int, str]:
+    run = forker.start(forks, task)
+    with open(run.output, closefd=False) as lines:
+        said = lines.read()
+    try:
+        return run.code(), said
+    finally:
+        run.close()
+
+
+def test_a_run_has_its_own_arguments_folder_environment_and_output(forks: socket.socket, tmp_path: Path) -> None:
+    script = _script(
+        tmp_path, "import os, sys; print(sys.argv[1:], os.getcwd(), dict(os.environ)); print('!', file=sys.stderr)"
+    )
+    code, said = _run(forks, Task((script, "a", "b"), str(tmp_path), {"ONLY": "this"}))
+    assert code == 0
+    assert said.splitlines() == [f"['a', 'b'] {tmp_path} {{'ONLY': 'this'}}", "!"]
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [("sys.exit(32)", 32), ("sys.exit()", 0), ("sys.exit('no')", 1), ("raise ValueError", 1), ("os.abort()", -6)],
+)
+def test_how_it_ended_is_told(forks: socket.socket, tmp_path: Path, end: str, code: int) -> None:
+    script = _script(tmp_path, f"import os, sys; {end}")
+    assert _run(forks, Task((script,), str(tmp_path), {}))[0] == code
+
+
+def test_what_one_run_changes_no_other_sees(forks: socket.socket, tmp_path: Path) -> None:
+    script = _script(tmp_path, "import json; print(hasattr(json, 'changed')); json.changed = True")
+    task = Task((script,), str(tmp_path), {})
+    assert [_run(forks, task)[1] for _ in range(2)] == ["False\n", "False\n"]
+
+
+def test_runs_go_on_side_by_side(forks: socket.socket, tmp_path: Path) -> None:
+    there, both = tmp_path / "1", tmp_path / "2"
+    first = _script(tmp_path, f"import os, time\nwhile not os.path.exists({str(both)!r}): time.sleep(0.01)")
+    waiting = forker.start(forks, Task((first,), str(tmp_path), {}))
+    second = tmp_path / "second.py"
+    second.write_text(f"open({str(there)!r}, 'w'); open({str(both)!r}, 'w')")
+    assert _run(forks, Task((str(second),), str(tmp_path), {}))[0] == 0
+    assert waiting.code() == 0
+    waiting.close()
+
+
+def test_a_run_that_nobody_wants_any_more_is_ended(forks: socket.socket, tmp_path: Path) -> None:
+    script = _script(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(600)")
+    run = forker.start(forks, Task((script,), str(tmp_path), {}))
+    with open(run.output, closefd=False) as lines:
+        child = psutil.Process(int(lines.readline()))
+        run.end()
+        assert lines.read() == ""
+    assert run.code() == -9
+    run.close()
+    until(lambda: not child.is_running())
+
+
+def test_no_run_outlives_who_asked_for_it(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    served = os.fork()
+    if served == 0:
+        ours.close()
+        Forker(theirs).serve()
+        os._exit(0)
+    theirs.close()
+    script = _script(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(600)")
+    run = forker.start(ours, Task((script,), str(tmp_path), {}))
+    with open(run.output, closefd=False) as lines:
+        child = psutil.Process(int(lines.readline()))
+    ours.close()
+    os.waitpid(served, 0)
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    run.close()
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProgramHost]:
+    with ProgramHost("tenant", "aws", tmp_path_factory.mktemp("programs") / "log") as host:
+        yield host
+
+
+def _answers(address: str) -> bool:
+    with grpc.insecure_channel(address) as channel:
+        stub = language_pb2_grpc.LanguageRuntimeStub(channel)
+        answer = stub.GetRequiredPackages(language_pb2.GetRequiredPackagesRequest(), timeout=20)
+        return list(answer.packages) == []
+
+
+def _pid(programs: ProgramHost) -> int:
+    assert programs._started is not None
+    return programs._started.process.pid
+
+
+def test_engines_are_served_side_by_side_each_at_its_address(programs: ProgramHost) -> None:
+    addresses: list[str] = []
+    together = threading.Barrier(3)
+
+    def ask() -> None:
+        with programs.serving({}) as address:
+            addresses.append(address)
+            assert _answers(address)
+            together.wait(timeout=60)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(set(addresses)) == 3
+
+
+def test_a_host_that_was_killed_is_replaced(programs: ProgramHost) -> None:
+    with programs.serving({}):
+        before = _pid(programs)
+    psutil.Process(before).kill()
+    with programs.serving({}) as address:
+        assert _answers(address)
+        assert _pid(programs) != before
+
+
+def test_a_program_that_was_edited_is_imported_anew(programs: ProgramHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    with programs.serving({}) as served:
+        before = psutil.Process(_pid(programs))
+        monkeypatch.setattr(client, "program_version", lambda: "edited")
+        with programs.serving({}) as address:
+            assert _answers(address)
+            assert _pid(programs) != before.pid
+        assert _answers(served)  # an engine that it serves is served to its end
+    until(lambda: not before.is_running() or before.status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.mark.parametrize("program", ["platform", "tenant"])
+def test_importing_a_program_starts_no_thread(program: str) -> None:
+    """A fork has only the thread that forked: what another would have done, or a lock that it holds, stays undone."""
+    check = (
+        f"from stacks.preload import preload; preload({program!r}, 'aws'); import os, sys\n"
+        "print(len(os.listdir('/proc/self/task')), 'pulumi_aws.iam' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", check], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["1", "True"]
