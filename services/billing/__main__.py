@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from errors import FreeholdError
 from services import health, logs
 from services.billing import settings
-from services.billing.application import Metrics, Webhook, application
+from services.billing.application import Application, Metrics, Webhook
+from services.billing.http_protocol import BoundedHeads
 from services.billing.receiver import Receiver
 
 _DRAIN_SECONDS = 20
@@ -34,13 +35,16 @@ def main() -> int:
         receiver.close()
         engine.dispose()
 
-    app = application(webhook, health.routes(health.database_answers(engine), registry), stop=stop)
+    app = Application(webhook, health.routes(health.database_answers(engine), registry), stop=stop)
     uvicorn.run(
         app,
         host=told.host,
         port=told.port,
         log_config=None,
         access_log=False,
+        proxy_headers=False,
+        http=BoundedHeads,
+        ws="none",
         server_header=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )

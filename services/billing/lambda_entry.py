@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from services import logs
 from services.billing import settings
-from services.billing.application import Metrics, Webhook, application
+from services.billing.application import Application, Metrics, Webhook
 from services.billing.receiver import Receiver
 
 
@@ -24,7 +24,7 @@ def _adapter() -> Mangum:
     receiver = Receiver(told.engine(connections=1), told.blueprint)
     metrics = Metrics(CollectorRegistry(), receiver)
     # The address is public: only the webhook is served, neither health nor metrics.
-    app = application(Webhook(receiver, told.secrets, livemode=told.livemode, metrics=metrics))
+    app = Application(Webhook(receiver, told.secrets, livemode=told.livemode, metrics=metrics))
     return Mangum(app, lifespan="off")
 
 

@@ -1,7 +1,7 @@
 """Makes events durable: what arrives while the database is busy goes into the next transaction together.
 
 One commit costs a disk's flush, whatever it holds. So a thread takes all that waits, up to a limit, into one
-transaction; alone, an event waits for nobody. More threads are of no use: they only make the batches smaller.
+transaction; alone, an event waits for nobody. More threads would be of no use: they make the batches smaller.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 
+import psycopg
 import sqlalchemy as sa
 
 from catalog.plans import Blueprint
 from services.billing.effects import State
-from services.billing.inbox import Arrival, Conclusion, store
-from services.billing.settlement import settle, stands_alone
+from services.billing.inbox import Arrival, Conclusion, store, store_alone
+from services.billing.settlement import concluded, settle, stands_alone
+from services.billing.single_statement import ConnectionDied, single_statement
 from services.logs import correlated, logger
 
 _log = logger(__name__)
@@ -25,6 +28,15 @@ _log = logger(__name__)
 _BATCH = 64
 _WAITING = 2_000
 """Events that wait at most; past that the answer is to come back later."""
+
+_DATABASE_TROUBLE = (
+    sa.exc.OperationalError,
+    sa.exc.TimeoutError,
+    sa.exc.InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    ConnectionDied,
+)
 
 Settle = Callable[[sa.Connection, Sequence[Arrival], Blueprint], Mapping[str, Conclusion]]
 
@@ -37,91 +49,94 @@ class EffectFailed(Exception):
     """The event is stored, what it means could not be carried out."""
 
 
+_Result = Conclusion | Exception | None
+_Answers = list[tuple[asyncio.Future[Conclusion | None], _Result]]
+
+
 @dataclass(frozen=True)
 class _Waiting:
     arrival: Arrival
-    done: Callable[[Conclusion | Exception | None], None] = field(compare=False)
+    answer: asyncio.Future[Conclusion | None]
 
 
 class Receiver:
-    """Takes events from any number of tasks of one or more event loops. `close` ends its threads."""
+    """Takes events from any number of tasks. `close` ends its thread."""
 
-    def __init__(self, engine: sa.Engine, blueprint: Blueprint, *, threads: int = 1, settle: Settle = settle) -> None:
+    def __init__(self, engine: sa.Engine, blueprint: Blueprint, *, settle: Settle = settle) -> None:
         self._engine, self._blueprint, self._settle = engine, blueprint, settle
-        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(_WAITING)
-        self._threads = [threading.Thread(target=self._run, name=f"inbox-{n}", daemon=True) for n in range(threads)]
-        for thread in self._threads:
-            thread.start()
+        # What came in one turn of an event loop is handed over at its end, at once: to wake the thread costs, and
+        # the sooner it wakes the less it finds.
+        self._turns: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
+        self._queue: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
+        self._thread.start()
 
     @property
     def backlog(self) -> int:
-        """Events that wait for a transaction."""
-        return self._queue.qsize()
+        """Events that wait for a transaction, or for its end."""
+        return self._waiting
 
     async def receive(self, arrival: Arrival) -> Conclusion | None:
         """Returns when the event and its effect are committed; None where that had been done before.
 
         Raises Unavailable, EffectFailed.
         """
+        if self._waiting >= _WAITING:
+            raise Unavailable(f"{_WAITING} events are waiting")
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Conclusion | None] = loop.create_future()
-
-        def resolve(result: Conclusion | Exception | None) -> None:
-            if answer.done():
-                return
-            if isinstance(result, Exception):
-                answer.set_exception(result)
-            else:
-                answer.set_result(result)
-
-        def done(result: Conclusion | Exception | None) -> None:
-            loop.call_soon_threadsafe(resolve, result)
-
+        one = _Waiting(arrival, loop.create_future())
+        self._waiting += 1
         try:
-            self._queue.put_nowait(_Waiting(arrival, done))
-        except queue.Full:
-            raise Unavailable(f"{_WAITING} events are waiting") from None
-        return await answer
+            turn = self._turns.setdefault(loop, [])
+            turn.append(one)
+            if len(turn) == 1:
+                loop.call_soon(self._hand_over, loop)
+            return await one.answer
+        finally:
+            self._waiting -= 1
 
     def close(self) -> None:
         """Deal with what waits, then end."""
-        for _ in self._threads:
-            self._queue.put(None)
-        for thread in self._threads:
-            thread.join()
+        self._queue.put(None)
+        self._thread.join()
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._queue.put(self._turns.pop(loop))
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, ends = [first], False
-            while len(batch) < _BATCH:
-                try:
-                    following = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    ends = True
-                    break
-                batch.append(following)
-            self._deal_with(batch)
+        while (batch := self._queue.get()) is not None:
+            ends = False
+            while len(batch) < _BATCH and not ends and not self._queue.empty():
+                following = self._queue.get()
+                ends = following is None
+                batch += following or []
+            for first in range(0, len(batch), _BATCH):
+                self._deal_with(batch[first : first + _BATCH])
             if ends:
                 return
 
     def _deal_with(self, batch: Sequence[_Waiting]) -> None:
         # Deliveries of one event in one batch are one event.
         arrivals = {one.arrival.event.id: one.arrival for one in batch}
+        outcome: dict[str, Conclusion | Exception]
         try:
             outcome = self._outcomes(list(arrivals.values()))
         except Exception as error:  # whoever waits gets an answer, whatever it was
             _log.exception("batch-failed")
             outcome = dict.fromkeys(arrivals, error)
+        answers: dict[asyncio.AbstractEventLoop, _Answers] = {}
         told: set[str] = set()
         for one in batch:
             event = one.arrival.event.id
             result = outcome.get(event)
             # The first delivery tells what became of it, the others that it had been done.
-            one.done(None if event in told and isinstance(result, Conclusion) else result)
+            repeated = event in told and isinstance(result, Conclusion)
+            answers.setdefault(one.answer.get_loop(), []).append((one.answer, None if repeated else result))
             told.add(event)
+        for loop, of_loop in answers.items():
+            with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(_resolve, of_loop)
 
     def _outcomes(self, arrivals: Sequence[Arrival]) -> dict[str, Conclusion | Exception]:
         try:
@@ -145,12 +160,15 @@ class Receiver:
         except sa.exc.DBAPIError as error:
             if not error.connection_invalidated:
                 raise
+        except ConnectionDied:
+            pass
         return self._transaction(arrivals)
 
     def _transaction(self, arrivals: Sequence[Arrival]) -> Mapping[str, Conclusion]:
-        # A statement by itself is durable in one round trip instead of three.
-        engine = self._single if stands_alone(arrivals) else self._engine
-        with engine.begin() as connection:
+        if stands_alone(arrivals):
+            fresh = single_statement(self._engine, lambda connection: store_alone(connection, arrivals))
+            return concluded(arrivals, fresh)
+        with self._engine.begin() as connection:
             return self._settle(connection, arrivals, self._blueprint)
 
     def _failed(self, arrival: Arrival, error: Exception) -> Exception:
@@ -168,9 +186,19 @@ class Receiver:
         return EffectFailed(reason)
 
 
+def _resolve(answers: _Answers) -> None:
+    for answer, result in answers:
+        if answer.done():
+            continue
+        if isinstance(result, Exception):
+            answer.set_exception(result)
+        else:
+            answer.set_result(result)
+
+
 def _unavailable(error: Exception) -> Unavailable | None:
     """What is the database's own trouble, and not the event's: connection, disk, memory, a lock that is held."""
-    if isinstance(error, sa.exc.OperationalError | sa.exc.TimeoutError | sa.exc.InterfaceError):
+    if isinstance(error, _DATABASE_TROUBLE):
         return Unavailable(_line(error))
     return None
 

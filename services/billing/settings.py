@@ -51,7 +51,9 @@ class Settings:
 
     def engine(self, *, connections: int) -> sa.Engine:
         """Connections to the control database, with limits to how long anything may take."""
-        limits = f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c lock_timeout={_LOCK_MILLISECONDS}"
+        options = f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c lock_timeout={_LOCK_MILLISECONDS}"
+        # What is answered is on disk, whatever the role or the database has been set to.
+        options += " -c synchronous_commit=on"
         return sa.create_engine(
             self.database,
             pool_size=connections,
@@ -60,7 +62,7 @@ class Settings:
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
                 "application_name": "freehold-billing",
-                "options": limits,
+                "options": options,
                 # Statements are prepared at their second use, and kept for as long as the connection is.
                 "prepare_threshold": 1,
             },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -60,14 +60,22 @@ def settle(connection: sa.Connection, arrivals: Sequence[Arrival], blueprint: Bl
     What became of each, by its id; one that was dealt with before is left out. No id twice in `arrivals`.
     """
     fresh = inbox.store(connection, arrivals)
-    new = [one for one in arrivals if one.event.id in fresh]
-    conclusions = {one.event.id: Conclusion(one.state, one.reason) for one in new if one.state is not State.RECEIVED}
-    open_ones = [one for one in new if one.state is State.RECEIVED]
+    conclusions = dict(concluded(arrivals, fresh))
+    open_ones = [one for one in arrivals if one.event.id in fresh and one.state is State.RECEIVED]
     if open_ones:
         done = _Settlement(connection, blueprint, open_ones).run()
         inbox.conclude(connection, done)
         conclusions |= done
     return conclusions
+
+
+def concluded(arrivals: Sequence[Arrival], fresh: Set[str]) -> Mapping[str, Conclusion]:
+    """What became of those of the `fresh` ones for which storing them was all."""
+    return {
+        one.event.id: Conclusion(one.state, one.reason)
+        for one in arrivals
+        if one.event.id in fresh and one.state is not State.RECEIVED
+    }
 
 
 def idempotency_key(event: str, tenant: str) -> str:

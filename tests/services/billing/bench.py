@@ -18,7 +18,6 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
-from starlette.applications import Starlette
 
 from catalog import blueprints
 from fleet import migrations
@@ -26,9 +25,11 @@ from fleet.registry import Registry, Wanted
 from sandbox.home import CHECKOUT
 from sandbox.stripe_events import body_and_headers
 from services.billing import PATH, settings
-from services.billing.application import Metrics, Webhook, application
+from services.billing.application import Application, Metrics, Webhook
+from services.billing.event import parse
+from services.billing.inbox import Conclusion
 from services.billing.receiver import Receiver
-from services.billing.settlement import settle
+from services.billing.settlement import arrival, settle
 
 SECRET = "whsec_0123456789abcdef"
 PRODUCT = blueprints.load("chronos-cloud")
@@ -119,7 +120,7 @@ class Inside:
         webhook = Webhook(
             self.receiver, told.secrets, livemode=told.livemode, metrics=Metrics(self.metrics, self.receiver)
         )
-        self.app: Starlette = application(webhook)
+        self.app = Application(webhook)
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
         async def send() -> httpx.Response:
@@ -131,6 +132,16 @@ class Inside:
 
     def send(self, event: Mapping[str, Any], secret: str = SECRET) -> httpx.Response:
         return self.post(*body_and_headers(event, secret))
+
+    def together(self, events: Sequence[Mapping[str, Any]]) -> Sequence[Conclusion | BaseException | None]:
+        """What the receiver makes of them where they come at once: they are one batch."""
+
+        async def receive() -> list[Conclusion | BaseException | None]:
+            bodies = [body_and_headers(one, SECRET)[0] for one in events]
+            arrivals = [arrival(parse(body), body, livemode=False) for body in bodies]
+            return await asyncio.gather(*(self.receiver.receive(one) for one in arrivals), return_exceptions=True)
+
+        return asyncio.run(receive())
 
     def state(self, event: Mapping[str, Any]) -> str:
         """What the webhook answers a delivery that it takes."""
