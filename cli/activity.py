@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from cli.live import Line
+from cli.output import spell
 from fleet.operations import Operation
 from fleet.queue_view import QueueView
 from services.notifier import alerts
@@ -28,10 +29,19 @@ def look(database: sa.Engine, cell: str) -> Sequence[Line]:
 
 def _operations(view: QueueView, cell: str) -> Sequence[Line]:
     backlog = view.backlog(cell)
-    told = f"{backlog.queued} waiting, {backlog.running} running, {backlog.failed} given up"
-    if backlog.oldest_seconds:
-        told += f"; the oldest has waited {backlog.oldest_seconds:.0f} s"
-    return [Line("operations", told, "./freehold fleet status"), *map(_failing, view.failing(cell))]
+    told = ", ".join(
+        (
+            f"{backlog.queued} waiting{_since(backlog.oldest_queued_seconds)}",
+            f"{backlog.running} running{_since(backlog.oldest_running_seconds)}",
+            f"{backlog.failed} given up",
+        )
+    )
+    line = Line("operations", told, "./freehold fleet status", ok=not backlog.overdue)
+    return [line, *map(_failing, view.failing(cell))]
+
+
+def _since(seconds: float) -> str:
+    return f" (the oldest asked for {spell(seconds)} ago)" if seconds else ""
 
 
 def _failing(one: Operation) -> Line:

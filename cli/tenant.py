@@ -1,4 +1,4 @@
-"""`freehold tenant`: create, list, show, plan, delete."""
+"""`freehold tenant`: create, list, show, plan, suspend, resume, delete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fleet.operations import Operation
     from fleet.registry import Tenant
 
-app = typer.Typer(name="tenant", no_args_is_help=True, help="Create, look at, change and delete tenants.")
+app = typer.Typer(name="tenant", no_args_is_help=True, help="Create, look at, change, suspend and delete tenants.")
 
 TenantArgument = Annotated[str, typer.Argument(metavar="ID", help="A DNS label of at most 40 characters without `--`.")]
 CellOption = Annotated[str | None, typer.Option("--cell", metavar="CELL", help="Cell of the environment to live in.")]
@@ -128,6 +128,58 @@ def change_plan(
         asked = opened.requests.change_plan(tenant, plan, Asker(requester(), key))
         if wait:
             opened.follow(asked, f"tenant {tenant}")
+        _show(opened, tenant, as_json=as_json)
+
+
+@app.command()
+def suspend(
+    tenant: TenantArgument,
+    env: EnvironmentOption = None,
+    target: TargetOption = None,
+    key: KeyOption = None,
+    wait: FollowOption = True,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """Suspend a tenant: its data stays, nothing of it runs, nobody gets in. Only a person can resume it."""
+    from cli.following import requester
+    from fleet.tenant_requests import Asker
+    from fleet.wishes import require_id
+
+    require_id(tenant)
+    with open_cell(env, target) as opened:
+        opened.find(tenant)
+        confirm(f"Suspend {tenant}? Its programs end, and nobody gets in; its data stays.", yes=yes)
+        asked = opened.requests.suspend(tenant, Asker(requester(), key))
+        if wait:
+            opened.follow(asked, f"suspending tenant {tenant}")
+        _show(opened, tenant, as_json=as_json)
+
+
+@app.command()
+def resume(
+    tenant: TenantArgument,
+    env: EnvironmentOption = None,
+    target: TargetOption = None,
+    key: KeyOption = None,
+    wait: FollowOption = True,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    no_color: NoColorOption = False,
+) -> None:
+    """End a tenant's suspension, whatever it was for: it has again all that its plan gives."""
+    from cli.following import requester
+    from fleet.tenant_requests import Asker
+    from fleet.wishes import require_id
+
+    require_id(tenant)
+    with open_cell(env, target) as opened:
+        row = opened.find(tenant)
+        confirm(f"Resume {tenant} on plan {row.plan}?", yes=yes)
+        asked = opened.requests.resume(tenant, Asker(requester(), key))
+        if wait:
+            opened.follow(asked, f"resuming tenant {tenant}")
         _show(opened, tenant, as_json=as_json)
 
 

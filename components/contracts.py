@@ -284,6 +284,8 @@ class CacheUserArgs:
     prefix: str
     """What the user's keys and channels start with."""
     user_group: pulumi.Input[str]
+    suspended: bool = False
+    """The user is there with its keys, and nobody may log in as it."""
 
 
 class CacheUser(Protocol):
@@ -306,6 +308,8 @@ class ObjectAccessArgs:
     oidc_provider: pulumi.Input[str]
     service_accounts: tuple[tuple[str, str], ...]
     """Pairs of namespace and service account."""
+    suspended: bool = False
+    """Nobody may take the role, and whoever has taken it may do nothing more."""
 
 
 class ObjectAccess(Protocol):

@@ -55,6 +55,7 @@ class TenantWorkspaceArgs:
     cloud: TenantCloud
     shared: SharedServices
     protect: bool
+    suspended: bool = False
 
 
 class TenantWorkspace(pulumi.ComponentResource):
@@ -65,6 +66,10 @@ class TenantWorkspace(pulumi.ComponentResource):
     - a prefix of the bucket, and a role that reaches it, for the tenant's service accounts only
     - for each workspace a namespace: quota, limits, traffic rules, roles, connection details, the product's programs
     - the connection details in the cloud's secret manager as well
+
+    Suspended, it keeps all of that with its data and its passwords, and is closed: the Postgres role and the Redis user
+    cannot log in, the role of the objects is denied everything, the namespaces run no programs, admit no pods, let no
+    traffic through and give nobody rights.
 
     Its options need providers for `kubernetes`, `postgresql` and the cloud.
     """
@@ -93,6 +98,7 @@ class TenantWorkspace(pulumi.ComponentResource):
                 schema=identifiers.postgres_name(tenant),
                 connections=args.size.database_connections,
                 protect=args.protect,
+                suspended=args.suspended,
             ),
             child,
         )
@@ -104,6 +110,7 @@ class TenantWorkspace(pulumi.ComponentResource):
                 username=identifiers.redis_user(tenant),
                 prefix=identifiers.redis_prefix(tenant),
                 user_group=shared.cache_user_group,
+                suspended=args.suspended,
             ),
             child,
         )
@@ -118,6 +125,7 @@ class TenantWorkspace(pulumi.ComponentResource):
                 oidc_issuer=shared.oidc_issuer,
                 oidc_provider=shared.oidc_provider,
                 service_accounts=tuple((namespace, SERVICE_ACCOUNT) for namespace in namespaces.values()),
+                suspended=args.suspended,
             ),
             child,
         )
@@ -151,6 +159,7 @@ class TenantWorkspace(pulumi.ComponentResource):
                     service_cidr=shared.service_cidr,
                     connections=connections,
                     workloads=args.workloads,
+                    suspended=args.suspended,
                 ),
                 child,
             )

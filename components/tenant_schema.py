@@ -18,6 +18,8 @@ class TenantSchemaArgs:
     connections: int
     """How many the role may hold at once."""
     protect: bool
+    suspended: bool = False
+    """The role may not log in; the schema and all rights stay."""
 
 
 class TenantSchema(pulumi.ComponentResource):
@@ -41,7 +43,7 @@ class TenantSchema(pulumi.ComponentResource):
         role = postgresql.Role(
             f"{name}-role",
             name=args.schema,
-            login=True,
+            login=not args.suspended,
             password=password.result,
             connection_limit=args.connections,
             search_paths=[args.schema],

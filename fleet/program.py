@@ -12,7 +12,7 @@ from sandbox.home import CHECKOUT
 _TENANTS = ("__main__.py", "Pulumi.yaml", "catalog", "components", "requirements.txt", "stacks")
 """What decides the resources of a tenant's stack."""
 
-_RUNNER = (*_TENANTS, "errors.py", "fleet", "policies", "sandbox", "services/logs.py")
+_RUNNER = (*_TENANTS, "errors.py", "fleet", "policies", "sandbox", "services/health.py", "services/logs.py")
 
 
 def program_version() -> str:

@@ -1,7 +1,8 @@
 """Taking operations off the queue: claimed under a lease, ended once, whoever dies in between.
 
-At most one operation of a tenant runs at a time, in the order of asking. Operations that build (create, update) do the
-same, bring the tenant to what the registry wants by then: so one run of them ends all that were asked before it began.
+At most one operation of a tenant runs at a time, in the order of asking. Operations that build (create, update,
+suspend, resume) do the same, bring the tenant to what the registry wants by then: so one run of them ends all that were
+asked before it began.
 A deletion overtakes what is still waiting, and cancels it.
 """
 
@@ -19,7 +20,7 @@ from fleet import registry
 from fleet.operations import OPERATIONS, Kind, Operation, State, operation
 from fleet.registry import TENANTS
 
-BUILDS = (Kind.CREATE, Kind.UPDATE)
+BUILDS = (Kind.CREATE, Kind.UPDATE, Kind.SUSPEND, Kind.RESUME)
 TAKEOVERS = 20
 """An operation whose runners died this often is taken to be what kills them."""
 

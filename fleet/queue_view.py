@@ -12,6 +12,9 @@ import sqlalchemy as sa
 from fleet.operations import OPERATIONS, Operation, State, by_key, operation
 from fleet.registry import TENANTS
 
+OVERDUE_SECONDS = 1800.0
+"""A tenant's stack is run in minutes, with some tries of it and those before it in the queue."""
+
 _OTHER = OPERATIONS.alias("other")
 
 
@@ -27,6 +30,15 @@ class Backlog:
     """Tenants whose last operation was given up."""
     oldest_seconds: float
     """How long the one that is due and waits longest has waited; 0 where none waits."""
+    oldest_queued_seconds: float
+    """Since the oldest of those queued was asked for, however often it was tried; 0 where there is none."""
+    oldest_running_seconds: float
+    """The same of those that run."""
+
+    @property
+    def overdue(self) -> bool:
+        """Whether one is open for so long that somebody should look."""
+        return max(self.oldest_queued_seconds, self.oldest_running_seconds) > OVERDUE_SECONDS
 
 
 class QueueView:
@@ -75,15 +87,24 @@ class QueueView:
     def backlog(self, cell: str) -> Backlog:
         with self._engine.connect() as connection:
             now = connection.scalar(sa.select(sa.func.now()))
+        assert now is not None
         waiting, failing = self.open(cell), self.failing(cell)
         queued = [one for one in waiting if one.state is State.QUEUED]
-        due = [(now - one.not_before).total_seconds() for one in queued if now is not None]
+        due = [(now - one.not_before).total_seconds() for one in queued]
+
+        def oldest(state: State) -> float:
+            ages: list[float] = [(now - one.created_at).total_seconds() for one in waiting if one.state is state]
+            # What was asked for since the clock was read is of no age.
+            return max([0.0, *ages])
+
         return Backlog(
             queued=len(queued),
             running=len(waiting) - len(queued),
             retrying=sum(one.failures > 0 for one in queued),
             failed=sum(one.state is State.FAILED for one in failing),
             oldest_seconds=max(0.0, *due) if due else 0.0,
+            oldest_queued_seconds=oldest(State.QUEUED),
+            oldest_running_seconds=oldest(State.RUNNING),
         )
 
     def _all(self, cell: str, which: sa.ColumnElement[bool]) -> Sequence[Operation]:

@@ -33,6 +33,7 @@ TENANTS = sa.Table(
     sa.Column("cell", sa.Text, nullable=False),
     sa.Column("region", sa.Text, nullable=False),
     sa.Column("limits", JSONB, nullable=False),
+    sa.Column("suspended_for", sa.Text),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("desired_hash", sa.Text, nullable=False),
     sa.Column("applied_hash", sa.Text),
@@ -63,6 +64,15 @@ class Status(StrEnum):
     """The last attempt to build it failed; `last_error` says why, and it can be tried again."""
 
 
+class Suspension(StrEnum):
+    """Why a tenant is to be suspended: who may end it follows from that."""
+
+    OPERATOR = "operator"
+    """A person said so, and only a person ends it."""
+    PAYMENT = "payment"
+    """Nothing that it has is paid for; a payment ends it, and so may a person."""
+
+
 class Wanted(BaseModel):
     """What a tenant shall be."""
 
@@ -79,12 +89,21 @@ class Wanted(BaseModel):
     region: str
     limits: Mapping[str, Any]
     """The plan's quota, as it was when the tenant got the plan."""
+    suspended_for: Suspension | None = None
+    """Its data is kept, nothing of it runs and nobody gets in; None: it works."""
+
+    @property
+    def suspended(self) -> bool:
+        return self.suspended_for is not None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def desired_hash(self) -> str:
         """Tells this wish from any other; whoever changes a row can compute it without the cell's configuration."""
-        wish = self.model_dump(mode="json", include=set(Wanted.model_fields))
+        wish = self.model_dump(mode="json", include=set(Wanted.model_fields) - {"suspended_for"})
+        # Whatever for: the same is built. A wish without it has the hash that it had before there were suspensions.
+        if self.suspended:
+            wish["suspended"] = True
         return hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()
 
 
@@ -100,14 +119,19 @@ class Tenant(Wanted):
     applied_at: datetime | None
     deleted_at: datetime | None
 
+    def wanted(self, **changes: Any) -> Wanted:
+        """What it shall be, but for `changes`."""
+        return Wanted.model_validate(self.model_dump(include=set(Wanted.model_fields)) | changes)
+
     @property
     def settled(self) -> bool:
         """Whether what is wanted is what was built."""
-        return self.status is Status.ACTIVE and self.desired_hash == self.applied_hash
+        as_built = Status.SUSPENDED if self.suspended else Status.ACTIVE
+        return self.status is as_built and self.desired_hash == self.applied_hash
 
     def due(self, program_version: str) -> bool:
         """Whether its stack is to be run: it is not as it is wanted, or another program built it."""
-        if self.tier is not Tier.BRIDGE or self.status in (Status.SUSPENDED, Status.DELETING, Status.DELETED):
+        if self.tier is not Tier.BRIDGE or self.status in (Status.DELETING, Status.DELETED):
             return False
         return not self.settled or self.program_version != program_version
 
@@ -141,9 +165,9 @@ class Registry:
         with self._engine.connect() as connection:
             return [_tenant(row) for row in connection.execute(statement)]
 
-    def applied(self, tenant: str, applied_hash: str, program_version: str) -> Tenant:
+    def applied(self, tenant: str, applied_hash: str, program_version: str, *, suspended: bool = False) -> Tenant:
         with self._engine.begin() as connection:
-            return applied(connection, tenant, applied_hash, program_version)
+            return applied(connection, tenant, applied_hash, program_version, suspended=suspended)
 
     def failed(self, tenant: str, error: str) -> Tenant:
         with self._engine.begin() as connection:
@@ -200,12 +224,14 @@ def want(connection: sa.Connection, wanted: Wanted) -> Tenant:
     return _set(connection, wanted.id, **_values(wanted))
 
 
-def applied(connection: sa.Connection, tenant: str, applied_hash: str, program_version: str) -> Tenant:
+def applied(
+    connection: sa.Connection, tenant: str, applied_hash: str, program_version: str, *, suspended: bool = False
+) -> Tenant:
     """Its stack was built with that configuration by that program. One that is being deleted stays so."""
     return _set(
         connection,
         tenant,
-        status=_unless_going(Status.ACTIVE),
+        status=_unless_going(Status.SUSPENDED if suspended else Status.ACTIVE),
         applied_hash=applied_hash,
         program_version=program_version,
         applied_at=sa.func.now(),

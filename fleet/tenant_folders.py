@@ -27,6 +27,7 @@ def configuration(environment: Environment, wanted: Wanted) -> dict[str, Json]:
         "subdomain": wanted.subdomain,
         "region": wanted.region,
         **({"email": wanted.admin_email} if wanted.admin_email else {}),
+        **({"suspended": True} if wanted.suspended else {}),
     }
     config: dict[str, Json] = {
         "freehold:program": "tenant",

@@ -11,7 +11,7 @@ from catalog.plans import Tier
 from errors import UsageError
 from fleet import registry
 from fleet.operations import OPERATIONS, Kind, Operation, by_key, enqueue
-from fleet.registry import TENANTS, Status, Tenant, Wanted
+from fleet.registry import TENANTS, Status, Suspension, Tenant, Wanted
 from fleet.wishes import Request, Wishes
 
 
@@ -65,6 +65,22 @@ class Requests:
             row = self._existing(connection, tenant)
             row = registry.want(connection, self._wishes.with_plan(row, plan))
             return _ask(connection, tenant, Kind.UPDATE, asker, row.desired_hash)
+
+    def suspend(self, tenant: str, asker: Asker) -> Operation:
+        """Nothing of it runs and nobody gets in, its data stays, until a person resumes it."""
+        return self._suspended(tenant, Suspension.OPERATOR, Kind.SUSPEND, asker)
+
+    def resume(self, tenant: str, asker: Asker) -> Operation:
+        """The end of a suspension, whatever it was for: it has again what its plan gives by now."""
+        return self._suspended(tenant, None, Kind.RESUME, asker)
+
+    def _suspended(self, tenant: str, reason: Suspension | None, kind: Kind, asker: Asker) -> Operation:
+        with self._engine.begin() as connection:
+            if _asked_before(connection, asker):
+                return _ask(connection, tenant, kind, asker)
+            row = self._existing(connection, tenant)
+            row = registry.want(connection, row.wanted(suspended_for=reason))
+            return _ask(connection, tenant, kind, asker, row.desired_hash)
 
     def update(self, tenant: str, asker: Asker) -> Operation:
         """Bring it to what is wanted of it, by the program as it is now."""

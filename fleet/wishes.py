@@ -71,10 +71,10 @@ class Wishes:
         return self._wanted(request, plan)
 
     def with_plan(self, tenant: Tenant, name: str) -> Wanted:
-        """What it shall be on another plan. Raises UsageError where there is no such plan."""
+        """What it shall be on another plan, suspended as before. Raises UsageError where there is no such plan."""
         plan = require_plan(self.product, name)
         request = Request(tenant.id, name, tenant.name, tenant.subdomain, tenant.admin_email, None)
-        return self._wanted(request, plan)
+        return self._wanted(request, plan).model_copy(update={"suspended_for": tenant.suspended_for})
 
     def _wanted(self, request: Request, plan: Plan) -> Wanted:
         return Wanted(

@@ -224,6 +224,8 @@ class TenantRecord(Settings):
     cost_centre: Slug | None = None
     """Absent: the tenant's id, so that its costs can be told apart."""
     workspaces: tuple[Workspace, ...] = Field(default=("default",), min_length=1)
+    suspended: bool = False
+    """Its data is kept, nothing of it runs and nobody gets in."""
 
     @field_validator("workspaces")
     @classmethod

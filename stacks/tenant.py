@@ -87,6 +87,7 @@ def run(settings: TenantSettings) -> None:
                 region=of(lambda known: known.region),
             ),
             protect=settings.protect,
+            suspended=record.suspended,
         ),
         pulumi.ResourceOptions(providers=[cloud_provider, kubernetes, postgresql]),
     )
@@ -97,6 +98,7 @@ def run(settings: TenantSettings) -> None:
             "plan": plan.name,
             "tier": plan.tier.value,
             "cell": record.cell,
+            "suspended": record.suspended,
             "namespaces": workspace.namespaces,
             "postgres": workspace.schema,
             "redis_user": workspace.redis_user,

@@ -38,6 +38,15 @@ def access_string(prefix: str) -> str:
     return " ".join(rules)
 
 
+def closed(prefix: str) -> str:
+    """The access string of a user that nobody may log in as.
+
+    Redis asks for `on` at the login alone, and for rights at each command: without them a connection that was there
+    before can do nothing either (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/).
+    """
+    return f"off ~{prefix}* &{prefix}* -@all"
+
+
 class CacheUser(pulumi.ComponentResource):
     """A Redis user with a generated password, confined to one prefix, in the user group of a shared cache."""
 
@@ -53,7 +62,7 @@ class CacheUser(pulumi.ComponentResource):
             engine="redis",
             user_id=args.user_id,
             user_name=args.username,
-            access_string=access_string(args.prefix),
+            access_string=closed(args.prefix) if args.suspended else access_string(args.prefix),
             authentication_mode={"type": "password", "passwords": [password.result]},
             tags=tags.aws(args.ownership, name=args.user_id),
             opts=child,

@@ -10,6 +10,10 @@ import pulumi
 from components.aws.workload_role import ANNOTATION, WorkloadRole, WorkloadRoleArgs
 from components.contracts import ObjectAccessArgs
 
+# It holds for credentials and presigned addresses that were given before as well, which closing the trust does not end:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html
+_NOTHING = {"Sid": "Suspended", "Effect": "Deny", "Action": "*", "Resource": "*"}
+
 
 class ObjectAccess(pulumi.ComponentResource):
     """An IAM role that reads, writes and lists below one prefix, and that only named service accounts can take."""
@@ -29,7 +33,8 @@ class ObjectAccess(pulumi.ComponentResource):
                 oidc_issuer=args.oidc_issuer,
                 oidc_provider=args.oidc_provider,
                 service_accounts=args.service_accounts,
-                statements=_statements(args),
+                statements=[_NOTHING] if args.suspended else _statements(args),
+                closed=args.suspended,
             ),
             pulumi.ResourceOptions(parent=self),
         )

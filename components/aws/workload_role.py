@@ -29,6 +29,8 @@ class WorkloadRoleArgs:
     """What the role may do; values may be outputs."""
     managed_policies: tuple[str, ...] = ()
     """ARNs of policies that AWS maintains."""
+    closed: bool = False
+    """Nobody may take the role for now."""
 
 
 class WorkloadRole(pulumi.ComponentResource):
@@ -48,7 +50,7 @@ class WorkloadRole(pulumi.ComponentResource):
             name=args.role_name,
             assume_role_policy=pulumi.Output.json_dumps(
                 pulumi.Output.all(args.oidc_issuer, args.oidc_provider).apply(
-                    lambda known: trust(known[0], known[1], subjects)
+                    lambda known: trust(known[0], known[1], subjects, closed=args.closed)
                 )
             ),
             max_session_duration=3600,
@@ -75,14 +77,15 @@ class WorkloadRole(pulumi.ComponentResource):
         self.register_outputs({"arn": self.arn})
 
 
-def trust(issuer: str, provider: str, subjects: list[str]) -> dict[str, Any]:
-    """The trust policy: `StringEquals`, so that no subject can hold a wildcard."""
+def trust(issuer: str, provider: str, subjects: list[str], *, closed: bool = False) -> dict[str, Any]:
+    """The trust policy: `StringEquals`, so that no subject can hold a wildcard. Closed, it lets nobody else in either:
+    there is no other statement, and a trust policy must have one."""
     host = issuer.removeprefix("https://")
     return {
         "Version": "2012-10-17",
         "Statement": [
             {
-                "Effect": "Allow",
+                "Effect": "Deny" if closed else "Allow",
                 "Principal": {"Federated": provider},
                 "Action": "sts:AssumeRoleWithWebIdentity",
                 "Condition": {"StringEquals": {f"{host}:sub": subjects, f"{host}:aud": AUDIENCE}},

@@ -46,6 +46,8 @@ class AccessArgs:
     viewer_groups: tuple[str, ...]
     service_account_annotations: pulumi.Input[Mapping[str, str]]
     """What the cloud wants on a service account to lend it a role."""
+    suspended: bool = False
+    """The roles are bound to nobody: tokens that were given before are worth nothing either."""
 
 
 class Access(pulumi.ComponentResource):
@@ -90,6 +92,8 @@ class Access(pulumi.ComponentResource):
                 ],
                 opts=child,
             )
+            if args.suspended:
+                continue
             rbac.RoleBinding(
                 f"{name}-{role}-binding",
                 metadata={"name": role, "namespace": args.namespace, "labels": labels},

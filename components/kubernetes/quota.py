@@ -16,11 +16,16 @@ CONTAINER_DEFAULT_REQUEST = {"cpu": "100m", "memory": "128Mi"}
 """For containers that ask for nothing themselves: with a quota on requests and limits they would be refused."""
 
 
+_NOTHING_RUNS = {"pods": "0", "count/jobs.batch": "0"}
+
+
 @dataclass(frozen=True)
 class QuotaArgs:
     ownership: Ownership
     namespace: pulumi.Input[str]
     size: WorkspaceSize
+    suspended: bool = False
+    """No pod and no job may begin. Those that run are not ended by a quota."""
 
 
 class Quota(pulumi.ComponentResource):
@@ -39,7 +44,7 @@ class Quota(pulumi.ComponentResource):
         self.quota = v1.ResourceQuota(
             f"{name}-quota",
             metadata={"name": "plan", "namespace": args.namespace, "labels": labels},
-            spec={"hard": hard_limits(args.size)},
+            spec={"hard": hard_limits(args.size) | (_NOTHING_RUNS if args.suspended else {})},
             opts=child,
         )
         self.limits = v1.LimitRange(

@@ -17,6 +17,7 @@ NAME = "runner"
 _HOME = "/var/lib/freehold"
 _ALIVE = f"{_HOME}/alive"
 _SILENT_SECONDS = 120
+_PORT = 8080
 # What runs gets so long to end by itself when a pod is told to stop, and its engine some time more to write its state.
 _DRAIN_SECONDS, _GRACE_SECONDS = 540, 600
 
@@ -89,7 +90,14 @@ class Runner(pulumi.ComponentResource):
 
 
 def _container(args: RunnerArgs) -> core.ContainerArgsDict:
-    options = {"cell": args.cell, "concurrency": args.concurrency, "drain": _DRAIN_SECONDS, "alive": _ALIVE}
+    options = {
+        "cell": args.cell,
+        "concurrency": args.concurrency,
+        "drain": _DRAIN_SECONDS,
+        "alive": _ALIVE,
+        "host": "0.0.0.0",
+        "port": _PORT,
+    }
     resources = {"cpu": args.cpu, "memory": args.memory}
     variables = {"FREEHOLD_HOME": _HOME, "HOME": _HOME, **args.environment}
     silent = f"import os, sys, time; sys.exit(time.time() - os.stat({_ALIVE!r}).st_mtime > {_SILENT_SECONDS})"
@@ -101,6 +109,12 @@ def _container(args: RunnerArgs) -> core.ContainerArgsDict:
         "env": [{"name": variable, "value": value} for variable, value in variables.items()],
         "resources": {"requests": resources, "limits": resources},
         "volume_mounts": [{"name": "home", "mount_path": _HOME}, {"name": "tmp", "mount_path": "/tmp"}],
+        "ports": [{"name": "http", "container_port": _PORT}],
+        "readiness_probe": {
+            "http_get": {"path": "/readyz", "port": "http"},
+            "period_seconds": 15,
+            "timeout_seconds": 12,
+        },
         "liveness_probe": {
             "exec_": {"command": ["python", "-c", silent]},
             "initial_delay_seconds": 60,

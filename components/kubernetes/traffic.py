@@ -25,6 +25,8 @@ class TrafficArgs:
     data_ports: pulumi.Input[Sequence[int]]
     service_cidr: pulumi.Input[str]
     """Addresses of the cluster's services; the first is the API server's."""
+    suspended: bool = False
+    """Nothing is let out or in."""
 
 
 class Traffic(pulumi.ComponentResource):
@@ -41,6 +43,8 @@ class Traffic(pulumi.ComponentResource):
     Other namespaces, nodes, the control plane's own addresses and the machine's metadata service stay out of reach. So
     would private endpoints of cloud services: who adds one, with its private name, lets workspaces reach its addresses
     here first.
+
+    Of a suspended workspace all stay denied: what may still run in it reaches nothing.
     """
 
     def __init__(self, name: str, args: TrafficArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -92,6 +96,8 @@ class Traffic(pulumi.ComponentResource):
                 ],
             },
         }
+        if args.suspended:
+            policies = {"default-deny": policies["default-deny"]}
         for policy, spec in policies.items():
             v1.NetworkPolicy(
                 f"{name}-{policy}",

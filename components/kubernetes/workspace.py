@@ -36,6 +36,8 @@ class WorkspaceArgs:
     """Environment variables; secret."""
     workloads: tuple[tuple[plans.Workload, pulumi.Input[str]], ...]
     """What to run, each with its image."""
+    suspended: bool = False
+    """All that holds data stays; nothing runs, and nobody may do anything in it."""
 
 
 class Workspace(pulumi.ComponentResource):
@@ -54,10 +56,10 @@ class Workspace(pulumi.ComponentResource):
             f"{name}-namespace", metadata={"name": args.namespace, "labels": labels | security}, opts=child
         )
         namespace = made.metadata.apply(lambda metadata: str(metadata["name"]))
-        quota = Quota(f"{name}-size", QuotaArgs(args.ownership, namespace, args.size), child)
+        quota = Quota(f"{name}-size", QuotaArgs(args.ownership, namespace, args.size, args.suspended), child)
         traffic = Traffic(
             f"{name}-traffic",
-            TrafficArgs(args.ownership, namespace, args.data_cidrs, args.data_ports, args.service_cidr),
+            TrafficArgs(args.ownership, namespace, args.data_cidrs, args.data_ports, args.service_cidr, args.suspended),
             child,
         )
         access = Access(
@@ -68,6 +70,7 @@ class Workspace(pulumi.ComponentResource):
                 operator_groups=args.operator_groups,
                 viewer_groups=args.viewer_groups,
                 service_account_annotations=args.service_account_annotations,
+                suspended=args.suspended,
             ),
             child,
         )
@@ -79,7 +82,8 @@ class Workspace(pulumi.ComponentResource):
             # A namespace with a quota counts its secrets.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[quota]),
         )
-        for workload, image in args.workloads:
+        # Left out and not scaled to nothing: its autoscaler owns the number of replicas, and they hold no data.
+        for workload, image in () if args.suspended else args.workloads:
             Workload(
                 f"{name}-{workload.name}",
                 WorkloadArgs(

@@ -21,6 +21,7 @@ from fleet.environments import Environment, real, sandboxed
 from fleet.program_host.client import ProgramHost
 from fleet.queue import Queue
 from fleet.registry import Registry
+from fleet.runner.health import Health, served
 from fleet.runner.loop import Pace, Runner
 from fleet.runner.work import TenantWork
 from fleet.state import read_state
@@ -36,8 +37,9 @@ _OPEN_PAUSE_SECONDS = 2.0
 class Process:
     """Opens the cell and runs, and opens it anew when its database has gone somewhere else."""
 
-    def __init__(self, home: Home, cell: str, target: Target, pace: Pace, alive: Path) -> None:
-        self._home, self._cell, self._target, self._pace, self._alive = home, cell, target, pace, alive
+    def __init__(self, home: Home, cell: str, target: Target, pace: Pace, alive: Path, health: Health) -> None:
+        self._home, self._cell, self._target, self._pace = home, cell, target, pace
+        self._alive, self._health = alive, health
         self._runner: Runner | None = None
         self._stopping = False
 
@@ -62,11 +64,12 @@ class Process:
         environment = self._environment()
         stack = environment.stack
         contract = environment.contract(read_state(stack.project, stack.name, stack.environment, stack.workdir))
-        # Each operation writes while its lease is renewed; the loop claims.
-        connections = 2 * self._pace.concurrency + 1
+        # Each operation writes while its lease is renewed; the loop claims; somebody asks for the queue's state.
+        connections = 2 * self._pace.concurrency + 2
         engine = control_database(contract, environment.engine, connections=connections)
         try:
             holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+            self._health.opened(engine)
             log = self._home.logs / f"program-{self._cell}-tenants.log"
             with ProgramHost("tenant", str(environment.config("cloud") or "aws"), log) as programs:
                 work = TenantWork(environment, Registry(engine), programs)
@@ -79,6 +82,7 @@ class Process:
                 self._runner.run()
         finally:
             self._runner = None
+            self._health.opened(None)
             engine.dispose()
 
     def _environment(self) -> Environment:
@@ -87,6 +91,7 @@ class Process:
 
     def _beat(self) -> None:
         self._alive.touch()
+        self._health.beat()
 
 
 def main() -> int:
@@ -100,6 +105,8 @@ def main() -> int:
     parser.add_argument("--poll", type=float, default=standard.poll, metavar="SECONDS")
     parser.add_argument("--drain", type=float, default=standard.drain, metavar="SECONDS")
     parser.add_argument("--alive", type=Path, help="a file that is touched while it lives, for a health check")
+    parser.add_argument("--host", default="127.0.0.1", help="where /healthz, /readyz and /metrics are")
+    parser.add_argument("--port", type=int, help="their port, 0 for any; left out, they are not served")
     options = parser.parse_args()
     configure("runner")
     home = Home.from_environment()
@@ -112,10 +119,20 @@ def main() -> int:
     )
     alive = options.alive or home.run / f"runner-{options.cell}.alive"
     alive.parent.mkdir(parents=True, exist_ok=True)
-    process = Process(home, options.cell, options.target, pace, alive)
+    health = Health(options.cell)
+    process = Process(home, options.cell, options.target, pace, alive, health)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, process.stop)
-    process.run()
+    if options.port is None:
+        process.run()
+        return 0
+    try:
+        with served(health, options.host, options.port) as port:
+            _log.info("serves", host=options.host, port=port)
+            process.run()
+    except FreeholdError as error:
+        print(error.line(), file=sys.stderr)
+        return error.exit_code
     return 0
 
 

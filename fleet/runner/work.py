@@ -50,7 +50,8 @@ class TenantWork:
         result = self._tenants(run).build(tenant)
 
         def record(connection: sa.Connection) -> None:
-            registry.applied(connection, tenant.id, tenant.desired_hash, version)
+            # As it was built: what was asked meanwhile has an operation of its own.
+            registry.applied(connection, tenant.id, tenant.desired_hash, version, suspended=tenant.suspended)
 
         return Done(Outcome.of(result).as_json(), record)
 

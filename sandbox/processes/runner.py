@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.home import Home
 from sandbox.processes.python_process import python_command, python_environment
+from sandbox.processes.site import Site
 from sandbox.supervisor.spec import NotReady, ProcessSpec
 
 KIND = "runner"
@@ -22,17 +22,29 @@ def runner_name(cell: str) -> str:
     return f"{KIND}-{cell}"
 
 
-def runner(home: Home, cell: str, after: Sequence[str]) -> ProcessSpec:
+def runner(site: Site, cell: str, after: Sequence[str]) -> ProcessSpec:
     """`after` are the processes that it works with: it is stopped before them."""
-    alive = home.run / f"{runner_name(cell)}.alive"
+    alive = site.home.run / f"{runner_name(cell)}.alive"
+    port, port_is_free = site.port(runner_name(cell))
+
+    def prepare() -> None:
+        alive.unlink(missing_ok=True)
+        port_is_free()
+
     return ProcessSpec(
         name=runner_name(cell),
         kind=KIND,
         instance=cell,
-        command=python_command("fleet.runner", "--cell", cell, "--target", "sandbox", "--alive", str(alive), *_PACE),
+        port=port,
+        command=python_command(
+            "fleet.runner",
+            *("--cell", cell, "--target", "sandbox", "--alive", str(alive), "--port", str(port)),
+            *_PACE,
+        ),
         environment={**python_environment(), **_of_user()},
         after=tuple(after),
-        prepare=lambda: alive.unlink(missing_ok=True),
+        prepare=prepare,
+        # Not /readyz: a database that starts later than it would otherwise have it restarted.
         check=lambda: _require_touched(alive),
     )
 

@@ -40,4 +40,4 @@ class Runners:
 
     async def _launch(self, cell: str) -> None:
         others = [one.spec.name for one in self._table.processes() if one.spec.kind != KIND]
-        await self._table.start([runner(self._site.home, cell, others)])
+        await self._table.start([runner(self._site, cell, others)])

@@ -1,7 +1,7 @@
 """What a subscription means for a tenant: pure functions, from what is known to what shall be.
 
-The runner can bring a tenant to another plan of its own tier. It can neither suspend nor move between tiers yet; so a
-subscription that ended, and a plan of another tier, change nothing: the event is kept, counted and left to a person.
+A tenant goes to another plan of its own tier, and is suspended while nothing of what it bought is paid for. The runner
+cannot move it between tiers yet: a plan of another tier is kept, counted and left to a person.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from enum import StrEnum
 
 from catalog.identifiers import check_tenant_id
 from catalog.plans import Blueprint, Plan, Tier
-from fleet.registry import Status, Tenant, Wanted
+from fleet.registry import Status, Suspension, Tenant, Wanted
 from services.billing.history import Condition, Step
 
 ENTITLED = frozenset({"active", "trialing", "past_due"})
 """Statuses in which a customer has what was bought; `past_due` is still being collected."""
+
+LAPSED = frozenset({"unpaid", "canceled", "paused"})
+"""Statuses in which Stripe has given up collecting, or the subscription is over."""
 
 BEFORE_PAYMENT = frozenset({"incomplete", "incomplete_expired"})
 """Statuses of a subscription whose first payment has not been made: nothing was bought yet."""
@@ -58,6 +61,16 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Account:
+    """What all the subscriptions of a tenant come to that its row has followed."""
+
+    billed: Standing | None
+    """The one whose plan counts."""
+    lapsed: bool
+    """Whether that one has ended, and nothing else of the tenant is paid for."""
+
+
+@dataclass(frozen=True)
 class Decision:
     """What an event comes to. `wanted` is what the tenant shall be from now on; None: as it is."""
 
@@ -94,6 +107,14 @@ def billed(standings: Iterable[Standing]) -> Standing | None:
     return max(naming, key=lambda one: (one.status in ENTITLED, one.began, one.subscription), default=None)
 
 
+def account(standings: Iterable[Standing]) -> Account:
+    """Of one tenant's subscriptions. One that names no plan that we know counts as paid for all the same."""
+    known = list(standings)
+    counts = billed(known)
+    paying = any(one.status in ENTITLED for one in known)
+    return Account(counts, counts is not None and counts.status in LAPSED and not paying)
+
+
 def known_tenant_id(text: str | None) -> str | None:
     """`text` where it is a tenant id, else None: metadata are written by people."""
     try:
@@ -103,18 +124,12 @@ def known_tenant_id(text: str | None) -> str | None:
 
 
 def decide(
-    now: Standing,
-    tenant: Tenant | None,
-    before: Standing | None,
-    after: Standing | None,
-    blueprint: Blueprint,
-    *,
-    is_latest: bool,
+    now: Standing, tenant: Tenant | None, before: Account, after: Account, blueprint: Blueprint, *, is_latest: bool
 ) -> Decision:
     """What an event of the subscription `now` means for its tenant.
 
-    `before` and `after` are what was and is billed, over all the tenant's subscriptions that its row has followed. The
-    tenant changes only where that changed: what a person set in between stays until the customer buys something else.
+    `before` and `after` are what was and is billed. The tenant changes only where that changed: what a person set in
+    between stays until the customer buys something else, stops paying or pays again.
     """
     if now.tenant is None:
         return Decision(State.UNMATCHED, "neither the subscription nor its customer has metadata.tenant_id")
@@ -124,24 +139,60 @@ def decide(
         return Decision(State.UNMATCHED, f"tenant {tenant.id} is one of {tenant.product}, not of {blueprint.name}")
     if tenant.status in (Status.DELETING, Status.DELETED):
         return Decision(State.UNMATCHED, f"tenant {tenant.id} is {tenant.status}")
-    changed = after is not None and (before is None or before.plan != after.plan)
-    if changed and after is not None and after.plan is not None and after.plan != tenant.plan:
-        plan = blueprint.plan(after.plan)
-        if plan.tier is not tenant.tier:
-            return Decision(
-                State.UNMATCHED, f"plan {plan.name} is of the {plan.tier} tier, the tenant of {tenant.tier}"
-            )
-        return Decision(State.APPLIED, f"plan {tenant.plan} -> {plan.name}", _on_plan(tenant, plan))
+    suspension = _suspension(tenant, before, after)
+    plan, refused = _next_plan(tenant, before, after, blueprint)
+    if plan is not None or suspension != tenant.suspended_for:
+        told = [f"plan {tenant.plan} -> {plan.name}"] if plan else []
+        if suspension != tenant.suspended_for:
+            told.append(f"subscription {now.status}: {'suspended, its data stays' if suspension else 'resumed'}")
+        state, reasons = (State.UNMATCHED, [refused, *told]) if refused else (State.APPLIED, told)
+        return Decision(state, "; ".join(reasons), _changed(tenant, plan, suspension))
+    if refused:
+        return Decision(State.UNMATCHED, refused)
     if not is_latest:
         return Decision(State.STALE, "a later event of the subscription is known")
     if now.problem is not None:
         return Decision(State.UNMATCHED, now.problem)
-    if now.status not in ENTITLED | BEFORE_PAYMENT and (after is None or after.status not in ENTITLED):
+    return _unchanged(now, tenant, after)
+
+
+def _suspension(tenant: Tenant, before: Account, after: Account) -> Suspension | None:
+    """A payment ends what the lack of one began, and nothing else; what a person suspended stays so."""
+    if before.lapsed == after.lapsed or tenant.suspended_for is Suspension.OPERATOR:
+        return tenant.suspended_for
+    return Suspension.PAYMENT if after.lapsed else None
+
+
+def _next_plan(tenant: Tenant, before: Account, after: Account, blueprint: Blueprint) -> tuple[Plan | None, str | None]:
+    """The plan that the tenant goes to, or why it cannot go to the one that is billed now."""
+    was = before.billed.plan if before.billed else None
+    name = after.billed.plan if after.billed else None
+    if name is None or name in (was, tenant.plan):
+        return None, None
+    plan = blueprint.plan(name)
+    if plan.tier is not tenant.tier:
+        return None, f"plan {plan.name} is of the {plan.tier} tier, the tenant of {tenant.tier}"
+    return plan, None
+
+
+def _unchanged(now: Standing, tenant: Tenant, after: Account) -> Decision:
+    paying = after.billed is not None and after.billed.status in ENTITLED
+    if now.status == "past_due":
+        return Decision(
+            State.APPLIED, f"past_due: Stripe still collects; the tenant keeps plan {tenant.plan} meanwhile"
+        )
+    if now.status in BEFORE_PAYMENT:
+        return Decision(State.APPLIED, f"{now.status}: nothing was bought; nothing to change")
+    if now.status in ENTITLED or paying:
+        return Decision(State.APPLIED, "nothing to change")
+    if not after.lapsed:
         return Decision(
             State.UNMATCHED,
             f"the subscription is {now.status}; the tenant keeps plan {tenant.plan} until it is decided",
         )
-    return Decision(State.APPLIED, "nothing to change")
+    is_now = {None: "not suspended: a person resumed it", Suspension.OPERATOR: "suspended by a person"}
+    told = is_now.get(tenant.suspended_for, "suspended")
+    return Decision(State.APPLIED, f"subscription {now.status}; the tenant is {told}")
 
 
 def _plan(condition: Condition, blueprint: Blueprint) -> tuple[Plan | None, str | None]:
@@ -159,8 +210,8 @@ def _plan(condition: Condition, blueprint: Blueprint) -> tuple[Plan | None, str 
     return plan, None
 
 
-def _on_plan(tenant: Tenant, plan: Plan) -> Wanted:
-    values = tenant.model_dump(include=set(Wanted.model_fields))
-    return Wanted.model_validate(
-        {**values, "plan": plan.name, "tier": plan.tier, "limits": plan.quota.model_dump(mode="json")}
-    )
+def _changed(tenant: Tenant, plan: Plan | None, suspension: Suspension | None) -> Wanted:
+    changes: dict[str, object] = {"suspended_for": suspension}
+    if plan is not None:
+        changes |= {"plan": plan.name, "tier": plan.tier, "limits": plan.quota.model_dump(mode="json")}
+    return tenant.wanted(**changes)

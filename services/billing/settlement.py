@@ -12,7 +12,7 @@ from fleet import operations, registry
 from fleet.operations import Kind
 from fleet.registry import Status, Tenant
 from services.billing import inbox
-from services.billing.effects import Standing, State, billed, decide, known_tenant_id, standing
+from services.billing.effects import Account, Standing, State, account, decide, known_tenant_id, standing
 from services.billing.event import (
     CUSTOMER_TYPES,
     HANDLED_TYPES,
@@ -132,9 +132,9 @@ class _Settlement:
                 and tenant.status not in (Status.DELETING, Status.DELETED)
             )
             now[name] = replace(now[name], settled=reached)
-            before = _billed_of(known, now[name].tenant)
+            before = _account_of(known, now[name].tenant)
             known[name] = now[name]
-            after = _billed_of(known, now[name].tenant)
+            after = _account_of(known, now[name].tenant)
             arrived = causes[name]
             latest = not arrived or now[name].latest in arrived
             decision = decide(now[name], tenant, before, after, self._blueprint, is_latest=latest)
@@ -176,15 +176,18 @@ class _Settlement:
         return tenants
 
     def _change(self, tenant: Tenant, wanted: registry.Wanted, cause: str) -> Tenant:
+        kind = Kind.UPDATE
+        if wanted.suspended != tenant.suspended:
+            kind = Kind.SUSPEND if wanted.suspended else Kind.RESUME
         registry.want(self._connection, wanted)
         operations.enqueue(
             self._connection,
             tenant.id,
-            Kind.UPDATE,
+            kind,
             idempotency_key=idempotency_key(cause, tenant.id),
             requester=REQUESTER,
             correlation_id=cause,
-            payload={"event": cause, "plan": wanted.plan},
+            payload={"event": cause, "plan": wanted.plan, "suspended": wanted.suspended},
         )
         return tenant.model_copy(update=wanted.model_dump(include=set(registry.Wanted.model_fields)))
 
@@ -220,8 +223,8 @@ class _Settlement:
         return conclusions
 
 
-def _billed_of(known: Mapping[str, Standing], tenant: str | None) -> Standing | None:
-    return billed(one for one in known.values() if one.tenant == tenant and one.settled)
+def _account_of(known: Mapping[str, Standing], tenant: str | None) -> Account:
+    return account(one for one in known.values() if one.tenant == tenant and one.settled)
 
 
 def _subject(event: Event) -> str | None:

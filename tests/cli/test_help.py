@@ -30,7 +30,8 @@ def test_the_commands_are_those_of_the_design() -> None:
         "", "up", "preview", "refresh", "destroy", "status", "doctor", "test",
         "sandbox", "sandbox start", "sandbox stop", "sandbox status", "sandbox env", "sandbox reset", "sandbox caught",
         "budget", "budget simulate", "budget show",
-        "tenant", "tenant create", "tenant list", "tenant show", "tenant plan", "tenant delete",
+        "tenant", "tenant create", "tenant list", "tenant show", "tenant plan", "tenant suspend", "tenant resume",
+        "tenant delete",
         "fleet", "fleet up", "fleet status",
     }  # fmt: skip
 

@@ -209,7 +209,9 @@ def objects(tenant: str, namespaces: tuple[str, ...]) -> ObjectAccessArgs:
     )
 
 
-def tenant(id: str, workspaces: tuple[str, ...] = ("default",), *, protect: bool = False) -> TenantWorkspaceArgs:
+def tenant(
+    id: str, workspaces: tuple[str, ...] = ("default",), *, protect: bool = False, suspended: bool = False
+) -> TenantWorkspaceArgs:
     return TenantWorkspaceArgs(
         ownership=tenant_ownership(id),
         cell="sandbox",
@@ -235,6 +237,7 @@ def tenant(id: str, workspaces: tuple[str, ...] = ("default",), *, protect: bool
             region="us-east-1",
         ),
         protect=protect,
+        suspended=suspended,
     )
 
 

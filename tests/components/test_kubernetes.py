@@ -218,6 +218,8 @@ def test_the_runner_has_time_to_stop_and_no_rights_in_kubernetes() -> None:
     writable = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert any(arguments["--alive"].startswith(f"{path}/") for path in writable)
     assert arguments["--alive"] in container["livenessProbe"]["exec"]["command"][-1]
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+    assert [str(port["containerPort"]) for port in container["ports"]] == [arguments["--port"]]
 
 
 @pytest.fixture(scope="module")

@@ -184,10 +184,10 @@ def test_builds_asked_before_a_run_began_end_with_it(database: sa.Engine, queue:
 
 
 def test_builds_do_not_end_with_one_before_something_else(database: sa.Engine, queue: Queue, view: QueueView) -> None:
-    first, suspend, last = (ask(database, "acme", kind) for kind in (Kind.UPDATE, Kind.SUSPEND, Kind.UPDATE))
+    first, rotate, last = (ask(database, "acme", kind) for kind in (Kind.UPDATE, Kind.ROTATE, Kind.UPDATE))
     queue.succeed(claim(queue), {}, nothing)
-    assert [state(view, one) for one in (first, suspend, last)] == [State.SUCCEEDED, State.QUEUED, State.QUEUED]
-    assert claim(queue).operation.id == suspend.id
+    assert [state(view, one) for one in (first, rotate, last)] == [State.SUCCEEDED, State.QUEUED, State.QUEUED]
+    assert claim(queue).operation.id == rotate.id
 
 
 def test_a_refused_build_ends_those_that_want_the_same(database: sa.Engine, queue: Queue, view: QueueView) -> None:

@@ -19,7 +19,7 @@ from tests.fleet.samples import CELL, add_tenants, ask
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 NAMES = ("acme", "beta", "zeta")
-KINDS = (Kind.CREATE, Kind.UPDATE, Kind.SUSPEND, Kind.DELETE)
+KINDS = (Kind.CREATE, Kind.UPDATE, Kind.SUSPEND, Kind.RESUME, Kind.ROTATE, Kind.DELETE)
 
 
 @dataclass

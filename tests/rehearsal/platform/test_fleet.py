@@ -59,11 +59,13 @@ def test_one_key_is_one_operation_and_nobody_need_wait(built: Freehold, database
         )
         assert other.returncode == 2
         assert "idempotency key press-1: it was used to create tenant hooli; choose another key" in other.stderr
+        # A suspended tenant is deleted as any other.
+        assert built.json("tenant", "suspend", "hooli", "--yes")["status"] == "suspended"
     finally:
         built.ok("tenant", "delete", "hooli", "--yes-delete-data", "hooli", "--yes")
     with database.connect() as connection:
         kinds = connection.scalars(sa.select(OPERATIONS.c.kind).where(OPERATIONS.c.tenant == "hooli")).all()
-    assert sorted(kinds) == ["create", "delete"]
+    assert sorted(kinds) == ["create", "delete", "suspend"]
 
 
 def test_fleet_up_runs_what_is_due_and_nothing_else(built: Freehold, database: sa.Engine) -> None:

@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from catalog import blueprints
 from fleet import migrations
-from fleet.registry import Registry, Wanted
+from fleet.registry import Registry, Suspension, Wanted
 from sandbox.home import CHECKOUT
 from sandbox.stripe_events import body_and_headers
 from services.billing import PATH, settings
@@ -71,6 +71,11 @@ class Books:
         found = self.registry.get(tenant)
         assert found is not None
         return found.plan
+
+    def suspended_for(self, tenant: str = "acme") -> Suspension | None:
+        found = self.registry.get(tenant)
+        assert found is not None
+        return found.suspended_for
 
     def operations(self) -> Sequence[tuple[Any, ...]]:
         """Tenant, kind, requester and correlation id of each, in the order of asking."""

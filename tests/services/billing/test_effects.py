@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleet.registry import Status
+from fleet.registry import Status, Suspension
 from sandbox.stripe_events import (
     Subscription,
     body_and_headers,
@@ -20,7 +20,7 @@ from sandbox.stripe_events import (
     plan_change,
     subscription_event,
 )
-from services.billing.effects import State
+from services.billing.effects import ENTITLED, State
 from services.billing.event import parse
 from services.billing.inbox import Arrival, store
 from tests.services.billing.bench import SECRET, Books, Inside, wanted
@@ -33,7 +33,6 @@ PRO = replace(STARTER, lookup_key="chronos-cloud.pro")
 CREATED = subscription_event("created", STARTER, id="evt_created", created=100)
 UPGRADED = subscription_event("updated", PRO, STARTER, id="evt_upgraded", created=200)
 DOWNGRADED = subscription_event("updated", STARTER, PRO, id="evt_downgraded", created=300)
-DELETED = subscription_event("deleted", replace(PRO, status="canceled"), id="evt_deleted", created=400)
 
 
 def test_a_plan_change_moves_the_tenant_and_asks_for_the_operation(webhook: Inside, books: Books) -> None:
@@ -47,7 +46,9 @@ def test_a_plan_change_moves_the_tenant_and_asks_for_the_operation(webhook: Insi
     )
     assert tenant.desired_hash == wanted("acme", "pro").desired_hash
     assert books.operations() == [("acme", "update", "billing", "evt_upgraded")]
-    assert books.rows("SELECT payload FROM operations") == [({"event": "evt_upgraded", "plan": "pro"},)]
+    assert books.rows("SELECT payload FROM operations") == [
+        ({"event": "evt_upgraded", "plan": "pro", "suspended": False},)
+    ]
     assert books.reason("evt_upgraded") == "plan starter -> pro"
     assert books.rows(
         "SELECT tenant, livemode, api_version, correlation_id FROM billing_inbox WHERE id = 'evt_upgraded'"
@@ -101,19 +102,6 @@ def test_a_plan_set_by_a_person_stays_until_another_is_bought(webhook: Inside, b
     assert (books.plan(), books.operations()) == ("pro", [])
 
 
-def test_an_ended_subscription_changes_nothing_and_is_told(webhook: Inside, books: Books) -> None:
-    """Neither suspension nor a move to the free plan is asked for: see docs/connect-stripe.md."""
-    webhook.state(UPGRADED)
-    assert webhook.state(DELETED) == "unmatched"
-    assert books.reason("evt_deleted") == "the subscription is canceled; the tenant keeps plan pro until it is decided"
-    assert (books.plan(), len(books.operations())) == ("pro", 1)
-    late = subscription_event("updated", STARTER, PRO, id="evt_late", created=500)
-    assert webhook.state(late) == "stale"
-    assert books.plan() == "pro"
-    assert books.rows("SELECT status FROM billing_subscriptions") == [("canceled",)]
-    assert webhook.counted("customer.subscription.deleted", "unmatched") == 1
-
-
 def test_the_end_of_an_old_subscription_beside_a_new_one(webhook: Inside, books: Books) -> None:
     webhook.state(CREATED)
     bought = replace(PRO, id="sub_2", began=STARTER.began + 60)
@@ -127,7 +115,8 @@ def test_the_end_of_an_old_subscription_beside_a_new_one(webhook: Inside, books:
 @pytest.mark.parametrize("status", ["incomplete", "incomplete_expired"])
 def test_nothing_is_given_before_the_first_payment(webhook: Inside, books: Books, status: str) -> None:
     asked = subscription_event("created", replace(PRO, status=status), id="evt_asked", created=100)
-    assert webhook.state(asked) == "unmatched" or books.reason("evt_asked") == "nothing to change"
+    assert webhook.state(asked) == "applied"
+    assert books.reason("evt_asked") == f"{status}: nothing was bought; nothing to change"
     assert (books.plan(), books.operations()) == ("starter", [])
     paid = subscription_event("updated", PRO, replace(PRO, status=status), id="evt_paid", created=101)
     assert webhook.state(paid) == "applied"
@@ -252,7 +241,13 @@ def test_any_order_and_repetition_brings_the_tenant_to_the_same(
         books.registry.want(wanted("acme"))
         for one in way:
             webhook.state(json.loads(json.dumps(one)))
-        ends.append(
-            (books.plan(), books.rows("SELECT id, status, plan, latest FROM billing_subscriptions ORDER BY id"))
-        )
+        known = books.rows("SELECT id, status, plan, latest FROM billing_subscriptions ORDER BY id")
+        ends.append((books.plan(), books.suspended_for(), known))
+        # Who changed the row has asked for it to be built.
+        kinds = [kind for _, kind, _, _ in books.operations() if kind != "update"]
+        assert kinds == ["suspend", "resume"] * (len(kinds) // 2) + ["suspend"] * (len(kinds) % 2)
+        assert len(kinds) % 2 == (books.suspended_for() is not None)
     assert ends[0] == ends[1]
+    paying = any(life.last.status in ENTITLED for life in histories)
+    lapsed = not paying and any(life.last_plan for life in histories)
+    assert ends[0][1] is (Suspension.PAYMENT if lapsed else None)

@@ -21,7 +21,7 @@ PLANS = ("starter", "pro")
 KEYS = st.sampled_from(
     [*(f"chronos-cloud.{plan}" for plan in PLANS), "chronos-cloud.enterprise", "chronos-cloud.gone", "else.pro"]
 )
-STATUSES = st.sampled_from(["active", "trialing", "past_due", "unpaid"])
+STATUSES = st.sampled_from(["active", "trialing", "past_due", "unpaid", "paused"])
 
 
 @dataclass(frozen=True)
