@@ -91,7 +91,7 @@ def check_account(environment: Environment, state: StackState | None, screen: Sc
 def build_archive(environment: Environment, screen: Screen) -> None:
     """Build what the platform's program only finds: the archive of the billing webhook, where the file asks for one."""
     chosen = environment.config("billing")
-    if not isinstance(chosen, dict):
+    if not chosen or not isinstance(chosen, dict):
         return
     from stacks import billing
 

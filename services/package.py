@@ -1,5 +1,8 @@
 """Builds a service's archive for Lambda: the same inputs give the same bytes, on whatever machine.
 
+(Whose Python compresses by zlib, as nearly all do: another library, such as zlib-ng, gives other bytes of the same
+content, and so one update of the function.)
+
     python -m services.package [FILE] [--authority PEM] [--architecture arm64|x86_64] [--python 3.13]
 
 Without FILE it is put into the user's cache, where the platform's program looks for it (`found`); `freehold up` and

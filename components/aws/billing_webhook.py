@@ -19,7 +19,7 @@ from components.naming import physical_name
 _PERIOD_SECONDS = 300
 _METRICS = "Freehold/Billing"
 _TIMEOUT_SECONDS = 20
-"""Longer than the service itself waits for its database, shorter than Stripe waits for an answer."""
+"""Longer than the service itself waits for its database. Who has given up by then sends the event again."""
 
 
 class BillingWebhook(pulumi.ComponentResource):
@@ -29,7 +29,8 @@ class BillingWebhook(pulumi.ComponentResource):
       signature, which the function checks before anything else; an HTTP API would add a hop and a price, and no check
     - a secret for the signing secrets, without a value: it is put in by hand, so that no state ever holds it
     - a role that may write its own log, read the two secrets, and be attached to the network
-    - a dead-letter queue for asynchronous calls (replays); Stripe's own are answered, and Stripe sends again itself
+    - a dead-letter queue for asynchronous calls, which are made by hand at most: a call by the address is synchronous,
+      what fails there is answered with 5xx, and Stripe sends it again
     - alarms: errors, throttled calls, answers of 5xx, dead letters, events without tenant or plan, events that wait
     """
 
@@ -140,8 +141,13 @@ class BillingWebhook(pulumi.ComponentResource):
                         "Effect": "Allow",
                         "Action": "kms:Decrypt",
                         "Resource": args.database_key,
+                        # For that secret only: the encryption context is the secret's ARN.
+                        # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
                         "Condition": {
-                            "StringEquals": {"kms:ViaService": f"secretsmanager.{args.place.region}.amazonaws.com"}
+                            "StringEquals": {
+                                "kms:EncryptionContext:SecretARN": args.database_secret,
+                                "kms:ViaService": f"secretsmanager.{args.place.region}.amazonaws.com",
+                            }
                         },
                     },
                     {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": letters},
@@ -175,7 +181,8 @@ class BillingWebhook(pulumi.ComponentResource):
     def _let_everybody_call(self, function: lambda_.Function) -> None:
         """By the address, and by nothing else.
 
-        Both are asked for since October 2025: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+        Both are asked for since October 2025: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html. The provider
+        adds the first by itself when it makes the address, outside of any state; this one is in it.
         """
         lambda_.Permission(
             f"{self._name}-by-address",

@@ -606,6 +606,13 @@ class TestBillingWebhook:
             "sqs:SendMessage",
         ]
         assert all(one["Resource"] != "*" for one in allowed)
+        (decrypt,) = (one for one in allowed if one["Action"] == "kms:Decrypt")
+        args = samples.billing_webhook()
+        assert decrypt["Resource"] == args.database_key
+        assert decrypt["Condition"]["StringEquals"] == {
+            "kms:EncryptionContext:SecretARN": args.database_secret,
+            "kms:ViaService": "secretsmanager.us-east-1.amazonaws.com",
+        }
 
     def test_it_lets_nobody_in_and_goes_out_to_the_database_and_by_tls(self) -> None:
         recording = declare(lambda: FunctionGuard("guard", samples.function_guard()))

@@ -43,13 +43,57 @@ def test_its_role_may_do_what_it_needs_and_on_named_things_only(built: Freehold,
     assert secrets == [contract["billing"]["signing_secret"], contract["database"]["control"]["admin_secret"]]
 
 
+def test_it_is_limited_and_is_told_of_secrets_by_reference_only(built: Freehold, function: dict[str, Any]) -> None:
+    made = function["Configuration"]
+    assert (made["Runtime"], made["Architectures"], made["Timeout"]) == ("python3.13", ["arm64"], 20)
+    assert function["Concurrency"] == {"ReservedConcurrentExecutions": 10}
+    contract = built.state().outputs["contract"]
+    assert made["Environment"]["Variables"] == {
+        "DATABASE_SECRET_ARN": contract["database"]["control"]["admin_secret"],
+        "FREEHOLD_PRODUCT": "chronos-cloud",
+        "PGSSLROOTCERT": "/var/task/database-authority.pem",
+        "STRIPE_LIVEMODE": "false",
+        "STRIPE_WEBHOOK_SECRET_ARN": contract["billing"]["signing_secret"],
+    }
+    secrets = client("secretsmanager", "us-east-1", built.variables)
+    assert not secrets.describe_secret(SecretId=contract["billing"]["signing_secret"]).get("VersionIdsToStages")
+
+
+def test_everybody_may_call_it_by_its_address_only(built: Freehold) -> None:
+    policy = client("lambda", "us-east-1", built.variables).get_policy(FunctionName=NAME)["Policy"]
+    statements = json.loads(policy)["Statement"]
+    assert {(one["Action"], json.dumps(one["Condition"])) for one in statements} == {
+        ("lambda:InvokeFunctionUrl", '{"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}}'),
+        ("lambda:InvokeFunction", '{"Bool": {"lambda:InvokedViaFunctionUrl": true}}'),
+    }
+
+
+def test_what_needs_somebody_is_counted_in_its_log(built: Freehold, function: dict[str, Any]) -> None:
+    group = function["Configuration"]["LoggingConfig"]["LogGroup"]
+    logs = client("logs", "us-east-1", built.variables)
+    (found,) = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert found["retentionInDays"] == 7
+    filters = logs.describe_metric_filters(logGroupName=group)["metricFilters"]
+    assert {(one["filterPattern"], one["metricTransformations"][0]["metricName"]) for one in filters} == {
+        ('{ $.state = "unmatched" }', f"{NAME}-unmatched"),
+        ('{ $.refused = "effect" }', f"{NAME}-waiting"),
+    }
+
+
 def test_dead_letters_and_alarms_are_there(built: Freehold, function: dict[str, Any]) -> None:
     letters = function["Configuration"]["DeadLetterConfig"]["TargetArn"]
     sqs = client("sqs", "us-east-1", built.variables)
     url = sqs.get_queue_url(QueueName=letters.rsplit(":", 1)[-1])["QueueUrl"]
     assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"] == {"QueueArn": letters}
     alarms = client("cloudwatch", "us-east-1", built.variables).describe_alarms(AlarmNamePrefix=NAME)["MetricAlarms"]
-    assert {"Errors", "Throttles", "Url5xxCount"} <= {one["MetricName"] for one in alarms}
+    assert {one["MetricName"] for one in alarms} == {
+        "Errors",
+        "Throttles",
+        "Url5xxCount",
+        "ApproximateNumberOfMessagesVisible",
+        f"{NAME}-unmatched",
+        f"{NAME}-waiting",
+    }
     topic = built.state().outputs["contract"]["alerts"]["topic_arn"]
     assert all(one["AlarmActions"] == [topic] for one in alarms)
 
