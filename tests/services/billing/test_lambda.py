@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import importlib
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -58,7 +60,17 @@ def invocation(
 
 
 @pytest.fixture
-def function(empty_database: sa.URL, books: Books, monkeypatch: pytest.MonkeyPatch) -> Any:
+def _loop() -> Iterator[None]:
+    """Mangum takes the thread's event loop and never closes it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture
+def function(_loop: None, empty_database: sa.URL, books: Books, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name, value in bench.environment(empty_database).items():
         monkeypatch.setenv(name, value)
     module = importlib.reload(lambda_entry)
