@@ -89,6 +89,18 @@ def check_account(environment: Environment, state: StackState | None, screen: Sc
     require_known_account(environment, state, str(identity["Account"]))
 
 
+def build_archive(environment: Environment, screen: Screen) -> None:
+    """Build what the platform's program only finds: the archive of the billing webhook, where the file asks for one."""
+    chosen = environment.config("billing")
+    if not chosen or not isinstance(chosen, dict):
+        return
+    from stacks import billing
+
+    authority = chosen.get("authority")
+    with screen.step("archive of the billing webhook"):
+        billing.build(authority if isinstance(authority, str) else None)
+
+
 class EngineMaker(Protocol):
     def __call__(self, stack: Stack, observe: Observer | None = None) -> Engine: ...
 

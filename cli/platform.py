@@ -63,7 +63,7 @@ def destroy(
 
 
 def _run(command: str, cell: str, target: Target, wait: float, programs: ProgramHost | None = None) -> None:
-    from cli.opening import check_account, engine_maker, open_environment, platform_state
+    from cli.opening import build_archive, check_account, engine_maker, open_environment, platform_state
     from fleet.events import tally
     from fleet.interrupts import Interrupts
 
@@ -80,6 +80,8 @@ def _run(command: str, cell: str, target: Target, wait: float, programs: Program
                 supervisor.stop_runner(cell)
                 supervisor.stop_webhook()
                 supervisor.stop_notifier()
+        if command == "preview":
+            build_archive(environment, screen)
         with screen.step(f"{command} {cell}") as step:
             make = engine_maker(environment, screen, Interrupts(), wait, programs)
             engine = make(environment.stack, step.observe)

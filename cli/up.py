@@ -84,7 +84,7 @@ def up(
 
 def _build(environment: Environment, screen: Screen, programs: ProgramHost, wait: float, *, yes: bool) -> Summary:
     from cli.following import Follower
-    from cli.opening import check_account, engine_maker, platform_state
+    from cli.opening import build_archive, check_account, engine_maker, platform_state
     from cli.rehearsal import Rehearsal
     from cli.summary import collect
     from fleet.control_database import control_database
@@ -100,6 +100,7 @@ def _build(environment: Environment, screen: Screen, programs: ProgramHost, wait
     interrupts = Interrupts()
     make = engine_maker(environment, screen, interrupts, wait, programs)
     with interrupts.caught(screen.tell):
+        build_archive(environment, screen)
         with screen.step(f"platform {environment.cell}") as step:
             platform = make(environment.stack, step.observe).up()
             step.result = tally(platform.progress.changes)

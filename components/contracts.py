@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import pulumi
 
@@ -163,6 +164,8 @@ class Postgres(Protocol):
     """Secret."""
     admin_secret: pulumi.Output[str]
     """Reference into the cloud's secret manager, not a secret itself."""
+    admin_key: pulumi.Output[str]
+    """The key that encrypts it (AWS: its ARN)."""
 
 
 @dataclass(frozen=True)
@@ -275,6 +278,62 @@ class Notifier(Protocol):
 
 
 @dataclass(frozen=True)
+class FunctionGuardArgs:
+    """What a function in the private network may reach."""
+
+    ownership: Ownership
+    function_name: str
+    network_id: pulumi.Input[str]
+    data_cidrs: tuple[str, ...]
+    """Where its databases are."""
+
+
+class FunctionGuard(Protocol):
+    security_group_id: pulumi.Output[str]
+    """What a database has to let in."""
+
+
+@dataclass(frozen=True)
+class BillingWebhookArgs:
+    """The function that takes billing events."""
+
+    ownership: Ownership
+    place: Place
+    function_name: str
+    archive: Path
+    """What `services.package` built for `architecture` and `runtime`."""
+    handler: str
+    architecture: Literal["arm64", "x86_64"]
+    runtime: str
+    livemode: bool
+    subnet_ids: tuple[pulumi.Input[str], ...]
+    """Private subnets with a way out: the function asks the secret manager."""
+    security_group_id: pulumi.Input[str]
+    """Of its `FunctionGuard`."""
+    database_secret: pulumi.Input[str]
+    """Reference to JSON: host, port, database, username, password."""
+    database_key: pulumi.Input[str]
+    """The key that encrypts it (AWS: its ARN)."""
+    authority: str
+    """Path, in the archive, of the certificates that vouch for the database's server."""
+    log_retention_days: int
+    concurrency: int
+    """Calls at a time at most, each with a connection to the control database. What is more is sent again by Stripe."""
+    recovery_days: int
+    """How long a deleted signing secret can be brought back; 0 deletes at once."""
+    alarm_topics: tuple[pulumi.Input[str], ...] = ()
+    """Topics that the cloud's alarms may publish to."""
+
+
+class BillingWebhook(Protocol):
+    """A public address for Stripe, and the secret that its signatures are checked by."""
+
+    url: pulumi.Output[str]
+    signing_secret: pulumi.Output[str]
+    """Reference into the cloud's secret manager; made without a value."""
+
+
+@dataclass(frozen=True)
 class CacheUserArgs:
     """One tenant's user in a shared Redis."""
 
@@ -358,6 +417,8 @@ class PlatformCloud:
     bucket: Callable[[str, BucketArgs, pulumi.ResourceOptions], Bucket]
     budget_alerts: Callable[[str, BudgetAlertsArgs, pulumi.ResourceOptions], BudgetAlerts]
     notifier: Callable[[str, NotifierArgs, pulumi.ResourceOptions], Notifier]
+    function_guard: Callable[[str, FunctionGuardArgs, pulumi.ResourceOptions], FunctionGuard]
+    billing_webhook: Callable[[str, BillingWebhookArgs, pulumi.ResourceOptions], BillingWebhook]
 
 
 @dataclass(frozen=True)

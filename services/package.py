@@ -1,8 +1,13 @@
 """Builds a service's archive for Lambda: the same inputs give the same bytes, on whatever machine.
 
-    python -m services.package FILE [--architecture arm64|x86_64] [--python 3.13]
+(Whose Python compresses by zlib, as nearly all do: another library, such as zlib-ng, gives other bytes of the same
+content, and so one update of the function.)
 
-Dependencies are wheels for the function's own platform, fetched by pip with their hashes checked, once a user.
+    python -m services.package [FILE] [--authority PEM] [--architecture arm64|x86_64] [--python 3.13]
+
+Without FILE it is put into the user's cache, where the platform's program looks for it (`found`); `freehold up` and
+`freehold preview` do that by themselves. Dependencies are wheels for the function's own platform, fetched by pip with
+their hashes checked, once a user.
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ import argparse
 import hashlib
 import io
 import platform
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -99,17 +105,29 @@ def build(target: Target, authority: bytes = b"") -> bytes:
 
 
 def built(target: Target, authority: bytes = b"") -> Path:
-    """The archive as a file in the user's cache, made once for the same inputs; its name tells its content."""
-    content = build(target, authority)
-    root = cache_root()
-    entry = root / "archives" / f"billing-{hashlib.sha256(content).hexdigest()[:16]}"
-    with locked(root, "archives", lambda: None):
-        if not (entry / "billing.zip").is_file():
-            entry.parent.mkdir(parents=True, exist_ok=True)
+    """The archive in the user's cache, made once for the same inputs. Raises FreeholdError where pip fails."""
+    path, root = _place(target, authority), cache_root()
+    with locked(root, "archives", lambda: print("waiting for another build of the archive", file=sys.stderr)):
+        if not path.is_file():
+            path.parent.parent.mkdir(parents=True, exist_ok=True)
             with staging(root, "archives") as staged:
-                (staged / "billing.zip").write_bytes(content)
-                publish(staged, entry)
-    return entry / "billing.zip"
+                (staged / path.name).write_bytes(build(target, authority))
+                publish(staged, path.parent)
+    return path
+
+
+def found(target: Target, authority: bytes = b"") -> Path | None:
+    """Where `built` put the archive of these inputs; None where it did not yet. Builds nothing."""
+    path = _place(target, authority)
+    return path if path.is_file() else None
+
+
+def _place(target: Target, authority: bytes) -> Path:
+    """A name for the inputs: sources, pinned dependencies, platform, certificates, and how they are put together."""
+    digest = hashlib.sha256("\0".join((*target.pip_flags, _REQUIREMENTS.read_text())).encode())
+    for name, content in sorted([*_own(), ("package", Path(__file__).read_bytes()), (AUTHORITY, authority)]):
+        digest.update(f"\0{name} {len(content)}\0".encode() + content)
+    return cache_root() / "archives" / f"billing-{digest.hexdigest()[:16]}" / "billing.zip"
 
 
 def _own() -> Iterator[tuple[str, bytes]]:
@@ -150,17 +168,23 @@ def _install(target: Target, folder: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, nargs="?")
+    parser.add_argument("--authority", type=Path, help="certificates that vouch for the database's server")
     parser.add_argument("--architecture", choices=sorted(_PLATFORMS), default=Target.architecture)
     parser.add_argument("--python", default=Target.python)
     asked = parser.parse_args()
     try:
-        content = build(Target(asked.architecture, asked.python))
+        authority = asked.authority.read_bytes() if asked.authority else b""
+        path = built(Target(asked.architecture, asked.python), authority)
+        if asked.file:
+            shutil.copyfile(path, asked.file)
+    except OSError as error:
+        print(f"services.package: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     except FreeholdError as error:
         print(error.line(), file=sys.stderr)
         return error.exit_code
-    asked.file.write_bytes(content)
-    print(f"{hashlib.sha256(content).hexdigest()}  {asked.file}")
+    print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {asked.file or path}")
     return 0
 
 

@@ -117,6 +117,12 @@ def _check_stack(settings: PlatformSettings | TenantSettings, stack: str) -> Non
                 where=f"Pulumi.{stack}.yaml",
                 mend="name the IAM roles and users that administer the cluster, the one that runs `up` among them",
             )
+        if environment_of(stack) != "sandbox" and settings.billing and not settings.billing.authority:
+            raise UsageError(
+                f"{_NAMESPACE}billing.authority: missing",
+                where=f"Pulumi.{stack}.yaml",
+                mend="name the file with the certificates of the database's authority (docs/connect-stripe.md)",
+            )
         return
     expected = f"tenant.{settings.tenant.cell}.{settings.tenant.id}"
     environment_of(settings.tenant.cell)

@@ -81,6 +81,13 @@ class AlertsContract(_Record):
     """None where nobody but the topic's own subscribers is told."""
 
 
+class BillingContract(_Record):
+    url: str
+    """Where Stripe sends its events."""
+    signing_secret: str
+    """Reference to the endpoint's signing secrets, with commas between; without a value until one is put there."""
+
+
 class BudgetContract(_Record):
     name: str
     limit: int
@@ -105,6 +112,8 @@ class PlatformContract(_Record):
     bucket: BucketContract
     alerts: AlertsContract
     budget: BudgetContract
+    billing: BillingContract | None = None
+    """None where the platform runs no billing webhook."""
 
 
 def validated(record: Mapping[str, Any]) -> dict[str, Any]:

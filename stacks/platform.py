@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 from pulumi_kubernetes import Provider as KubernetesProvider
 
 from components.contracts import (
+    BillingWebhook,
+    BillingWebhookArgs,
     BucketArgs,
     BudgetAlertsArgs,
     ClusterArgs,
+    FunctionGuardArgs,
     NetworkArgs,
     NodePool,
     NodeScalingArgs,
@@ -29,7 +33,8 @@ from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.naming import physical_name
 from components.shared_database import SharedDatabase, SharedDatabaseArgs
 from components.tags import Ownership
-from stacks import contract
+from services import package
+from stacks import billing, contract
 from stacks.clouds import platform_cloud
 from stacks.configuration import environment_of
 from stacks.settings import PlatformSettings, PostgresSettings
@@ -44,6 +49,7 @@ CONTROL_DATABASE = "control"
 
 def run(settings: PlatformSettings, cell: str) -> None:
     """Declares the platform of the cell (the stack's name) and exports its contract."""
+    archive = billing.archive(settings.billing) if settings.billing else None
     cloud = platform_cloud(settings.cloud)
     provider = cloud.provider(settings.cloud, settings.region)
     place = Place(cloud.account(provider), settings.region)
@@ -145,7 +151,22 @@ def run(settings: PlatformSettings, cell: str) -> None:
             with_nodes,
         )
 
-    def postgres(name: str, database: str, chosen: PostgresSettings) -> Postgres:
+    guard = None
+    if settings.billing:
+        guard = cloud.function_guard(
+            "billing-guard",
+            FunctionGuardArgs(
+                ownership=ownership,
+                function_name=named("billing"),
+                network_id=network.network_id,
+                data_cidrs=tuple(network.data_cidrs),
+            ),
+            opts,
+        )
+
+    def postgres(
+        name: str, database: str, chosen: PostgresSettings, clients: Mapping[str, pulumi.Input[str]] | None = None
+    ) -> Postgres:
         server = cloud.postgres(
             name,
             PostgresArgs(
@@ -161,7 +182,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
                 backup_retention_days=chosen.backup_retention_days,
                 network_id=network.network_id,
                 subnet_ids=tuple(network.data_subnet_ids),
-                client_security_groups={"nodes": cluster.security_group_id},
+                client_security_groups={"nodes": cluster.security_group_id, **(clients or {})},
                 protect=settings.protect,
                 client_cidrs=settings.network.operators,
             ),
@@ -175,7 +196,33 @@ def run(settings: PlatformSettings, cell: str) -> None:
         return server
 
     tenants = postgres("postgres", TENANTS_DATABASE, settings.postgres)
-    control = postgres("control", CONTROL_DATABASE, settings.control) if settings.control else None
+    functions = {"billing": guard.security_group_id} if guard else {}
+    control = postgres("control", CONTROL_DATABASE, settings.control, functions) if settings.control else None
+    webhook = None
+    if settings.billing and control and guard and archive:
+        webhook = cloud.billing_webhook(
+            "billing",
+            BillingWebhookArgs(
+                ownership=ownership,
+                place=place,
+                function_name=named("billing"),
+                archive=archive,
+                handler=package.HANDLER,
+                architecture=billing.TARGET.architecture,
+                runtime=billing.TARGET.runtime,
+                livemode=settings.billing.livemode,
+                subnet_ids=tuple(network.private_subnet_ids),
+                security_group_id=guard.security_group_id,
+                database_secret=control.admin_secret,
+                database_key=control.admin_key,
+                authority=package.AUTHORITY,
+                log_retention_days=settings.billing.log_retention_days,
+                concurrency=settings.billing.concurrency,
+                recovery_days=30 if settings.protect else 0,
+                alarm_topics=(budget.topic,),
+            ),
+            opts,
+        )
     notifier = None
     if settings.notifier and control:
         notifier = cloud.notifier(
@@ -274,9 +321,14 @@ def run(settings: PlatformSettings, cell: str) -> None:
         },
         "bucket": {"name": bucket.bucket_name, "arn": bucket.bucket, "kms_key_arn": bucket.key},
         "alerts": {"topic_arn": budget.topic, "notifier": _notifier(notifier) if notifier else None},
+        "billing": _billing(webhook) if webhook else None,
         "budget": {"name": budget.budget_name, "limit": settings.budget.monthly_usd},
     }
     pulumi.export(contract.OUTPUT, pulumi.Output.from_input(record).apply(contract.validated))
+
+
+def _billing(made: BillingWebhook) -> dict[str, Any]:
+    return {"url": made.url, "signing_secret": made.signing_secret}
 
 
 def _notifier(made: Notifier) -> dict[str, Any]:

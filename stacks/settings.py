@@ -164,6 +164,20 @@ class NotifierSettings(Settings):
         return image if image is None else pinned(image)
 
 
+class BillingSettings(Settings):
+    """That the platform runs the billing webhook."""
+
+    enabled: Literal[True] = True
+    livemode: bool
+    """Whether it takes the events of Stripe's live mode or those of test mode."""
+    authority: Annotated[str, Field(pattern=r"^[^/].*\.pem$")] | None = None
+    """File below the checkout with the certificates that vouch for the control database (AWS: RDS' bundle). The sandbox
+    alone may leave it out: its function is not run."""
+    concurrency: int = Field(default=10, ge=1, le=100)
+    """Events at a time at most, each with a connection to the control database."""
+    log_retention_days: LogRetention = 90
+
+
 class WorkloadSettings(Settings):
     image: Image
 
@@ -194,6 +208,13 @@ class PlatformSettings(Settings):
     bucket: BucketSettings = BucketSettings()
     budget: BudgetSettings
     notifier: NotifierSettings | None = None
+    billing: BillingSettings | None = None
+
+    @model_validator(mode="after")
+    def _billing_has_a_database(self) -> PlatformSettings:
+        if self.billing is not None and self.control is None:
+            raise ValueError("billing keeps its events in the control database: set control, or leave billing out")
+        return self
 
     @model_validator(mode="after")
     def _notifier_has_a_database(self) -> PlatformSettings:

@@ -6,54 +6,20 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pulumi
-from pulumi_aws import cloudwatch, ec2, iam, lambda_, secretsmanager, sqs, vpc
+from pulumi_aws import cloudwatch, iam, lambda_, secretsmanager, sqs
 
 from components import tags
 from components.aws.arn import arn, managed_policy
-from components.contracts import Place
+from components.contracts import BillingWebhookArgs
 from components.naming import physical_name
-from components.tags import Ownership
 
 _PERIOD_SECONDS = 300
+_METRICS = "Freehold/Billing"
 _TIMEOUT_SECONDS = 20
-"""Longer than the service itself waits for its database, shorter than Stripe waits for an answer."""
-
-
-@dataclass(frozen=True)
-class BillingWebhookArgs:
-    ownership: Ownership
-    place: Place
-    function_name: str
-    archive: Path
-    """What `services.package` built for `architecture` and `runtime`."""
-    handler: str
-    architecture: Literal["arm64", "x86_64"]
-    runtime: str
-    livemode: bool
-    network_id: pulumi.Input[str]
-    subnet_ids: tuple[pulumi.Input[str], ...]
-    """Private subnets with a way out: the function asks the secret manager."""
-    data_cidrs: tuple[str, ...]
-    """Where the control database is."""
-    database_port: pulumi.Input[int]
-    database_secret: pulumi.Input[str]
-    """Reference to JSON: host, port, database, username, password."""
-    database_key: pulumi.Input[str]
-    """ARN of the key that encrypts it."""
-    authority: str
-    """Path, in the archive, of the certificates that vouch for the database's server."""
-    log_retention_days: int
-    concurrency: int
-    """Calls at a time at most, each with a connection to the control database. What is more is sent again by Stripe."""
-    recovery_days: int
-    """How long a deleted signing secret can be brought back; 0 deletes at once."""
-    alarm_topics: tuple[pulumi.Input[str], ...] = ()
-    """Topics that CloudWatch may publish to."""
+"""Longer than the service itself waits for its database. Who has given up by then sends the event again."""
 
 
 class BillingWebhook(pulumi.ComponentResource):
@@ -63,15 +29,14 @@ class BillingWebhook(pulumi.ComponentResource):
       signature, which the function checks before anything else; an HTTP API would add a hop and a price, and no check
     - a secret for the signing secrets, without a value: it is put in by hand, so that no state ever holds it
     - a role that may write its own log, read the two secrets, and be attached to the network
-    - a dead-letter queue for asynchronous calls (replays); Stripe's own are answered, and Stripe sends again itself
-    - alarms: errors, throttled calls, answers of 5xx, dead letters, events that find no tenant or plan
+    - a dead-letter queue for asynchronous calls, which are made by hand at most: a call by the address is synchronous,
+      what fails there is answered with 5xx, and Stripe sends it again
+    - alarms: errors, throttled calls, answers of 5xx, dead letters, events without tenant or plan, events that wait
     """
 
     url: pulumi.Output[str]
     signing_secret: pulumi.Output[str]
     """Reference into the secret manager."""
-    security_group_id: pulumi.Output[str]
-    """What the database's own security group has to let in."""
 
     def __init__(self, name: str, args: BillingWebhookArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("freehold:aws:BillingWebhook", name, None, opts)
@@ -101,7 +66,6 @@ class BillingWebhook(pulumi.ComponentResource):
             tags=self._marks,
             opts=self._child,
         )
-        guard = self._guard()
         role, allowed = self._role(secret.arn, group.arn, letters.arn)
         function = lambda_.Function(
             f"{name}-function",
@@ -125,7 +89,7 @@ class BillingWebhook(pulumi.ComponentResource):
                     "FREEHOLD_PRODUCT": args.ownership.product,
                 }
             },
-            vpc_config={"subnet_ids": list(args.subnet_ids), "security_group_ids": [guard.id]},
+            vpc_config={"subnet_ids": list(args.subnet_ids), "security_group_ids": [args.security_group_id]},
             dead_letter_config={"target_arn": letters.arn},
             # The service writes JSON by itself.
             logging_config={"log_format": "Text", "log_group": group.name},
@@ -141,39 +105,7 @@ class BillingWebhook(pulumi.ComponentResource):
         # The address ends with a slash.
         self.url = pulumi.Output.concat(address.function_url, "webhooks/stripe")
         self.signing_secret = secret.arn
-        self.security_group_id = guard.id
-        self.register_outputs(
-            {"url": self.url, "signing_secret": self.signing_secret, "security_group_id": self.security_group_id}
-        )
-
-    def _guard(self) -> ec2.SecurityGroup:
-        """Nothing in; out to the database, and by TLS to AWS' own services."""
-        args = self._args
-        group = ec2.SecurityGroup(
-            f"{self._name}-guard",
-            name=physical_name(args.function_name, "function", limit=255),
-            description=f"Of the function {args.function_name}",
-            vpc_id=args.network_id,
-            tags=self._marks,
-            opts=self._child,
-        )
-        ways: list[tuple[str, str, pulumi.Input[int], str]] = [
-            (f"database-{index}", cidr, args.database_port, "To the control database")
-            for index, cidr in enumerate(args.data_cidrs)
-        ]
-        for way, cidr, port, description in [*ways, ("services", "0.0.0.0/0", 443, "To the secret manager")]:
-            vpc.SecurityGroupEgressRule(
-                f"{self._name}-to-{way}",
-                security_group_id=group.id,
-                cidr_ipv4=cidr,
-                ip_protocol="tcp",
-                from_port=port,
-                to_port=port,
-                description=description,
-                tags=self._marks,
-                opts=self._child,
-            )
-        return group
+        self.register_outputs({"url": self.url, "signing_secret": self.signing_secret})
 
     def _role(
         self, signing: pulumi.Output[str], log: pulumi.Output[str], letters: pulumi.Output[str]
@@ -209,8 +141,13 @@ class BillingWebhook(pulumi.ComponentResource):
                         "Effect": "Allow",
                         "Action": "kms:Decrypt",
                         "Resource": args.database_key,
+                        # For that secret only: the encryption context is the secret's ARN.
+                        # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
                         "Condition": {
-                            "StringEquals": {"kms:ViaService": f"secretsmanager.{args.place.region}.amazonaws.com"}
+                            "StringEquals": {
+                                "kms:EncryptionContext:SecretARN": args.database_secret,
+                                "kms:ViaService": f"secretsmanager.{args.place.region}.amazonaws.com",
+                            }
                         },
                     },
                     {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": letters},
@@ -244,7 +181,8 @@ class BillingWebhook(pulumi.ComponentResource):
     def _let_everybody_call(self, function: lambda_.Function) -> None:
         """By the address, and by nothing else.
 
-        Both are asked for since October 2025: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+        Both are asked for since October 2025: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html. The provider
+        adds the first by itself when it makes the address, outside of any state; this one is in it.
         """
         lambda_.Permission(
             f"{self._name}-by-address",
@@ -270,16 +208,21 @@ class BillingWebhook(pulumi.ComponentResource):
         self._alarm("answers", "AWS/Lambda", "Url5xxCount", of_function, "Events are not taken; Stripe sends again")
         visible = "ApproximateNumberOfMessagesVisible"
         self._alarm("letters", "AWS/SQS", visible, {"QueueName": letters.name}, "Dead letters", "Maximum")
-        space, metric = "Freehold/Billing", f"{self._args.function_name}-unmatched"
-        cloudwatch.LogMetricFilter(
-            f"{self._name}-unmatched",
-            name=metric,
-            log_group_name=log.name,
-            pattern='{ $.state = "unmatched" }',
-            metric_transformation={"name": metric, "namespace": space, "value": "1"},
-            opts=self._child,
-        )
-        self._alarm("unmatched-events", space, metric, {}, "Events find no tenant or plan: docs/connect-stripe.md")
+        # What the service logs: an event that nobody can use, and one that is stored and waits (`received`)
+        for what, pattern, description in (
+            ("unmatched", '{ $.state = "unmatched" }', "Events find no tenant or plan: docs/connect-stripe.md"),
+            ("waiting", '{ $.refused = "effect" }', "Events are stored without effect: docs/connect-stripe.md"),
+        ):
+            metric = f"{self._args.function_name}-{what}"
+            cloudwatch.LogMetricFilter(
+                f"{self._name}-{what}",
+                name=metric,
+                log_group_name=log.name,
+                pattern=pattern,
+                metric_transformation={"name": metric, "namespace": _METRICS, "value": "1"},
+                opts=self._child,
+            )
+            self._alarm(f"{what}-events", _METRICS, metric, {}, description)
 
     def _alarm(
         self,

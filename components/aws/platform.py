@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from components.aws import account
+from components.aws.billing_webhook import BillingWebhook
 from components.aws.bucket import Bucket
 from components.aws.budget_alerts import BudgetAlerts
 from components.aws.cluster import Cluster
 from components.aws.disks import disks
+from components.aws.function_guard import FunctionGuard
 from components.aws.network import Network
 from components.aws.node_scaling import NodeScaling
 from components.aws.notifier import Notifier
@@ -28,4 +30,6 @@ CLOUD = PlatformCloud(
     bucket=Bucket,
     budget_alerts=BudgetAlerts,
     notifier=Notifier,
+    function_guard=FunctionGuard,
+    billing_webhook=BillingWebhook,
 )

@@ -36,6 +36,7 @@ class Postgres(pulumi.ComponentResource):
     username: str
     password: pulumi.Output[str]
     admin_secret: pulumi.Output[str]
+    admin_key: pulumi.Output[str]
 
     def __init__(self, name: str, args: PostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("freehold:aws:Postgres", name, None, opts)
@@ -145,6 +146,7 @@ class Postgres(pulumi.ComponentResource):
         self.username = USERNAME
         self.password = pulumi.Output.secret(password.result)
         self.admin_secret = secret.reference
+        self.admin_key = around.key
         self.register_outputs(
             {
                 "identifier": self.identifier,

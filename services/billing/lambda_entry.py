@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from functools import cache
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from mangum import Mangum
 from prometheus_client import CollectorRegistry
@@ -14,20 +15,51 @@ from services.billing import settings
 from services.billing.application import Application, Metrics, Webhook
 from services.billing.receiver import Receiver
 
+_KEPT_SECONDS = 300
+"""Then the secrets are read anew: Lambda keeps a process for hours, and a secret that is rolled has to reach it. It is
+also sooner than AWS' network forgets a connection over which nothing was sent (350 seconds)."""
 
-@cache
-def _adapter() -> Mangum:
-    """Made at the first call, and kept for as long as Lambda keeps the process."""
+
+class _Service(NamedTuple):
+    until: float
+    adapter: Mangum
+    close: Callable[[], None]
+
+
+_service: _Service | None = None
+
+
+def _start() -> _Service:
     logs.configure("billing")
     told = settings.read(os.environ, settings.read_aws_secret)
     # Lambda gives a process one request at a time.
-    receiver = Receiver(told.engine(connections=1), told.blueprint)
+    engine = told.engine(connections=1)
+    receiver = Receiver(engine, told.blueprint)
     metrics = Metrics(CollectorRegistry(), receiver)
+
+    def close() -> None:
+        receiver.close()
+        engine.dispose()
+
     # The address is public: only the webhook is served, neither health nor metrics.
     app = Application(Webhook(receiver, told.secrets, livemode=told.livemode, metrics=metrics))
-    return Mangum(app, lifespan="off")
+    return _Service(time.time() + _KEPT_SECONDS, Mangum(app, lifespan="off"), close)
+
+
+def stop() -> None:
+    """What the next call needs is made anew."""
+    global _service
+    if _service is not None:
+        _service.close()
+        _service = None
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """What Lambda calls. A failure to start is the invocation's: Lambda answers 502, and Stripe sends again."""
-    return _adapter()(event, context)
+    global _service
+    # By the clock of the day: Lambda stops a process between calls.
+    if _service is not None and time.time() >= _service.until:
+        stop()
+    if _service is None:
+        _service = _start()
+    return _service.adapter(event, context)

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 
 from catalog.blueprints import load
-from components.aws.billing_webhook import BillingWebhook, BillingWebhookArgs
+from components.aws.billing_webhook import BillingWebhook
 from components.aws.bucket import Bucket
 from components.aws.budget_alerts import BudgetAlerts
 from components.aws.cache_user import CacheUser
@@ -18,6 +18,7 @@ from components.aws.cluster import Cluster
 from components.aws.cluster_addons import ClusterAddons, ClusterAddonsArgs
 from components.aws.enclosure import Enclosure, EnclosureArgs
 from components.aws.flow_logs import FlowLogs, FlowLogsArgs
+from components.aws.function_guard import FunctionGuard
 from components.aws.key import Key, KeyArgs
 from components.aws.network import Network
 from components.aws.node_group import NodeGroup, NodeGroupArgs
@@ -30,10 +31,12 @@ from components.aws.stored_secret import StoredSecret
 from components.aws.tenancy import CLOUD
 from components.aws.workload_role import WorkloadRole, WorkloadRoleArgs
 from components.contracts import (
+    BillingWebhookArgs,
     BucketArgs,
     BudgetAlertsArgs,
     CacheUserArgs,
     ClusterArgs,
+    FunctionGuardArgs,
     NetworkArgs,
     NodePool,
     NodeScalingArgs,
@@ -172,6 +175,15 @@ def notifier_deployment() -> NotifierDeploymentArgs:
     )
 
 
+def function_guard() -> FunctionGuardArgs:
+    return FunctionGuardArgs(
+        ownership=PLATFORM,
+        function_name="chronos-cloud-sandbox-billing",
+        network_id="vpc-1",
+        data_cidrs=("10.10.252.0/22",),
+    )
+
+
 def billing_webhook() -> BillingWebhookArgs:
     return BillingWebhookArgs(
         ownership=PLATFORM,
@@ -182,10 +194,8 @@ def billing_webhook() -> BillingWebhookArgs:
         architecture="arm64",
         runtime="python3.13",
         livemode=False,
-        network_id="vpc-1",
         subnet_ids=SUBNETS,
-        data_cidrs=("10.10.252.0/22",),
-        database_port=5432,
+        security_group_id="sg-billing",
         database_secret=f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:control",
         database_key=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k",
         authority="database-authority.pem",
@@ -273,6 +283,7 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
         name, AutoscalingArgs(tenant_ownership("acme"), "t-acme--default", "scheduler", "scheduler", 1, 3), opts
     ),
     BillingWebhook: lambda name, opts: BillingWebhook(name, billing_webhook(), opts),
+    FunctionGuard: lambda name, opts: FunctionGuard(name, function_guard(), opts),
     Bucket: lambda name, opts: Bucket(name, bucket(), opts),
     BudgetAlerts: lambda name, opts: BudgetAlerts(name, budget(), opts),
     Notifier: lambda name, opts: Notifier(name, notifier(), opts),

@@ -22,6 +22,7 @@ from components.aws.budget_alerts import BudgetAlerts
 from components.aws.cluster import Cluster
 from components.aws.cluster_addons import ADDONS
 from components.aws.disks import disks
+from components.aws.function_guard import FunctionGuard
 from components.aws.key import Key, KeyArgs
 from components.aws.network import Network
 from components.aws.node_group import ami_type
@@ -605,9 +606,16 @@ class TestBillingWebhook:
             "sqs:SendMessage",
         ]
         assert all(one["Resource"] != "*" for one in allowed)
+        (decrypt,) = (one for one in allowed if one["Action"] == "kms:Decrypt")
+        args = samples.billing_webhook()
+        assert decrypt["Resource"] == args.database_key
+        assert decrypt["Condition"]["StringEquals"] == {
+            "kms:EncryptionContext:SecretARN": args.database_secret,
+            "kms:ViaService": "secretsmanager.us-east-1.amazonaws.com",
+        }
 
     def test_it_lets_nobody_in_and_goes_out_to_the_database_and_by_tls(self) -> None:
-        recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))
+        recording = declare(lambda: FunctionGuard("guard", samples.function_guard()))
         assert not recording.of(INGRESS)
         out = [one.plain() for one in recording.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")]
         assert {(one["cidrIpv4"], one["fromPort"], one["toPort"]) for one in out} == {
@@ -635,10 +643,14 @@ class TestBillingWebhook:
             "Url5xxCount",
             "ApproximateNumberOfMessagesVisible",
             "chronos-cloud-sandbox-billing-unmatched",
+            "chronos-cloud-sandbox-billing-waiting",
         }
         assert all(one["alarmActions"] == list(samples.billing_webhook().alarm_topics) for one in alarms)
-        (filtered,) = recording.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")
-        assert filtered.plain()["metricTransformation"]["name"] == "chronos-cloud-sandbox-billing-unmatched"
+        filters = [one.plain() for one in recording.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")]
+        assert {(one["pattern"], one["metricTransformation"]["name"]) for one in filters} == {
+            ('{ $.state = "unmatched" }', "chronos-cloud-sandbox-billing-unmatched"),
+            ('{ $.refused = "effect" }', "chronos-cloud-sandbox-billing-waiting"),
+        }
 
     def test_the_code_the_limits_and_the_dead_letters(self) -> None:
         recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))

@@ -25,6 +25,7 @@ TOKENS = {
     "Access": "freehold:kubernetes:Access",
     "Autoscaling": "freehold:kubernetes:Autoscaling",
     "BillingWebhook": "freehold:aws:BillingWebhook",
+    "FunctionGuard": "freehold:aws:FunctionGuard",
     "Bucket": "freehold:aws:Bucket",
     "BudgetAlerts": "freehold:aws:BudgetAlerts",
     "CacheUser": "freehold:aws:CacheUser",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
 from errors import FreeholdError
-from stacks import contract, platform, tenant
+from stacks import billing, contract, platform, tenant
 from stacks.settings import PlatformSettings, TenantSettings
 from tests.components.recording import ACCOUNT, CANARY, Recording, Secret, declare, outside_secrets
 from tests.stacks.files import load, stack_file
@@ -38,6 +39,14 @@ ANSWERS = {
         "id": "id",
     },
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _archive() -> Iterator[None]:
+    """Some file stands for the webhook's archive: to build one takes pip."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(billing, "archive", lambda settings: Path(__file__))
+        yield
 
 
 def _settings(environment: str) -> PlatformSettings:
@@ -229,3 +238,21 @@ def test_what_runs_pods_comes_after_the_nodes_and_goes_before_them() -> None:
 def test_unknown_fields_of_a_newer_contract_are_passed_over() -> None:
     newer = {**_platform().exports["contract"], "colour": "red"}
     assert contract.read("sandbox", newer).cell == "sandbox"
+
+
+def test_the_control_database_alone_lets_the_billing_function_in() -> None:
+    recording = _platform()
+    (rule,) = (
+        one
+        for one in recording.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+        if "billing" in one.name
+    )
+    assert rule.name.startswith("control-")
+    function = recording.one("aws:lambda/function:Function").plain()
+    assert function["vpcConfig"]["securityGroupIds"] == [rule.plain()["referencedSecurityGroupId"]]
+
+
+def test_the_contract_tells_stripe_where_to_send() -> None:
+    made = contract.read("sandbox", _platform().exports["contract"]).billing
+    assert made is not None and made.url.endswith("webhooks/stripe")
+    assert contract.read("dev", _platform("dev").exports["contract"]).billing is None

@@ -8,8 +8,8 @@ from typing import Any
 
 from sandbox.processes.aws.determinism import deterministic
 
-EXTENDED = frozenset({"budgets", "ec2", "eks", "elasticache", "iam", "kms", "rds"})
-"""Services with a module of that name here; its `install` puts our operations in place of moto's routes."""
+EXTENDED = frozenset({"awslambda", "budgets", "ec2", "eks", "elasticache", "iam", "kms", "logs", "rds"})
+"""Services, as moto calls them, with a module here; its `install` puts our operations in place of moto's routes."""
 
 # Names that a request can ask for come from the request: they are remembered, not without bound.
 _REMEMBERED_HOSTS = 1000

@@ -1,4 +1,4 @@
-"""CloudWatch Logs: log groups."""
+"""CloudWatch Logs: log groups, and the metrics that are counted in them."""
 
 from __future__ import annotations
 
@@ -92,4 +92,43 @@ LOG_GROUP = AwsType(
     operations=("put_retention_policy", "delete_retention_policy", "disassociate_kms_key", "delete_log_group"),
 )
 
-TYPES = (LOG_GROUP,)
+_FILTER = {
+    "logGroupName": "logGroupName",
+    "metricTransformation": "metricTransformations",
+    "name": "filterName",
+    "pattern": "filterPattern",
+}
+
+METRIC_FILTER = AwsType(
+    token="aws:cloudwatch/logMetricFilter:LogMetricFilter",
+    kind=Kind.LIVE,
+    documentation=page("cloudwatch/logmetricfilter"),
+    note="Kept; nothing is counted",
+    service="logs",
+    autoname=Autoname("name", 512),
+    renames={
+        "metricTransformation.name": "metricName",
+        "metricTransformation.namespace": "metricNamespace",
+        "metricTransformation.value": "metricValue",
+    },
+    create=Call("put_metric_filter", _FILTER),
+    id_form="{name}",
+    import_form="{logGroupName}:{name}",
+    # PutMetricFilter overwrites a filter of this name.
+    probe=True,
+    replace_on=frozenset({"name", "logGroupName"}),
+    reads=(
+        Read(
+            "describe_metric_filters",
+            {"logGroupName": "{logGroupName}", "filterNamePrefix": "{name}"},
+            # An import gives both names.
+            "metricFilters[?filterName=='{id}' || join(':', [logGroupName, filterName])=='{id}'] | [0]",
+            _FILTER,
+        ),
+    ),
+    modifies=(Modify("put_metric_filter", _FILTER, whole=True),),
+    delete=Call("delete_metric_filter", fixed={"logGroupName": "{logGroupName}", "filterName": "{id}"}),
+    missing=("ResourceNotFoundException",),
+)
+
+TYPES = (LOG_GROUP, METRIC_FILTER)

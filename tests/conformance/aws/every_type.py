@@ -139,6 +139,28 @@ secret = aws.secretsmanager.Secret("secret", recovery_window_in_days=0, tags=tag
 version = aws.secretsmanager.SecretVersion("version", secret_id=secret.id, secret_string=PASSWORD)
 read_back = aws.secretsmanager.get_secret_version_output(secret_id=version.secret_id)
 
+# A function
+function = aws.lambda_.Function(
+    "function",
+    code=pulumi.AssetArchive({"handler.py": pulumi.StringAsset("def main(event, context): ...")}),
+    handler="handler.main",
+    runtime="python3.13",
+    role=role.arn,
+    vpc_config={"subnet_ids": subnet_ids, "security_group_ids": [group.id]},
+    dead_letter_config={"target_arn": queue.arn},
+    tags=tags,
+)
+aws.lambda_.Permission(
+    "callers", function=function.name, action="lambda:InvokeFunctionUrl", principal="*", function_url_auth_type="NONE"
+)
+aws.lambda_.FunctionUrl("address-of-function", function_name=function.name, authorization_type="NONE")
+aws.cloudwatch.LogMetricFilter(
+    "counted",
+    log_group_name=logs.name,
+    pattern="ERROR",
+    metric_transformation={"name": "errors", "namespace": "EveryType", "value": "1"},
+)
+
 # A cluster
 cluster = aws.eks.Cluster(
     "cluster",

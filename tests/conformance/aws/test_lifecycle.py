@@ -13,6 +13,7 @@ from tests.conformance.aws import (
     data_examples,
     ec2_examples,
     ec2_network_examples,
+    function_examples,
     iam_examples,
     queue_examples,
     storage_examples,
@@ -26,6 +27,7 @@ EXAMPLES: tuple[Example, ...] = (
     *storage_examples.EXAMPLES,
     *budget_examples.EXAMPLES,
     *queue_examples.EXAMPLES,
+    *function_examples.EXAMPLES,
     *cluster_examples.EXAMPLES,
     *data_examples.EXAMPLES,
 )

@@ -155,8 +155,8 @@ def test_what_aws_takes_is_taken(provider: AwsProvider, token: str, inputs: Mapp
 
 
 def test_a_type_in_no_table_is_named(provider: AwsProvider) -> None:
-    token = "aws:lambda/function:Function"
-    with pytest.raises(ProviderError, match=r"aws:lambda/function:Function: .* does not serve this type"):
+    token = "aws:dynamodb/table:Table"
+    with pytest.raises(ProviderError, match=r"aws:dynamodb/table:Table: .* does not serve this type"):
         provider.check(_resource(token), {}, None, b"seed")
     with pytest.raises(ProviderError, match=r"aws:ec2/getAmi:getAmi: .* does not serve this function"):
         provider.invoke("aws:ec2/getAmi:getAmi", {})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import importlib
 import json
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -57,12 +60,22 @@ def invocation(
 
 
 @pytest.fixture
-def function(empty_database: sa.URL, books: Books, monkeypatch: pytest.MonkeyPatch) -> Any:
+def _loop() -> Iterator[None]:
+    """Mangum takes the thread's event loop and never closes it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture
+def function(_loop: None, empty_database: sa.URL, books: Books, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name, value in bench.environment(empty_database).items():
         monkeypatch.setenv(name, value)
     module = importlib.reload(lambda_entry)
     yield module.handler
-    module._adapter.cache_clear()
+    module.stop()
 
 
 @pytest.mark.parametrize("domain", ["abc.lambda-url.us-east-1.on.aws", "abc.execute-api.us-east-1.amazonaws.com"])
@@ -85,6 +98,22 @@ def test_what_is_refused(function: Any, books: Books) -> None:
     assert function(invocation(body.decode(), headers, encoded=False, domain=domain), None)["statusCode"] == 400
     assert function(invocation("", headers, encoded=False, domain=domain, method="GET"), None)["statusCode"] == 405
     assert books.states() == {}
+
+
+def test_a_rolled_secret_is_seen_in_time(function: Any, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    rolled, domain = "whsec_the_one_after_it_was_rolled", "abc.lambda-url.us-east-1.on.aws"
+
+    def answered(event: dict[str, Any], secret: str) -> int:
+        body, headers = body_and_headers(event, secret)
+        return int(function(invocation(body.decode(), headers, encoded=False, domain=domain), None)["statusCode"])
+
+    assert answered(CREATED, SECRET) == 200
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", rolled)
+    assert (answered(CREATED, SECRET), answered(CREATED, rolled)) == (200, 400)
+    assert lambda_entry._service is not None
+    lambda_entry._service = lambda_entry._service._replace(until=time.time())
+    assert (answered(UPGRADED, SECRET), answered(UPGRADED, rolled)) == (400, 200)
+    assert books.plan() == "pro"
 
 
 def test_without_a_secret_it_does_not_start(function: Any, monkeypatch: pytest.MonkeyPatch) -> None:
