@@ -107,7 +107,9 @@ class EngineMaker(Protocol):
 
 def platform_program(cell: str, cloud: Cloud) -> ProgramHost:
     """The platform's program, whose import begins now, beside whatever comes before its first run."""
-    programs = ProgramHost("platform", str(cloud), Home.from_environment().logs / f"program-{cell}.log")
+    programs = ProgramHost(
+        "stacks.preload", "platform", str(cloud), log=Home.from_environment().logs / f"program-{cell}.log"
+    )
     programs.start()
     return programs
 

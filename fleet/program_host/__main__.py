@@ -1,8 +1,9 @@
-"""`python -m fleet.program_host --control FD --program tenant --cloud aws`: started by `client`, never by hand."""
+"""`python -m fleet.program_host --control FD stacks.preload tenant aws`: started by `client`, never by hand."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import socket
@@ -55,12 +56,10 @@ def _outlast(runs: Any) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="fleet.program_host", description=__doc__)
     parser.add_argument("--control", type=int, required=True, help="descriptor of the connection to who started it")
-    parser.add_argument("--program", required=True, choices=["platform", "tenant"])
-    parser.add_argument("--cloud", required=True)
+    parser.add_argument("preload", help="the module whose function `preload` imports the program")
+    parser.add_argument("arguments", nargs="*", help="what that function gets")
     options = parser.parse_args()
-    from stacks.preload import preload
-
-    preload(options.program, options.cloud)
+    importlib.import_module(options.preload).preload(*options.arguments)
     forks, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         from fleet.program_host.forker import Forker

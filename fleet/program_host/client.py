@@ -28,14 +28,16 @@ class _Started:
 
 
 class ProgramHost:
-    """A program (platform, tenant) on one cloud, imported once; used by any number of threads.
+    """A program that is imported once; used by any number of threads.
+
+    `module` has a function `preload` that imports it, and that gets `arguments`.
 
     Started by `start` or the first use, and anew where the program's files have changed or it has died. It ends by
     itself after the process that started it, and after the last engine it serves.
     """
 
-    def __init__(self, program: str, cloud: str, log: Path) -> None:
-        self._program, self._cloud, self._log = program, cloud, log
+    def __init__(self, module: str, *arguments: str, log: Path) -> None:
+        self._preload, self._log = (module, *arguments), log
         self._lock = threading.Lock()
         self._started: _Started | None = None
 
@@ -75,7 +77,9 @@ class ProgramHost:
                 return host, host.control.recv_bytes().decode()
             except (EOFError, OSError):
                 self._end()
-        raise FreeholdError(f"the host of the {self._program} program ended at its start", mend=f"see {self._log}")
+        raise FreeholdError(
+            f"the host of programs for `{' '.join(self._preload)}` ended at its start", mend=f"see {self._log}"
+        )
 
     def _ready(self) -> _Started:
         version = program_version()
@@ -83,7 +87,7 @@ class ProgramHost:
             self._end()
         if self._started is None:
             ours, theirs = Pipe()
-            arguments = ("--control", str(theirs.fileno()), "--program", self._program, "--cloud", self._cloud)
+            arguments = ("--control", str(theirs.fileno()), *self._preload)
             self._log.parent.mkdir(parents=True, exist_ok=True)
             with self._log.open("ab") as log:
                 process = subprocess.Popen(

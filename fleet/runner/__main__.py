@@ -71,7 +71,8 @@ class Process:
             holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
             self._health.opened(engine)
             log = self._home.logs / f"program-{self._cell}-tenants.log"
-            with ProgramHost("tenant", str(environment.config("cloud") or "aws"), log) as programs:
+            cloud = str(environment.config("cloud") or "aws")
+            with ProgramHost("stacks.preload", "tenant", cloud, log=log) as programs:
                 work = TenantWork(environment, Registry(engine), programs)
                 self._runner = Runner(
                     Queue(engine), work, cell=self._cell, holder=holder, pace=self._pace, beat=self._beat

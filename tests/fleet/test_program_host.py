@@ -120,7 +120,7 @@ def test_no_run_outlives_who_asked_for_it(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProgramHost]:
-    with ProgramHost("tenant", "aws", tmp_path_factory.mktemp("programs") / "log") as host:
+    with ProgramHost("stacks.preload", "tenant", "aws", log=tmp_path_factory.mktemp("programs") / "log") as host:
         yield host
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import yaml
+
+from fleet.program_host.client import ProgramHost
 
 Json = Any
 _TIMEOUT = 600.0
@@ -69,6 +75,12 @@ class Run:
         return self
 
 
+@functools.cache
+def sdks() -> ProgramHost:
+    """Has imported what the programs of tests import, once for this process."""
+    return ProgramHost("tests.rehearsal.sdks", log=Path(tempfile.mkdtemp(prefix="freehold-sdks-")) / "log")
+
+
 @dataclass
 class EngineProject:
     """A Pulumi project with one stack in a folder of its own.
@@ -90,8 +102,11 @@ class EngineProject:
         (self.folder / "Pulumi.yaml").write_text(json.dumps({"name": self.name, "runtime": runtime}))
         (self.folder / "__main__.py").write_text("")
         self.pulumi("stack", "init", self.stack).expect_ok()
-        for key, value in self.config.items():
-            self.pulumi("config", "set", key, value).expect_ok()
+        if self.config:
+            # The stack's own file as `stack init` has begun it: the salt of its passphrase is in there.
+            stack_file = self.folder / f"Pulumi.{self.stack}.yaml"
+            begun = yaml.safe_load(stack_file.read_text()) if stack_file.exists() else {}
+            stack_file.write_text(json.dumps({**begun, "config": dict(self.config)}))
 
     def program(self, text: str) -> None:
         """Replace the program."""
@@ -101,12 +116,12 @@ class EngineProject:
         """`pulumi up` without its preview; the program stays as it was where none is given."""
         if program is not None:
             self.program(program)
-        return self._operation("up", "--yes", "--skip-preview", *flags, environment=environment)
+        return self._programmed("up", "--yes", "--skip-preview", *flags, environment=environment)
 
     def preview(self, program: str | None = None, *flags: str) -> Run:
         if program is not None:
             self.program(program)
-        return self._operation("preview", *flags)
+        return self._programmed("preview", *flags)
 
     def refresh(self, *flags: str) -> Run:
         return self._operation("refresh", "--yes", "--skip-preview", *flags)
@@ -163,6 +178,10 @@ class EngineProject:
         seconds = time.perf_counter() - began
         lines = events.read_text().splitlines() if events is not None and events.exists() else []
         return Run(command, process.returncode, stdout, stderr, seconds, tuple(json.loads(line) for line in lines))
+
+    def _programmed(self, command: str, *flags: str, environment: Mapping[str, str] | None = None) -> Run:
+        with sdks().serving({**self.environment, **(environment or {})}) as address:
+            return self._operation(command, "--client", address, *flags, environment=environment)
 
     def _operation(self, *command: str, environment: Mapping[str, str] | None = None) -> Run:
         events = self.folder / "events.jsonl"
