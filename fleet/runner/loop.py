@@ -145,11 +145,11 @@ class Runner:
         except Interrupted as error:
             if run.lost:
                 return "abandoned", {"reason": "lease lost"}
-            _written(lambda: queue.hand_back(claim))
+            _written(run, lambda: queue.hand_back(claim))
             return "handed-back", {"reason": error.line()}
         except Superseded as error:
             reason = error.line()
-            _written(lambda: queue.cancel_claimed(claim, reason))
+            _written(run, lambda: queue.cancel_claimed(claim, reason))
             return "cancelled", {"reason": reason}
         except TransientError as error:
             return self._tried(run, error.line())
@@ -158,7 +158,7 @@ class Runner:
         except Exception as error:
             _log.exception("defect", operation=str(run.operation.id), tenant=run.operation.tenant)
             return self._given_up(run, f"a defect of the runner: {type(error).__name__}: {error}".splitlines()[0])
-        _written(lambda: queue.succeed(claim, done.result, done.record))
+        _written(run, lambda: queue.succeed(claim, done.result, done.record))
         return "succeeded", {"changes": done.result.get("changes")}
 
     def _tried(self, run: Run, error: str) -> tuple[str, dict[str, object]]:
@@ -167,11 +167,11 @@ class Runner:
             return self._given_up(run, f"given up after {failures} failures: {error}")
         delay = backoff.delay(failures)
         tenant = run.operation.tenant
-        _written(lambda: self._queue.retry(run.claim, error, delay, lambda c: registry.troubled(c, tenant, error)))
+        _written(run, lambda: self._queue.retry(run.claim, error, delay, lambda c: registry.troubled(c, tenant, error)))
         return "to-be-retried", {"error": error, "failures": failures, "in_seconds": round(delay, 1)}
 
     def _given_up(self, run: Run, error: str) -> tuple[str, dict[str, object]]:
-        _written(lambda: self._queue.fail(run.claim, error, _refused(run, error)))
+        _written(run, lambda: self._queue.fail(run.claim, error, _refused(run, error)))
         return "failed", {"error": error}
 
 
@@ -181,8 +181,9 @@ def _refused(run: Run, error: str) -> Record:
     return lambda connection: write(connection, run.operation.tenant, error)
 
 
-def _written(write: Callable[[], None]) -> None:
-    """Through a restart of the database. Raises what it says after that."""
+def _written(run: Run, write: Callable[[], None]) -> None:
+    """What came of the run, through a restart of the database. Raises what it says after that."""
+    run.concluding = True
     for left in reversed(range(_WRITES)):
         try:
             return write()

@@ -32,12 +32,13 @@ class Run:
     """What the work knows of its operation, and tells of itself. Within it, the lease is renewed by a thread.
 
     `interrupts.count` is raised when the work is to stop; `lost` says that it is because another may have it now.
+    `concluding` says that what came of it is being written: with that the lease ends, and is no more lost.
     """
 
     def __init__(self, queue: Queue, claim: Claim, *, lease_seconds: float, heartbeat_seconds: float) -> None:
         self.claim = claim
         self.interrupts = Interrupts()
-        self.lost = False
+        self.lost = self.concluding = False
         self._queue = queue
         self._lease, self._heartbeat = lease_seconds, heartbeat_seconds
         self._progress: Mapping[str, Any] | None = None
@@ -74,7 +75,8 @@ class Run:
             try:
                 self._queue.renew(self.claim, self._lease, self._progress)
             except LeaseLost:
-                self._stop("lease-lost")
+                if not self.concluding:
+                    self._stop("lease-lost")
                 return
             except sa.exc.SQLAlchemyError as error:
                 _log.warning("lease-not-renewed", operation=str(self.operation.id), error=str(error).splitlines()[0])

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from fleet.backoff import Backoff
 from fleet.events import Progress
 from fleet.interrupts import Interrupted
 from fleet.operations import OPERATIONS, Kind, Operation, State
-from fleet.queue import Queue
+from fleet.queue import Claim, Queue, Record
 from fleet.queue_view import QueueView
 from fleet.registry import Registry, Status, Tenant
 from fleet.runner.loop import Pace, Runner, Superseded
@@ -65,8 +66,8 @@ def raising(error: Exception) -> Callable[[Run], None]:
 
 
 @contextmanager
-def running(database: sa.Engine, work: Scripted, pace: Pace = PACE) -> Iterator[Runner]:
-    runner = Runner(Queue(database), work, cell=CELL, holder="one", pace=pace)
+def running(database: sa.Engine, work: Scripted, pace: Pace = PACE, queue: type[Queue] = Queue) -> Iterator[Runner]:
+    runner = Runner(queue(database), work, cell=CELL, holder="one", pace=pace)
     thread = threading.Thread(target=runner.run)
     thread.start()
     try:
@@ -265,6 +266,22 @@ def test_one_that_lost_its_lease_is_stopped_and_writes_nothing(database: sa.Engi
     now = QueueView(database).get(asked.id)
     assert now is not None
     assert (now.state, now.lease_holder) == (State.RUNNING, "another")
+
+
+class Lingering(Queue):
+    """Returns late from what it has committed."""
+
+    def succeed(self, claim: Claim, result: Mapping[str, Any], record: Record) -> None:
+        super().succeed(claim, result, record)
+        time.sleep(5 * PACE.heartbeat)
+
+
+def test_a_renewal_after_the_end_takes_no_lease_for_lost(database: sa.Engine) -> None:
+    add_tenants(database, "acme")
+    with structlog.testing.capture_logs() as lines, running(database, Scripted({}), queue=Lingering):
+        assert ended(database, ask(database, "acme")).state is State.SUCCEEDED
+        until(lambda: len(lines) >= 2)
+    assert [line["event"] for line in lines] == ["operation-begun", "operation-succeeded"]
 
 
 def test_every_line_carries_the_correlation_id(database: sa.Engine) -> None:
