@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fleet.registry import Registry, Tenant
     from fleet.targets import Target
     from fleet.tenant_requests import Requests
+    from fleet.wishes import Wishes
     from stacks.contract import PlatformContract
 
 
@@ -38,16 +39,17 @@ class Cell:
         return Registry(self.database)
 
     @property
-    def requests(self) -> Requests:
-        from fleet.tenant_requests import Requests
+    def wishes(self) -> Wishes:
         from fleet.wishes import Wishes
 
-        return Requests(
-            self.database,
-            Wishes(
-                self.environment.cell, self.contract.product, self.contract.region, self.environment.tenants_maximum
-            ),
-        )
+        contract, environment = self.contract, self.environment
+        return Wishes(environment.cell, contract.product, contract.region, environment.tenants_maximum)
+
+    @property
+    def requests(self) -> Requests:
+        from fleet.tenant_requests import Requests
+
+        return Requests(self.database, self.wishes)
 
     @property
     def view(self) -> QueueView:

@@ -1,0 +1,90 @@
+"""Where the processors' time goes: seconds by what a process is, over all processes below some roots."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+_PAUSE_SECONDS = 0.2
+_ROLES: Mapping[str, Callable[[str], bool]] = {
+    "policy pack": lambda line: "policy" in line,
+    "pip list": lambda line: " pip " in f"{line} " and " list" in line,
+    "language host": lambda line: "pulumi-language-python" in line and "pulumi-language-python-exec" not in line,
+    "program": lambda line: "pulumi-language-python-exec" in line,
+    "program (imported once, forked)": lambda line: "fleet.program_host" in line,
+    "engine": lambda line: line.startswith("pulumi ") or "/pulumi " in line,
+    "runner": lambda line: "fleet.runner" in line,
+    "providers": lambda line: "sandbox.providers" in line or "pulumi-resource-" in line,
+    "AWS endpoint": lambda line: "sandbox.processes" in line or "moto" in line,
+    "Kubernetes": lambda line: any(name in line for name in ("kube-", "etcd", "kwok")),
+    "Postgres": lambda line: line.startswith("postgres") or "/postgres" in line,
+    "Redis": lambda line: "redis-server" in line,
+    "supervisor": lambda line: "sandbox.supervisor" in line,
+}
+"""What a process is by its command line; the first that matches."""
+
+
+def role(line: str) -> str:
+    """What the process with this command line is."""
+    return next((name for name, matches in _ROLES.items() if matches(line)), "other")
+
+
+class Profile:
+    """Adds up the time of `roots` and of all that descends from them while it is entered.
+
+    It looks a few times a second, so what a process does after the last look at it is missed: read it as a lower bound.
+    """
+
+    def __init__(self, roots: Sequence[int]) -> None:
+        self._roots = roots
+        self._before: dict[tuple[int, float], float] = {}
+        self._now: dict[tuple[int, float], tuple[str, float]] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._look()
+        self._before = {key: seconds for key, (_, seconds) in self._now.items()}
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
+
+    @property
+    def seconds(self) -> Counter[str]:
+        """By what a process is."""
+        total: Counter[str] = Counter()
+        for key, (line, seconds) in self._now.items():
+            total[role(line)] += seconds - self._before.get(key, 0.0)  # type: ignore[assignment]
+        return total
+
+    def _watch(self) -> None:
+        while not self._over.wait(_PAUSE_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        for process in self._processes():
+            try:
+                with process.oneshot():
+                    times, line = process.cpu_times(), " ".join(process.cmdline())
+                    key = (process.pid, process.create_time())
+            except psutil.Error:
+                continue
+            if line:
+                self._now[key] = (line, times.user + times.system)
+
+    def _processes(self) -> Iterator[psutil.Process]:
+        for root in self._roots:
+            try:
+                process = psutil.Process(root)
+                yield from (process, *process.children(recursive=True))
+            except psutil.Error:
+                continue

@@ -1,0 +1,155 @@
+"""New tenants by the runner against `xargs -P` of `pulumi up`, one for each tenant.
+
+    python -m benchmarks.tenants [--tenants 50] [--batches 2] [--at-once 4]
+
+It starts a sandbox of its own with a platform. Each batch makes as many tenants in both ways, turn about; half of them
+are on starter, half on pro. By hand, a stack is made (`pulumi stack init`) and updated under the policies (`pulumi up
+--policy-pack`), which is what an operation does; their configuration lies there already, the runner writes it. Both
+run as many at once. The runner's start and its program's import are in its time. Prints seconds, the ratio (goal: by
+the runner three times as fast), and for both ways where the processors' time went.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.processor_time import Profile
+from catalog.identifiers import tenant_stack
+from cli.cell import Cell, open_cell
+from fleet import tenant_folders
+from fleet.environments import POLICIES
+from fleet.operations import State
+from fleet.targets import Target
+from fleet.tenant_requests import Asker
+from fleet.wishes import Request
+from sandbox.home import CHECKOUT, Home
+from sandbox.supervisor import pidfile
+from sandbox.toolchain import ensure
+from tests.temporary_sandbox import temporary_sandbox, without_chosen_ports
+
+_CELL = "sandbox"
+_GOAL = 3.0
+_BY_HAND = """
+cd "$1/$2" && stack="$3$2"
+{ pulumi stack init "$stack" --no-select --non-interactive &&
+  pulumi up --yes --non-interactive --policy-pack "$4" --stack "$stack"; } > log 2>&1
+"""
+
+
+@dataclass
+class Way:
+    """One of the two, over all batches."""
+
+    name: str
+    seconds: float = 0.0
+    profiles: list[Profile] = field(default_factory=list)
+
+    def report(self, tenants: int) -> None:
+        total = sum((profile.seconds for profile in self.profiles[1:]), self.profiles[0].seconds)
+        print(f"\n{self.name}: {self.seconds:.1f} s, {self.seconds / tenants:.2f} s a tenant")
+        for role, seconds in total.most_common():
+            if seconds / tenants >= 0.005:
+                print(f"  {role:34} {seconds / tenants:6.2f} CPU s a tenant")
+        print(f"  {'together':34} {sum(total.values()) / tenants:6.2f}")
+
+
+def requests(prefix: str, count: int) -> list[Request]:
+    return [Request(f"{prefix}{number}", "starter" if number % 2 else "pro") for number in range(count)]
+
+
+def by_runner(cell: Cell, way: Way, wanted: Iterable[Request], at_once: int, roots: Sequence[int]) -> None:
+    asked = [cell.requests.create(one, Asker("benchmark")) for one in wanted]
+    line = [sys.executable, "-m", "fleet.runner", "--cell", _CELL, "--target", "sandbox"]
+    log = cell.environment.home.logs / "benchmark-runner.log"
+    began = time.perf_counter()
+    with log.open("ab") as out:
+        runner = subprocess.Popen([*line, "--concurrency", str(at_once)], cwd=CHECKOUT, stdout=out, stderr=out)
+    try:
+        with Profile([*roots, runner.pid]) as profile:
+            while True:
+                now = [found for one in asked if (found := cell.view.get(one.id)) is not None]
+                if all(one.ended for one in now):
+                    break
+                if runner.poll() is not None:
+                    raise SystemExit(f"the runner ended; see {log}")
+                time.sleep(0.2)
+            way.seconds += time.perf_counter() - began
+    finally:
+        runner.terminate()
+        runner.wait()
+    failed = [one for one in now if one.state is not State.SUCCEEDED]
+    if failed:
+        raise SystemExit(f"{len(failed)} of {len(now)} operations failed: {failed[0].error}")
+    way.profiles.append(profile)
+
+
+def by_hand(cell: Cell, way: Way, wanted: Iterable[Request], at_once: int, roots: Sequence[int]) -> None:
+    environment, names = cell.environment, []
+    for request in wanted:
+        tenant = cell.registry.add(cell.wishes.wanted(request))
+        tenant_folders.prepare(environment, tenant, tenant_folders.configuration(environment, tenant))
+        names.append(tenant.id)
+    folder = tenant_folders.folder(environment, names[0]).parent
+    prefix = tenant_stack(_CELL, names[0]).removesuffix(names[0])
+    line = ["xargs", "-P", str(at_once), "-I", "{}", "sh", "-c", _BY_HAND, "sh", str(folder), "{}", prefix]
+    began = time.perf_counter()
+    xargs = subprocess.Popen([*line, str(POLICIES)], env=environment.engine, stdin=subprocess.PIPE, text=True)
+    with Profile([*roots, xargs.pid]) as profile:
+        xargs.communicate("\n".join(names))
+    if xargs.returncode != 0:
+        logs = [text for name in names if "error:" in (text := (folder / name / "log").read_text())]
+        raise SystemExit(f"xargs exited with {xargs.returncode}\n{logs[0] if logs else ''}")
+    way.seconds += time.perf_counter() - began
+    way.profiles.append(profile)
+
+
+def measure(home: Home, asked: argparse.Namespace) -> bool:
+    """Whether the goal is met."""
+    variables = {**without_chosen_ports(), "FREEHOLD_HOME": str(home.root)}
+    subprocess.run([sys.executable, "-m", "cli", "up"], cwd=CHECKOUT, env=variables, check=True, capture_output=True)
+    os.environ["FREEHOLD_HOME"] = str(home.root)
+    runner, hand = Way("by the runner"), Way(f"by hand: xargs -P {asked.at_once}, pulumi up")
+    size = asked.tenants // asked.batches
+    with open_cell(_CELL, Target.SANDBOX) as cell:
+        supervisor = cell.environment.home
+        roots = [identity.pid for file in supervisor.run.glob("*.pid") if (identity := pidfile.read(file))]
+        _stop_services(home)
+        for batch in range(asked.batches):
+            turns = [(by_runner, runner, "r"), (by_hand, hand, "h")]
+            for do, way, letter in turns if batch % 2 == 0 else reversed(turns):
+                do(cell, way, requests(f"{letter}{batch}-", size), asked.at_once, roots)
+                print(f"batch {batch + 1}, {size} tenants {way.name}: {way.seconds:.1f} s so far", flush=True)
+    for way in (runner, hand):
+        way.report(size * asked.batches)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    ratio = hand.seconds / runner.seconds
+    print(f"\nratio: {ratio:.2f} times as fast by the runner (goal: {_GOAL:.0f}); load {load}")
+    return ratio >= _GOAL
+
+
+def _stop_services(home: Home) -> None:
+    """Only the runner of the benchmark is to take operations."""
+    from sandbox.supervisor.client import Supervisor
+
+    Supervisor.connect(home).stop_runner(_CELL)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tenants", type=int, default=50, help="in each way")
+    parser.add_argument("--batches", type=int, default=2)
+    parser.add_argument("--at-once", type=int, default=4)
+    asked = parser.parse_args()
+    ensure()
+    with temporary_sandbox() as running:
+        return 0 if measure(running.home, asked) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
