@@ -12,12 +12,12 @@ import psutil
 
 _PAUSE_SECONDS = 0.2
 _ROLES: Mapping[str, Callable[[str], bool]] = {
+    "engine": lambda line: line.startswith("pulumi ") or "/pulumi " in line,
     "policy pack": lambda line: "policy" in line,
     "pip list": lambda line: " pip " in f"{line} " and " list" in line,
     "language host": lambda line: "pulumi-language-python" in line and "pulumi-language-python-exec" not in line,
     "program": lambda line: "pulumi-language-python-exec" in line,
     "program (imported once, forked)": lambda line: "fleet.program_host" in line,
-    "engine": lambda line: line.startswith("pulumi ") or "/pulumi " in line,
     "runner": lambda line: "fleet.runner" in line,
     "providers": lambda line: "sandbox.providers" in line or "pulumi-resource-" in line,
     "AWS endpoint": lambda line: "sandbox.processes" in line or "moto" in line,

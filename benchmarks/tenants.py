@@ -12,11 +12,12 @@ the runner three times as fast), and for both ways where the processors' time we
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.processor_time import Profile
@@ -30,11 +31,14 @@ from fleet.tenant_requests import Asker
 from fleet.wishes import Request
 from sandbox.home import CHECKOUT, Home
 from sandbox.supervisor import pidfile
+from sandbox.supervisor.client import Supervisor
+from sandbox.supervisor.messages import NodeGroup
 from sandbox.toolchain import ensure
 from tests.temporary_sandbox import temporary_sandbox, without_chosen_ports
 
 _CELL = "sandbox"
 _GOAL = 3.0
+_TENANTS_A_NODE = 15
 _BY_HAND = """
 cd "$1/$2" && stack="$3$2"
 { pulumi stack init "$stack" --no-select --non-interactive &&
@@ -112,14 +116,14 @@ def by_hand(cell: Cell, way: Way, wanted: Iterable[Request], at_once: int, roots
 def measure(home: Home, asked: argparse.Namespace) -> bool:
     """Whether the goal is met."""
     variables = {**without_chosen_ports(), "FREEHOLD_HOME": str(home.root)}
-    subprocess.run([sys.executable, "-m", "cli", "up"], cwd=CHECKOUT, env=variables, check=True, capture_output=True)
+    _up(variables)
     os.environ["FREEHOLD_HOME"] = str(home.root)
     runner, hand = Way("by the runner"), Way(f"by hand: xargs -P {asked.at_once}, pulumi up")
     size = asked.tenants // asked.batches
     with open_cell(_CELL, Target.SANDBOX) as cell:
         supervisor = cell.environment.home
         roots = [identity.pid for file in supervisor.run.glob("*.pid") if (identity := pidfile.read(file))]
-        _stop_services(home)
+        _prepare(home, asked.tenants)
         for batch in range(asked.batches):
             turns = [(by_runner, runner, "r"), (by_hand, hand, "h")]
             for do, way, letter in turns if batch % 2 == 0 else reversed(turns):
@@ -133,11 +137,21 @@ def measure(home: Home, asked: argparse.Namespace) -> bool:
     return ratio >= _GOAL
 
 
-def _stop_services(home: Home) -> None:
-    """Only the runner of the benchmark is to take operations."""
-    from sandbox.supervisor.client import Supervisor
+def _up(variables: Mapping[str, str]) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "cli", "up"], cwd=CHECKOUT, env=variables, capture_output=True, text=True
+    )
+    if run.returncode != 0:
+        raise SystemExit(f"freehold up exited with {run.returncode}\n{run.stdout}\n{run.stderr}")
 
-    Supervisor.connect(home).stop_runner(_CELL)
+
+def _prepare(home: Home, tenants: int) -> None:
+    """Only the runner of the benchmark is to take operations; and the cluster gets the nodes that a cloud's autoscaler
+    would add, which does not run in the sandbox."""
+    supervisor = Supervisor.connect(home)
+    supervisor.stop_runner(_CELL)
+    for cluster in supervisor.status().clusters:
+        supervisor.set_node_group(cluster, NodeGroup(name="added", size=math.ceil(2 * tenants / _TENANTS_A_NODE)))
 
 
 def main() -> int:

@@ -21,6 +21,7 @@ from fleet.interrupts import Interrupted, Interrupts
 from fleet.processes import RUN_VARIABLE
 from fleet.state import read_state
 from sandbox.providers.creations import Creations
+from tests.rehearsal.engine import sdks
 from tests.rehearsal.trivial import Trivial
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -30,7 +31,7 @@ URN = "urn:pulumi:dev::trivial::test:index:Shelf$pulumi-python:dynamic:Resource:
 
 @pytest.fixture
 def trivial(tmp_path: Path) -> Trivial:
-    return Trivial(tmp_path)
+    return Trivial(tmp_path, sdks())
 
 
 def until(condition: Callable[[], bool], seconds: float = 60) -> None:

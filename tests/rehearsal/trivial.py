@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fleet.engine import Engine, Stack
 from fleet.interrupts import Interrupts
+from fleet.program_host.client import ProgramHost
 from sandbox.home import Home
 from sandbox.toolchain import bin_directory
 
@@ -63,6 +64,8 @@ class Trivial:
     """The stack `dev` in a folder of its own; `told` collects what the user would read."""
 
     folder: Path
+    programs: ProgramHost | None = None
+    """Without one the engine starts an interpreter for each run of the program."""
     told: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -99,4 +102,4 @@ class Trivial:
 
     def engine(self, *, wait: float = 60, interrupts: Interrupts | None = None, **extra: str) -> Engine:
         stack = Stack("trivial", "dev", self.folder / "work", self.environment(**extra))
-        return Engine(self.home, stack, tell=self.told.append, wait=wait, interrupts=interrupts)
+        return Engine(self.home, stack, tell=self.told.append, wait=wait, interrupts=interrupts, programs=self.programs)
