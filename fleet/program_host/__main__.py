@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import json
 import os
@@ -60,6 +61,9 @@ def main() -> None:
     parser.add_argument("arguments", nargs="*", help="what that function gets")
     options = parser.parse_args()
     importlib.import_module(options.preload).preload(*options.arguments)
+    # What is there now stays: a collection in a fork would only copy its pages.
+    gc.collect()
+    gc.freeze()
     forks, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         from fleet.program_host.forker import Forker

@@ -8,6 +8,7 @@ gets the port of a gRPC server of its own, with its own provider instance, for a
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -204,6 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     host = Host(Home(options.home.expanduser().resolve()))
     began = time.perf_counter()
     host.preload()
+    gc.freeze()  # what is imported stays; collections need not look at it again
     try:
         host.listen()
     except FreeholdError as error:

@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from errors import FreeholdError
@@ -78,18 +78,22 @@ class Ports:
 
     def _free(self) -> int:
         # Every sandbox starts its search at a place of its own, so that two that start at once rarely meet.
-        digest = hashlib.sha256(os.fsencode(self._path.resolve())).digest()
-        span = _LAST - _FIRST
-        start = int.from_bytes(digest[:4]) % span
-        taken = set(self._ports.values())
-        for offset in range(span):
-            port = _FIRST + (start + offset) % span
-            if port not in taken and is_free(port):
-                return port
-        raise FreeholdError(f"no free port between {_FIRST} and {_LAST}", where="127.0.0.1")
+        return free_port(str(self._path.resolve()), set(self._ports.values()))
 
     def _save(self) -> None:
         write_atomically(self._path, json.dumps(self._ports, indent=1, sort_keys=True).encode(), 0o644)
+
+
+def free_port(seed: str, taken: Container[int] = ()) -> int:
+    """A port that nobody listens on, nor is among those `taken`; different seeds begin to look at different places.
+    Raises FreeholdError where there is none."""
+    span = _LAST - _FIRST
+    start = int.from_bytes(hashlib.sha256(os.fsencode(seed)).digest()[:4]) % span
+    for offset in range(span):
+        port = _FIRST + (start + offset) % span
+        if port not in taken and is_free(port):
+            return port
+    raise FreeholdError(f"no free port between {_FIRST} and {_LAST}", where="127.0.0.1")
 
 
 def is_free(port: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import boto3
 from botocore.config import Config
 
 from sandbox.home import CHECKOUT, Home
+from tests.free_port import free_port
 
 _READY_SECONDS = 60.0
 
@@ -29,9 +29,7 @@ class AwsProcess:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._clients: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None

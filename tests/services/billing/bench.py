@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ from services.billing.event import parse
 from services.billing.inbox import Conclusion
 from services.billing.receiver import Receiver
 from services.billing.settlement import arrival, settle
+from tests.free_port import free_port
 
 SECRET = "whsec_0123456789abcdef"
 PRODUCT = blueprints.load("chronos-cloud")
@@ -201,9 +201,7 @@ class Server:
 @contextmanager
 def server(database: sa.URL, folder: Path, module: str = "services.billing", *arguments: str) -> Iterator[Server]:
     """Started and serving; ended with SIGTERM, which it must obey."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     log = folder / f"{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

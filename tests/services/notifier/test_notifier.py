@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -36,6 +35,7 @@ from services.notifier.queues import Queues
 from services.notifier.sinks import Sink
 from services.notifier.sinks.slack import SlackSink
 from services.notifier.sinks.webhook import WebhookSink
+from tests.free_port import free_port
 from tests.services.notifier.catching import Catcher, catcher
 from tests.services.notifier.samples import MESSAGE, NEXT_MONTH
 from tests.temporary_sandbox import Sandbox
@@ -312,24 +312,18 @@ def _webhook(sink: Catcher) -> Mapping[str, Any]:
     return {"webhook": {"url": sink.url, "secrets": [SECRET]}}
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_killed_between_sending_and_recording_it_sends_again_under_the_same_id(line: Line) -> None:
     """At least once: the sink had it, and the database does not know. Receivers tell by webhook-id."""
     with catcher() as sink:
         line.publish(render(MESSAGE))
-        with _notifier(line, _webhook(sink), _free_port()) as first:
+        with _notifier(line, _webhook(sink), free_port()) as first:
             sink.answers.append(first.kill)
             sink.arrived.acquire()
             assert first._process.wait() == -signal.SIGKILL
         delivery = line.deliveries()["webhook"]
         assert (delivery.state, delivery.attempts) == (alerts.State.PENDING, 1)
         line.make_due()
-        with _notifier(line, _webhook(sink), _free_port()) as second:
+        with _notifier(line, _webhook(sink), free_port()) as second:
             _until(lambda: line.deliveries()["webhook"].state is alerts.State.SENT, "sent")
             assert second.signal(signal.SIGTERM) == 0
     assert len(sink.caught) == 2
@@ -344,7 +338,7 @@ def test_it_tells_its_health_and_drains_on_sigterm(line: Line) -> None:
         assert terminated.wait(DEADLINE_SECONDS)
         return 200
 
-    with catcher(slowly) as sink, _notifier(line, _webhook(sink), _free_port()) as notifier:
+    with catcher(slowly) as sink, _notifier(line, _webhook(sink), free_port()) as notifier:
         _until(lambda: (answer := notifier.get("/readyz")) is not None and answer.status_code == 200, "ready")
         line.publish(render(MESSAGE))
         sink.arrived.acquire()
