@@ -19,6 +19,7 @@ from fleet.backoff import Backoff
 from fleet.engine import Engine, Stack
 from fleet.engine_runs import end_orphans
 from fleet.outcomes import Outcome
+from fleet.program_host.client import ProgramHost
 from fleet.queue import Queue
 from fleet.registry import Registry
 from fleet.runner.loop import Pace, Runner
@@ -73,8 +74,8 @@ def prepare(home: Home, tenant: str) -> None:
 class CheapWork:
     """Brings a tenant to the number of addresses that its row wants."""
 
-    def __init__(self, home: Home, tenants: Registry) -> None:
-        self._home, self._registry = home, tenants
+    def __init__(self, home: Home, tenants: Registry, programs: ProgramHost) -> None:
+        self._home, self._registry, self._programs = home, tenants, programs
 
     def __call__(self, run: Run) -> Done:
         tenant = self._registry.get(run.operation.tenant)
@@ -82,7 +83,13 @@ class CheapWork:
         variables = {"TENANT": tenant.id, "COUNT": str(tenant.limits["addresses"])}
         stack = Stack(PROJECT, tenant.id, self._home.tenants / tenant.id, {**environment(self._home), **variables})
         engine = Engine(
-            self._home, stack, tell=run.tell, observe=run.observe, interrupts=run.interrupts, wait=5, policies=None
+            self._home,
+            stack,
+            tell=run.tell,
+            observe=run.observe,
+            interrupts=run.interrupts,
+            wait=5,
+            programs=self._programs,
         )
         result = engine.up()
 
@@ -97,9 +104,11 @@ def main() -> None:
     home, engine = Home(Path(sys.argv[1])), sa.create_engine(sys.argv[2], pool_pre_ping=True)
     end_orphans(home, print)
     holder = f"{os.getpid()}/{secrets.token_hex(4)}"
-    runner = Runner(Queue(engine), CheapWork(home, Registry(engine)), cell=CELL, holder=holder, pace=PACE)
-    signal.signal(signal.SIGTERM, lambda number, frame: runner.stop())
-    runner.run()
+    with ProgramHost("tests.rehearsal.plain_sdk", log=home.logs / "programs.log") as programs:
+        work = CheapWork(home, Registry(engine), programs)
+        runner = Runner(Queue(engine), work, cell=CELL, holder=holder, pace=PACE)
+        signal.signal(signal.SIGTERM, lambda number, frame: runner.stop())
+        runner.run()
     engine.dispose()
 
 

@@ -171,8 +171,17 @@ def test_killed_at_thirty_points(cheap: Cheap) -> None:
         cheap.stop_runner(signal.SIGKILL)
         cheap.start_runner()
 
+    def ask_idle_tenants() -> None:
+        for tenant in TENANTS:
+            if not any(one.tenant == tenant for one in cheap.view.open(CELL)):
+                cheap.ask(tenant, chance.choice((2, 4, 6)))
+
+    def an_engine_runs() -> bool:
+        ask_idle_tenants()  # what was asked before may have ended meanwhile
+        return bool(cheap.engines())
+
     def kill_engine() -> None:
-        until(lambda: bool(cheap.engines()))
+        until(an_engine_runs)
         for victim in cheap.engines()[:1]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.kill()
@@ -188,12 +197,10 @@ def test_killed_at_thirty_points(cheap: Cheap) -> None:
     cheap.start_runner()
     began = time.monotonic()
     for number, point in enumerate(points):
-        for tenant in TENANTS:
-            if not any(one.tenant == tenant for one in cheap.view.open(CELL)):
-                cheap.ask(tenant, chance.choice((2, 4, 6)))
+        ask_idle_tenants()
         if point != "runner":
-            until(lambda: bool(cheap.engines()))
-        time.sleep(chance.uniform(0, 2))
+            until(an_engine_runs)
+        time.sleep(chance.uniform(0, 1))
         print(f"{time.monotonic() - began:.1f} s: kill {number + 1}: {point}", flush=True)
         kills[point]()
     for tenant in TENANTS:
