@@ -53,6 +53,9 @@ _TRANSIENT = re.compile(
     re.IGNORECASE,
 )
 
+# A provider that died: whatever else went wrong follows from it. What it was creating is sent again by the next try.
+_CRASHED = re.compile(r"exited prematurely|error reading from server: EOF")
+
 # What the engine appends to the error that matters.
 _ECHO = re.compile(r"^(update failed|preview failed|refresh failed|destroy failed|resource monitor shut down.*)$")
 _PREFIX = re.compile(r"^(error:|pulumi:|failed to \w+ resource:|\d+ errors? occurred:|[*\-•])\s*", re.IGNORECASE)
@@ -74,7 +77,7 @@ def explain(stack: str, command: str, progress: Progress, output: str, log: Path
         name, text = errors[0]
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         named = f"{where}, {name}" if name and name != f"freehold-{stack}" else where
-        passes = all(_TRANSIENT.search(text) for _, text in errors)
+        passes = all(_TRANSIENT.search(text) for _, text in errors) or any(_CRASHED.search(text) for _, text in errors)
         return (TransientError if passes else FreeholdError)(_gist(text) + more, where=named, mend=f"see {log}")
     lines = [line for line in output.splitlines() if line.startswith("error:")] or output.splitlines()
     said = _gist(lines[0]) if lines else "it said nothing"

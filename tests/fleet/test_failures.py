@@ -56,6 +56,14 @@ def test_one_that_does_not_pass_decides() -> None:
     assert transient(("one", "Throttling: Rate exceeded"), ("two", "connection reset by peer"), ("", "update failed"))
 
 
+def test_a_provider_that_died_decides_for_what_follows_from_it() -> None:
+    crash = "Detected that /plugins/resource-aws-v7.51.1/pulumi-resource-aws exited prematurely."
+    assert transient(("", crash), ("address-1", "resource registration was cancelled"))
+    assert transient(
+        ("address-1", "error reading from server: EOF"), ("", "Program failed with an unhandled exception")
+    )
+
+
 def test_a_policy_s_refusal_does_not_pass() -> None:
     refusal = Violation("storage-encrypted", "mandatory", "urn::bucket", "connection refused is in this text")
     assert not transient(("bucket", "Throttling"), violations=(refusal,))
