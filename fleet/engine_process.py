@@ -17,6 +17,9 @@ from fleet.processes import RUN_VARIABLE, end_run
 
 Observer = Callable[[Progress], None]
 
+SETTINGS = {"GOGC": "400"}
+"""Of the engine's Go runtime, where the user has chosen nothing else: each saved state leaves garbage several times its
+size, and collecting it less often saves about a fifth of a large update's time."""
 _POLL_SECONDS = 0.05
 
 
@@ -47,7 +50,7 @@ def run(
         process = subprocess.Popen(
             ["pulumi", "--non-interactive", "--color", "never", *command, "--event-log", f"/proc/self/fd/{events}"],
             cwd=workdir,
-            env={**environment, RUN_VARIABLE: token, "PULUMI_DEBUG_COMMANDS": "true"},
+            env={**SETTINGS, **environment, RUN_VARIABLE: token, "PULUMI_DEBUG_COMMANDS": "true"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
