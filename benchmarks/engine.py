@@ -4,8 +4,8 @@
 
 Needs a running sandbox (`./freehold sandbox start`); it makes a cluster of its own there and removes it. Prints
 seconds and, beside them, the ratio to kubectl in the same round. The engine runs as Freehold's commands run it: its
-program has been imported already (`fleet.program_host`), with the same settings. A busy machine slows the engine more than kubectl:
-it works in three processes, kubectl in one. So the load is printed too.
+program has been imported already (`fleet.program_host`), with the same settings. A busy machine slows the engine more
+than kubectl: it works in three processes, kubectl in one. So the load is printed too.
 """
 
 from __future__ import annotations
