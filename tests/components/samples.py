@@ -54,6 +54,7 @@ from components.kubernetes.node_autoscaler import NodeAutoscaler, NodeAutoscaler
 from components.kubernetes.notifier import NAMESPACE, SERVICE_ACCOUNT, NotifierDeployment, NotifierDeploymentArgs
 from components.kubernetes.quota import Quota, QuotaArgs
 from components.kubernetes.runner import Runner, RunnerArgs
+from components.kubernetes.runner_rights import RunnerRights, RunnerRightsArgs
 from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.kubernetes.traffic import Traffic, TrafficArgs
 from components.kubernetes.workload import Workload, WorkloadArgs
@@ -172,6 +173,18 @@ def notifier_deployment() -> NotifierDeploymentArgs:
         image="registry.example.com/freehold/services:1.2.3",
         service_account_annotations={"eks.amazonaws.com/role-arn": f"arn:aws:iam::{ACCOUNT}:role/notifier"},
         environment={"NOTIFIER_TOPIC_ARN": TOPIC},
+    )
+
+
+def runner(*, concurrency: int = 4) -> RunnerArgs:
+    return RunnerArgs(
+        ownership=PLATFORM,
+        image="registry.example.com/freehold/runner@sha256:" + "0" * 64,
+        cell="sandbox",
+        backend="s3://state",
+        service_account_annotations={"eks.amazonaws.com/role-arn": f"arn:aws:iam::{ACCOUNT}:role/runner"},
+        environment={"AWS_REGION": "us-east-1"},
+        concurrency=concurrency,
     )
 
 
@@ -342,18 +355,8 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
         TrafficArgs(tenant_ownership("acme"), "t-acme--default", ["10.10.252.0/22"], [5432, 6379], "172.20.0.0/16"),
         opts,
     ),
-    Runner: lambda name, opts: Runner(
-        name,
-        RunnerArgs(
-            PLATFORM,
-            "freehold-system",
-            "registry.example/freehold@sha256:0",
-            "sandbox",
-            {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{ACCOUNT}:role/runner"},
-            {"PULUMI_BACKEND_URL": "s3://state"},
-        ),
-        opts,
-    ),
+    Runner: lambda name, opts: Runner(name, runner(), opts),
+    RunnerRights: lambda name, opts: RunnerRights(name, RunnerRightsArgs(PLATFORM), opts),
     Workload: lambda name, opts: Workload(
         name,
         WorkloadArgs(tenant_ownership("acme"), "t-acme--default", WORKLOAD, "i:1", 3, "workload", "connections"),

@@ -47,6 +47,7 @@ TOKENS = {
     "Quota": "freehold:kubernetes:Quota",
     "Redis": "freehold:aws:Redis",
     "Runner": "freehold:kubernetes:Runner",
+    "RunnerRights": "freehold:kubernetes:RunnerRights",
     "SharedDatabase": "freehold:postgres:SharedDatabase",
     "StoredSecret": "freehold:aws:StoredSecret",
     "TenantRules": "freehold:kubernetes:TenantRules",
