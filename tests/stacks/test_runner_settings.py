@@ -21,9 +21,9 @@ IMAGE = "registry.example.com/freehold/runner@sha256:" + "0" * 64
 CHOSEN = {"image": IMAGE, "backend": "s3://company-pulumi-state/team?region=us-east-1", "secretsKey": KEY}
 
 
-def _load(stack: str = "dev", **changes: Any) -> PlatformSettings:
-    config = {**stack_file(stack)["config"], "freehold:runner": CHOSEN, **changes}
-    settings = load({key: value for key, value in config.items() if value is not None}, stack)
+def _load(*without: str) -> PlatformSettings:
+    config = {**stack_file("dev")["config"], "freehold:runner": CHOSEN}
+    settings = load({key: value for key, value in config.items() if key not in without}, "dev")
     assert isinstance(settings, PlatformSettings)
     return settings
 
@@ -62,7 +62,7 @@ def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
 
 def test_it_is_refused_without_a_control_database() -> None:
     with pytest.raises(UsageError) as error:
-        _load(**{"freehold:control": None})
+        _load("freehold:control")
     assert error.value.line() == (
         "Pulumi.dev.yaml: runner finds its work in the control database: set control, or leave runner out"
     )
@@ -128,13 +128,13 @@ def test_from_outside_the_network_it_is_left_out() -> None:
 
 
 def test_without_it_nothing_of_it_is_there() -> None:
-    settings = _load(**{"freehold:runner": None})
+    settings = _load("freehold:runner")
     recording = declare(lambda: platform.run(settings, "dev"), stack="dev", answers=ANSWERS)
     assert not [one.name for one in recording.resources if one.name.startswith("runner")]
 
 
 def test_every_cell_tells_its_tenants_what_their_roles_keep_within() -> None:
-    settings = _load(**{"freehold:runner": None})
+    settings = _load("freehold:runner")
     recording = declare(lambda: platform.run(settings, "dev"), stack="dev", answers=ANSWERS)
     tenants = contract.read("dev", recording.exports["contract"]).tenants
     assert tenants is not None
