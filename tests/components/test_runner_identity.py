@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+import botocore.session
 import pytest
 
 from catalog import identifiers
@@ -190,6 +191,15 @@ def test_it_fits_into_a_role_and_names_each_action_once_with_a_resource(statemen
     for one in statements:
         assert all("*" not in action for action in one["Action"])
         assert "*" not in _several(one["Resource"])
+
+
+def test_its_actions_are_the_services_own(statements: list[dict[str, Any]]) -> None:
+    # What S3 asks of a role for a list and a head has no operation of the same name.
+    permissions_only = {"ListBucket"}
+    session = botocore.session.get_session()
+    for service, action in (name.split(":") for one in statements for name in one["Action"]):
+        operations = session.get_service_model(service).operation_names
+        assert action in operations or action in permissions_only, f"{service}:{action}"
 
 
 @pytest.mark.parametrize(
