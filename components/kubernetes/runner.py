@@ -132,6 +132,8 @@ def _container(args: RunnerArgs) -> core.ContainerArgsDict:
         "HOME": _HOME,
         "PGSSLROOTCERT": AUTHORITY,
         "PULUMI_BACKEND_URL": args.backend,
+        # An engine locks a stack in its user's name, and an image need not know who 65532 is.
+        "USER": SERVICE_ACCOUNT,
     }
     silent = f"import os, sys, time; sys.exit(time.time() - os.stat({_ALIVE!r}).st_mtime > {_SILENT_SECONDS})"
     return {

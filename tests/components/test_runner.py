@@ -93,6 +93,7 @@ def test_its_probes_ask_what_it_serves_and_touches(runner: Recording) -> None:
     assert [str(port["containerPort"]) for port in container["ports"]] == [arguments["--port"]]
     variables = {one["name"]: one["value"] for one in container["env"]}
     assert variables["FREEHOLD_HOME"] in writable and variables["HOME"] in writable
+    assert variables["USER"], "the engine refuses to lock a stack for a user without a name"
     assert variables["PULUMI_BACKEND_URL"] == "s3://state" and variables["PGSSLROOTCERT"]
 
 
