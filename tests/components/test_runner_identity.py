@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 import botocore.session
@@ -18,6 +16,7 @@ from components.aws.runner_identity import RunnerIdentity
 from components.aws.tenant_boundary import TenantBoundary
 from components.tenant import TenantWorkspace
 from tests.components import samples
+from tests.components.iam_policies import Request, allows, several
 from tests.components.recording import ACCOUNT, Recording, declare
 
 ARN = f"arn:aws:{{}}:us-east-1:{ACCOUNT}:{{}}"
@@ -36,42 +35,6 @@ ELSEWHERE = ROLES + tenant_names.role("chronos-cloud", "sandbox-eu1", "acme")
 
 def _marked(kind: str, marks: Mapping[str, str] = MARKS) -> dict[str, str]:
     return {f"aws:{kind}Tag/{key}": value for key, value in marks.items()}
-
-
-@dataclass(frozen=True)
-class Request:
-    action: str
-    resource: str
-    context: Mapping[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.action} on {self.resource.split(':', 5)[-1]}"
-
-
-def _several(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
-
-
-def _holds(condition: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
-    for operator, wanted in condition.items():
-        assert operator in ("StringEquals", "StringEqualsIfExists", "StringLike"), operator
-        for key, values in wanted.items():
-            if key not in context:
-                if operator.endswith("IfExists"):
-                    continue
-                return False
-            if not any(fnmatchcase(context[key], value) for value in _several(values)):
-                return False
-    return True
-
-
-def allows(statements: list[dict[str, Any]], request: Request) -> bool:
-    return any(
-        request.action in _several(one["Action"])
-        and any(fnmatchcase(request.resource, pattern) for pattern in _several(one["Resource"]))
-        and _holds(one.get("Condition", {}), request.context)
-        for one in statements
-    )
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +153,7 @@ def test_it_fits_into_a_role_and_names_each_action_once_with_a_resource(statemen
     assert len(json.dumps(statements, separators=(",", ":"))) < 10_240 - 500
     for one in statements:
         assert all("*" not in action for action in one["Action"])
-        assert "*" not in _several(one["Resource"])
+        assert "*" not in several(one["Resource"])
 
 
 def test_its_actions_are_the_services_own(statements: list[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ in a bucket and a cloud key for secrets. What is not a cell's are the provider s
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import boto3
 import pytest
@@ -24,13 +26,17 @@ from fleet.registry import Registry, Status
 from fleet.tenant_requests import Asker, Requests
 from fleet.wishes import Request, Wishes
 from sandbox.home import CHECKOUT
+from sandbox.processes.aws.journal import Entry, Journal
 from stacks.contract import OUTPUT, PlatformContract, read
+from tests.components.iam_policies import Request as Asked
+from tests.components.iam_policies import allows
 from tests.rehearsal.freehold import until
 from tests.temporary_sandbox import Sandbox, temporary_sandbox
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 
 CELL, TENANT = "dev", "acme"
+_TEMPORARY = re.compile(r"Credential=ASIA\w+/\d+/[\w-]+/(?P<service>\w+)/aws4_request")
 BUCKET = "company-state"
 _NOT_OURS = (".git", ".venv", ".freehold", ".mypy_cache", ".ruff_cache", ".pytest_cache", "__pycache__", "tests")
 
@@ -177,6 +183,35 @@ def test_it_builds_suspends_and_destroys_a_tenant(cell: Cell) -> None:
     assert f"team/.pulumi/stacks/freehold/tenant.{CELL}.{TENANT}.json" not in left
     assert not [key for key in left if "/locks/" in key]
     database.dispose()
+    _require_allowed(cell)
+
+
+def _require_allowed(cell: Cell) -> None:
+    """All that was changed under the role, from the AWS endpoint's journal, against the role's own policy: what of the
+    bucket, by whole requests; of the rest, which is the stand-ins' doing, by action."""
+    iam, role = cell.client("iam"), f"{cell.contract.product}-{CELL}-runner"
+    (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    statements = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]
+    named = {action for one in statements for action in one["Action"]}
+    seen: set[str] = set()
+    for entry, _ in Journal(cell.sandbox.home.data / "aws" / "journal.jsonl").entries():
+        signed = _TEMPORARY.search(str(entry.environ.get("HTTP_AUTHORIZATION", "")))
+        if signed is None:
+            continue
+        action = f"{signed['service']}:{_operation(entry)}"
+        seen.add(action)
+        assert action in named
+        if signed["service"] == "s3":
+            assert allows(statements, Asked(action, f"arn:aws:s3:::{entry.environ['PATH_INFO'].lstrip('/')}"))
+    assert {"iam:CreateRole", "elasticache:CreateUser", "secretsmanager:CreateSecret", "s3:PutObject"} <= seen
+
+
+def _operation(entry: Entry) -> str:
+    if target := entry.environ.get("HTTP_X_AMZ_TARGET"):
+        return str(target).rpartition(".")[2]
+    if action := parse_qs(entry.body.decode(errors="replace")).get("Action"):
+        return action[0]
+    return {"PUT": "PutObject", "DELETE": "DeleteObject"}[entry.environ["REQUEST_METHOD"]]
 
 
 def test_its_role_is_nobody_else_in_the_cluster(cell: Cell) -> None:
