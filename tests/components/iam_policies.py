@@ -1,4 +1,4 @@
-"""Judges a request as IAM would, as far as our policies go: statements that allow, by action, resource and condition."""
+"""Judges a request as IAM would, as far as our policies go: statements that allow; actions, resources, conditions."""
 
 from __future__ import annotations
 
