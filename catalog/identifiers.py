@@ -67,9 +67,13 @@ def redis_prefix(tenant: str) -> str:
     return f"t:{check_tenant_id(tenant)}:"
 
 
+OBJECTS = "tenants/"
+"""What the object keys of all tenants start with."""
+
+
 def object_prefix(tenant: str) -> str:
     """What each of the tenant's object keys starts with, its slash included: `tenants/<id>/`."""
-    return f"tenants/{check_tenant_id(tenant)}/"
+    return f"{OBJECTS}{check_tenant_id(tenant)}/"
 
 
 def access_group(tenant: str, role: str) -> str:

@@ -218,6 +218,23 @@ class Bucket(Protocol):
 
 
 @dataclass(frozen=True)
+class TenantBoundaryArgs:
+    """The most that a tenant's role may be allowed."""
+
+    ownership: Ownership
+    policy_name: str
+    bucket: pulumi.Input[str]
+    key: pulumi.Input[str]
+    prefix: str
+    """What the objects of all tenants start with; ends in a slash."""
+
+
+class TenantBoundary(Protocol):
+    reference: pulumi.Output[str]
+    """What a role is given to keep within it (AWS: the policy's ARN)."""
+
+
+@dataclass(frozen=True)
 class BudgetAlertsArgs:
     """A monthly budget whose alerts reach people."""
 
@@ -275,6 +292,53 @@ class Notifier(Protocol):
     """Reference into the cloud's secret manager; made without a value."""
     service_account_annotations: pulumi.Output[Mapping[str, str]]
     """What the notifier's service account must carry to be given its role."""
+
+
+@dataclass(frozen=True)
+class TenantPrefixes:
+    """What the names of all that tenants of one cell have in the cloud begin with, and nothing else's."""
+
+    role: str
+    cache_user: str
+    secret: str
+
+
+@dataclass(frozen=True)
+class RunnerIdentityArgs:
+    """What lets the runner build, change, suspend and destroy the tenants of its cell."""
+
+    ownership: Ownership
+    place: Place
+    role_name: str
+    oidc_issuer: pulumi.Input[str]
+    oidc_provider: pulumi.Input[str]
+    service_account: tuple[str, str]
+    """Namespace and service account that the runner runs as."""
+    cluster_name: pulumi.Input[str]
+    group: str
+    """The Kubernetes group that it logs in with."""
+    project: str
+    cell: str
+    """The platform's stack, whose state it reads."""
+    backend: str
+    """Where the state of the project's stacks is kept, as the engine is told."""
+    secrets_key: str
+    """The key that encrypts secrets in the state (AWS: its ARN)."""
+    database_secrets: tuple[pulumi.Input[str], ...]
+    """References to the ways into the databases that it works in."""
+    tenants: TenantPrefixes
+    boundary: pulumi.Input[str]
+    """Of the cell's `TenantBoundary`: the runner makes no role that goes beyond it."""
+    cache_user_group: pulumi.Input[str]
+
+
+class RunnerIdentity(Protocol):
+    """Who the runner is for its cloud and its cluster."""
+
+    service_account_annotations: pulumi.Output[Mapping[str, str]]
+    """What the runner's service account must carry to be given its role."""
+    environment: Mapping[str, str]
+    """What the cloud's tools want to know."""
 
 
 @dataclass(frozen=True)
@@ -369,6 +433,8 @@ class ObjectAccessArgs:
     """Pairs of namespace and service account."""
     suspended: bool = False
     """Nobody may take the role, and whoever has taken it may do nothing more."""
+    boundary: pulumi.Input[str | None] = None
+    """Of the cell's `TenantBoundary`."""
 
 
 class ObjectAccess(Protocol):
@@ -415,8 +481,10 @@ class PlatformCloud:
     postgres: Callable[[str, PostgresArgs, pulumi.ResourceOptions], Postgres]
     redis: Callable[[str, RedisArgs, pulumi.ResourceOptions], Redis]
     bucket: Callable[[str, BucketArgs, pulumi.ResourceOptions], Bucket]
+    tenant_boundary: Callable[[str, TenantBoundaryArgs, pulumi.ResourceOptions], TenantBoundary]
     budget_alerts: Callable[[str, BudgetAlertsArgs, pulumi.ResourceOptions], BudgetAlerts]
     notifier: Callable[[str, NotifierArgs, pulumi.ResourceOptions], Notifier]
+    runner_identity: Callable[[str, RunnerIdentityArgs, pulumi.ResourceOptions], RunnerIdentity]
     function_guard: Callable[[str, FunctionGuardArgs, pulumi.ResourceOptions], FunctionGuard]
     billing_webhook: Callable[[str, BillingWebhookArgs, pulumi.ResourceOptions], BillingWebhook]
 

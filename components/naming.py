@@ -34,6 +34,11 @@ def distinct_name(*parts: str, limit: int) -> str:
     return f"{_legal(parts)[: limit - _HASH_LENGTH - 1].rstrip('-')}-{digest}"
 
 
+def distinct_prefix(*parts: str, limit: int) -> str:
+    """What each `distinct_name` of these parts and more of them begins with."""
+    return f"{_legal(parts)[: limit - _HASH_LENGTH - 1].rstrip('-')}-"
+
+
 def _legal(parts: tuple[str, ...]) -> str:
     legal = _FORBIDDEN.sub("-", "-".join(parts).lower()).strip("-")
     return legal if legal[:1].isalpha() and legal[:1].isascii() else f"x-{legal}".rstrip("-")

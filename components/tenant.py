@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from catalog import identifiers, plans
+from components import tenant_names
 from components.contracts import (
     CacheUser,
     CacheUserArgs,
@@ -17,7 +18,6 @@ from components.contracts import (
 )
 from components.kubernetes.access import SERVICE_ACCOUNT
 from components.kubernetes.workspace import Workspace, WorkspaceArgs
-from components.naming import distinct_name
 from components.tags import Ownership
 from components.tenant_schema import TenantSchema, TenantSchemaArgs
 
@@ -40,6 +40,8 @@ class SharedServices:
     data_cidrs: pulumi.Input[Sequence[str]]
     service_cidr: pulumi.Input[str]
     region: pulumi.Input[str]
+    role_boundary: pulumi.Input[str | None] = None
+    """The most that a tenant's role may be allowed; None in a platform of an earlier release."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class TenantWorkspace(pulumi.ComponentResource):
             f"{name}-cache",
             CacheUserArgs(
                 ownership=args.ownership,
-                user_id=distinct_name(args.cell, identifiers.redis_user(tenant), limit=40),
+                user_id=tenant_names.cache_user(args.cell, tenant),
                 username=identifiers.redis_user(tenant),
                 prefix=identifiers.redis_prefix(tenant),
                 user_group=shared.cache_user_group,
@@ -118,7 +120,7 @@ class TenantWorkspace(pulumi.ComponentResource):
             f"{name}-objects",
             ObjectAccessArgs(
                 ownership=args.ownership,
-                role_name=distinct_name(args.ownership.product, args.cell, "t", tenant, limit=64),
+                role_name=tenant_names.role(args.ownership.product, args.cell, tenant),
                 bucket=shared.bucket,
                 key=shared.bucket_key,
                 prefix=identifiers.object_prefix(tenant),
@@ -126,6 +128,7 @@ class TenantWorkspace(pulumi.ComponentResource):
                 oidc_provider=shared.oidc_provider,
                 service_accounts=tuple((namespace, SERVICE_ACCOUNT) for namespace in namespaces.values()),
                 suspended=args.suspended,
+                boundary=shared.role_boundary,
             ),
             child,
         )
@@ -134,7 +137,7 @@ class TenantWorkspace(pulumi.ComponentResource):
             f"{name}-connections",
             StoredSecretArgs(
                 ownership=args.ownership,
-                secret_name=f"{args.ownership.product}/{args.cell}/tenants/{tenant}/connections",
+                secret_name=tenant_names.connections(args.ownership.product, args.cell, tenant),
                 description=f"Where the data of tenant {tenant} is, and how to log in",
                 value=connections,
                 key=None,

@@ -110,6 +110,13 @@ def _explain(error: ValidationError) -> str:
 
 def _check_stack(settings: PlatformSettings | TenantSettings, stack: str) -> None:
     if isinstance(settings, PlatformSettings):
+        if "t" in stack.split("-"):
+            # What a runner may touch goes by the beginning of names, and of this cell's they would begin alike.
+            raise UsageError(
+                f"the part `t` stands between cell and tenant in names: {stack} looks like tenants of another cell",
+                where=f"stack {stack}",
+                mend="call it something else",
+            )
         if environment_of(stack) != "sandbox" and not settings.cluster.admins:
             # Whoever runs `up` first would administer the cluster, and the next one would put another in their place.
             raise UsageError(

@@ -88,6 +88,11 @@ class BillingContract(_Record):
     """Reference to the endpoint's signing secrets, with commas between; without a value until one is put there."""
 
 
+class TenantsContract(_Record):
+    role_boundary: str
+    """The most that a tenant's role may be allowed."""
+
+
 class BudgetContract(_Record):
     name: str
     limit: int
@@ -112,6 +117,8 @@ class PlatformContract(_Record):
     bucket: BucketContract
     alerts: AlertsContract
     budget: BudgetContract
+    tenants: TenantsContract | None = None
+    """None in a platform of an earlier release."""
     billing: BillingContract | None = None
     """None where the platform runs no billing webhook."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import Provider as KubernetesProvider
 
+from catalog import identifiers
 from components.contracts import (
     BillingWebhook,
     BillingWebhookArgs,
@@ -24,6 +25,7 @@ from components.contracts import (
     Postgres,
     PostgresArgs,
     RedisArgs,
+    TenantBoundaryArgs,
 )
 from components.kubernetes import node_autoscaler
 from components.kubernetes.default_storage import DefaultStorage, DefaultStorageArgs
@@ -34,7 +36,7 @@ from components.naming import physical_name
 from components.shared_database import SharedDatabase, SharedDatabaseArgs
 from components.tags import Ownership
 from services import package
-from stacks import billing, contract
+from stacks import billing, contract, operations
 from stacks.clouds import platform_cloud
 from stacks.configuration import environment_of
 from stacks.settings import PlatformSettings, PostgresSettings
@@ -289,6 +291,34 @@ def run(settings: PlatformSettings, cell: str) -> None:
         ),
         opts,
     )
+    boundary = cloud.tenant_boundary(
+        "tenant-boundary",
+        TenantBoundaryArgs(
+            ownership=ownership,
+            policy_name=named("tenant-boundary"),
+            bucket=bucket.bucket,
+            key=bucket.key,
+            prefix=identifiers.OBJECTS,
+        ),
+        opts,
+    )
+    if settings.runner and control and kubernetes:
+        operations.run(
+            settings.runner,
+            operations.Cell(
+                name=cell,
+                ownership=ownership,
+                place=place,
+                role_name=named("runner"),
+                cluster=cluster,
+                databases=(tenants, control),
+                redis=redis,
+                boundary=boundary,
+            ),
+            cloud,
+            opts,
+            pulumi.ResourceOptions(provider=kubernetes, depends_on=[cluster.ready]),
+        )
     record: dict[str, Any] = {
         "version": contract.VERSION,
         "product": settings.blueprint,
@@ -321,6 +351,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
         },
         "bucket": {"name": bucket.bucket_name, "arn": bucket.bucket, "kms_key_arn": bucket.key},
         "alerts": {"topic_arn": budget.topic, "notifier": _notifier(notifier) if notifier else None},
+        "tenants": {"role_boundary": boundary.reference},
         "billing": _billing(webhook) if webhook else None,
         "budget": {"name": budget.budget_name, "limit": settings.budget.monthly_usd},
     }

@@ -164,6 +164,26 @@ class NotifierSettings(Settings):
         return image if image is None else pinned(image)
 
 
+class RunnerSettings(Settings):
+    """That operations of the cell's tenants are done in its cluster."""
+
+    image: Image
+    """The program with its tools; docs/deploy.md says what it holds."""
+    backend: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?(\?\S*)?$")]
+    """Where the state is: what `pulumi login` is given."""
+    secrets_key: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[\w-]+$")]
+    """The ARN of the key that encrypts secrets in the state: `secretsprovider` of the stack's file. A key and no alias,
+    which a role cannot be given."""
+    concurrency: int = Field(default=4, ge=1, le=16)
+    """Operations at a time in each replica; each takes a gibibyte and two connections to the control database."""
+    replicas: int = Field(default=2, ge=1, le=5)
+
+    @field_validator("image")
+    @classmethod
+    def _pinned(cls, image: str) -> str:
+        return pinned(image)
+
+
 class BillingSettings(Settings):
     """That the platform runs the billing webhook."""
 
@@ -208,6 +228,8 @@ class PlatformSettings(Settings):
     bucket: BucketSettings = BucketSettings()
     budget: BudgetSettings
     notifier: NotifierSettings | None = None
+    runner: RunnerSettings | None = None
+    """Absent: nobody does the operations that are asked for, unless a runner runs elsewhere."""
     billing: BillingSettings | None = None
 
     @model_validator(mode="after")
@@ -220,6 +242,12 @@ class PlatformSettings(Settings):
     def _notifier_has_a_database(self) -> PlatformSettings:
         if self.notifier is not None and self.control is None:
             raise ValueError("notifier keeps its alerts in the control database: set control, or leave notifier out")
+        return self
+
+    @model_validator(mode="after")
+    def _runner_has_a_database(self) -> PlatformSettings:
+        if self.runner is not None and self.control is None:
+            raise ValueError("runner finds its work in the control database: set control, or leave runner out")
         return self
 
     @model_validator(mode="after")

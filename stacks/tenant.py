@@ -85,6 +85,7 @@ def run(settings: TenantSettings) -> None:
                 data_cidrs=of(lambda known: list(known.network.data_cidrs)),
                 service_cidr=of(lambda known: known.network.service_cidr),
                 region=of(lambda known: known.region),
+                role_boundary=of(lambda known: known.tenants.role_boundary if known.tenants else None),
             ),
             protect=settings.protect,
             suspended=record.suspended,

@@ -33,8 +33,9 @@ class ObjectAccess(pulumi.ComponentResource):
                 oidc_issuer=args.oidc_issuer,
                 oidc_provider=args.oidc_provider,
                 service_accounts=args.service_accounts,
-                statements=[_NOTHING] if args.suspended else _statements(args),
+                statements=[_NOTHING] if args.suspended else statements(args.bucket, args.key, args.prefix),
                 closed=args.suspended,
+                boundary=args.boundary,
             ),
             pulumi.ResourceOptions(parent=self),
         )
@@ -43,8 +44,9 @@ class ObjectAccess(pulumi.ComponentResource):
         self.register_outputs({"role": self.role})
 
 
-def _statements(args: ObjectAccessArgs) -> list[dict[str, Any]]:
-    bucket = pulumi.Output.from_input(args.bucket)
+def statements(bucket: pulumi.Input[str], key: pulumi.Input[str], prefix: str) -> list[dict[str, Any]]:
+    """What it takes to read, write and list below `prefix`, which ends in a slash."""
+    bucket = pulumi.Output.from_input(bucket)
     return [
         {
             "Sid": "List",
@@ -52,7 +54,7 @@ def _statements(args: ObjectAccessArgs) -> list[dict[str, Any]]:
             "Action": "s3:ListBucket",
             "Resource": bucket,
             # A list without a prefix has no such key and is refused, as is the prefix without its slash.
-            "Condition": {"StringLike": {"s3:prefix": [f"{args.prefix}*"]}},
+            "Condition": {"StringLike": {"s3:prefix": [f"{prefix}*"]}},
         },
         {
             "Sid": "Objects",
@@ -65,7 +67,7 @@ def _statements(args: ObjectAccessArgs) -> list[dict[str, Any]]:
                 "s3:AbortMultipartUpload",
                 "s3:ListMultipartUploadParts",
             ],
-            "Resource": pulumi.Output.concat(bucket, "/", args.prefix, "*"),
+            "Resource": pulumi.Output.concat(bucket, "/", prefix, "*"),
         },
         {
             # The bucket's key, through S3 and for this bucket only: with a bucket key the encryption context is
@@ -73,7 +75,7 @@ def _statements(args: ObjectAccessArgs) -> list[dict[str, Any]]:
             "Sid": "Encryption",
             "Effect": "Allow",
             "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-            "Resource": args.key,
+            "Resource": key,
             "Condition": {"StringEquals": {"kms:EncryptionContext:aws:s3:arn": bucket}},
         },
     ]

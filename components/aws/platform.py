@@ -14,6 +14,8 @@ from components.aws.node_scaling import NodeScaling
 from components.aws.notifier import Notifier
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
+from components.aws.runner_identity import RunnerIdentity
+from components.aws.tenant_boundary import TenantBoundary
 from components.contracts import PlatformCloud
 
 CLOUD = PlatformCloud(
@@ -28,8 +30,10 @@ CLOUD = PlatformCloud(
     postgres=Postgres,
     redis=Redis,
     bucket=Bucket,
+    tenant_boundary=TenantBoundary,
     budget_alerts=BudgetAlerts,
     notifier=Notifier,
+    runner_identity=RunnerIdentity,
     function_guard=FunctionGuard,
     billing_webhook=BillingWebhook,
 )

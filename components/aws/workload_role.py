@@ -31,6 +31,8 @@ class WorkloadRoleArgs:
     """ARNs of policies that AWS maintains."""
     closed: bool = False
     """Nobody may take the role for now."""
+    boundary: pulumi.Input[str | None] = None
+    """ARN of the policy that is the most that the role may be allowed."""
 
 
 class WorkloadRole(pulumi.ComponentResource):
@@ -54,6 +56,7 @@ class WorkloadRole(pulumi.ComponentResource):
                 )
             ),
             max_session_duration=3600,
+            permissions_boundary=args.boundary,
             tags=tags.aws(args.ownership, name=args.role_name),
             opts=child,
         )

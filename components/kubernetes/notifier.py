@@ -10,13 +10,12 @@ from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
 
 from components import tags
+from components.kubernetes.images import AUTHORITY
 from components.tags import Ownership
 
 NAMESPACE = "freehold-notifier"
 SERVICE_ACCOUNT = "notifier"
 _PORT = 8080
-_AUTHORITY = "/etc/ssl/certs/rds-global-bundle.pem"
-"""Where the image keeps the authorities of managed databases."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class NotifierDeployment(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=child,
         )
-        variables = {**args.environment, "PORT": str(_PORT), "PGSSLROOTCERT": _AUTHORITY}
+        variables = {**args.environment, "PORT": str(_PORT), "PGSSLROOTCERT": AUTHORITY}
         apps.Deployment(
             f"{name}-deployment",
             metadata={"name": "notifier", "namespace": inside, "labels": labels | selector},

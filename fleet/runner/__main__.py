@@ -104,7 +104,12 @@ def main() -> int:
     parser.add_argument("--lease", type=float, default=standard.lease, metavar="SECONDS")
     parser.add_argument("--heartbeat", type=float, default=standard.heartbeat, metavar="SECONDS")
     parser.add_argument("--poll", type=float, default=standard.poll, metavar="SECONDS")
-    parser.add_argument("--drain", type=float, default=standard.drain, metavar="SECONDS")
+    parser.add_argument(
+        "--drain", type=float, default=standard.drain, metavar="SECONDS", help="what runs gets to end after a stop"
+    )
+    parser.add_argument(
+        "--grace", type=float, default=standard.grace, metavar="SECONDS", help="what its engines then get to stop"
+    )
     parser.add_argument("--alive", type=Path, help="a file that is touched while it lives, for a health check")
     parser.add_argument("--host", default="127.0.0.1", help="where /healthz, /readyz and /metrics are")
     parser.add_argument("--port", type=int, help="their port, 0 for any; left out, they are not served")
@@ -117,6 +122,7 @@ def main() -> int:
         heartbeat=options.heartbeat,
         poll=options.poll,
         drain=options.drain,
+        grace=options.grace,
     )
     alive = options.alive or home.run / f"runner-{options.cell}.alive"
     alive.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,8 @@ from typing import Any
 import pulumi
 
 from catalog.blueprints import load
+from catalog.identifiers import OBJECTS
+from components import tenant_names
 from components.aws.billing_webhook import BillingWebhook
 from components.aws.bucket import Bucket
 from components.aws.budget_alerts import BudgetAlerts
@@ -27,8 +29,10 @@ from components.aws.notifier import Notifier
 from components.aws.object_access import ObjectAccess
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
+from components.aws.runner_identity import RunnerIdentity
 from components.aws.stored_secret import StoredSecret
 from components.aws.tenancy import CLOUD
+from components.aws.tenant_boundary import TenantBoundary
 from components.aws.workload_role import WorkloadRole, WorkloadRoleArgs
 from components.contracts import (
     BillingWebhookArgs,
@@ -45,7 +49,9 @@ from components.contracts import (
     Place,
     PostgresArgs,
     RedisArgs,
+    RunnerIdentityArgs,
     StoredSecretArgs,
+    TenantBoundaryArgs,
 )
 from components.kubernetes.access import Access, AccessArgs
 from components.kubernetes.autoscaling import Autoscaling, AutoscalingArgs
@@ -54,6 +60,7 @@ from components.kubernetes.node_autoscaler import NodeAutoscaler, NodeAutoscaler
 from components.kubernetes.notifier import NAMESPACE, SERVICE_ACCOUNT, NotifierDeployment, NotifierDeploymentArgs
 from components.kubernetes.quota import Quota, QuotaArgs
 from components.kubernetes.runner import Runner, RunnerArgs
+from components.kubernetes.runner_rights import RunnerRights, RunnerRightsArgs
 from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.kubernetes.traffic import Traffic, TrafficArgs
 from components.kubernetes.workload import Workload, WorkloadArgs
@@ -175,6 +182,43 @@ def notifier_deployment() -> NotifierDeploymentArgs:
     )
 
 
+def runner(*, concurrency: int = 4) -> RunnerArgs:
+    return RunnerArgs(
+        ownership=PLATFORM,
+        image="registry.example.com/freehold/runner@sha256:" + "0" * 64,
+        cell="sandbox",
+        backend="s3://state",
+        service_account_annotations={"eks.amazonaws.com/role-arn": f"arn:aws:iam::{ACCOUNT}:role/runner"},
+        environment={"AWS_REGION": "us-east-1"},
+        concurrency=concurrency,
+    )
+
+
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/chronos-cloud-sandbox-tenant-boundary"
+SECRETS_KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/secrets"
+
+
+def runner_identity(backend: str = "s3://state/team?region=us-east-1") -> RunnerIdentityArgs:
+    return RunnerIdentityArgs(
+        ownership=PLATFORM,
+        place=PLACE,
+        role_name="chronos-cloud-sandbox-runner",
+        oidc_issuer=ISSUER,
+        oidc_provider=OIDC_PROVIDER,
+        service_account=("freehold-runner", "runner"),
+        cluster_name="chronos-cloud-sandbox",
+        group="freehold:runner",
+        project="freehold",
+        cell="sandbox",
+        backend=backend,
+        secrets_key=SECRETS_KEY,
+        database_secrets=(DATABASE_SECRET, f"{DATABASE_SECRET}-tenants"),
+        tenants=tenant_names.prefixes("chronos-cloud", "sandbox"),
+        boundary=BOUNDARY,
+        cache_user_group="group",
+    )
+
+
 def function_guard() -> FunctionGuardArgs:
     return FunctionGuardArgs(
         ownership=PLATFORM,
@@ -245,6 +289,7 @@ def tenant(
             data_cidrs=["10.10.252.0/22"],
             service_cidr="172.20.0.0/16",
             region="us-east-1",
+            role_boundary=BOUNDARY,
         ),
         protect=protect,
         suspended=suspended,
@@ -334,6 +379,17 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     StoredSecret: lambda name, opts: StoredSecret(
         name, StoredSecretArgs(PLATFORM, "a/b", "Sample", {"password": pulumi.Output.secret(CANARY)}, None, 0), opts
     ),
+    TenantBoundary: lambda name, opts: TenantBoundary(
+        name,
+        TenantBoundaryArgs(
+            PLATFORM,
+            "chronos-cloud-sandbox-b",
+            "arn:aws:s3:::objects",
+            f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k",
+            OBJECTS,
+        ),
+        opts,
+    ),
     TenantSchema: lambda name, opts: TenantSchema(name, TenantSchemaArgs("tenants", "t_acme", 10, False), opts),
     TenantWorkspace: lambda name, opts: TenantWorkspace(name, tenant("acme"), opts),
     TenantRules: lambda name, opts: TenantRules(name, TenantRulesArgs(PLATFORM), opts),
@@ -342,18 +398,9 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
         TrafficArgs(tenant_ownership("acme"), "t-acme--default", ["10.10.252.0/22"], [5432, 6379], "172.20.0.0/16"),
         opts,
     ),
-    Runner: lambda name, opts: Runner(
-        name,
-        RunnerArgs(
-            PLATFORM,
-            "freehold-system",
-            "registry.example/freehold@sha256:0",
-            "sandbox",
-            {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{ACCOUNT}:role/runner"},
-            {"PULUMI_BACKEND_URL": "s3://state"},
-        ),
-        opts,
-    ),
+    Runner: lambda name, opts: Runner(name, runner(), opts),
+    RunnerIdentity: lambda name, opts: RunnerIdentity(name, runner_identity(), opts),
+    RunnerRights: lambda name, opts: RunnerRights(name, RunnerRightsArgs(PLATFORM), opts),
     Workload: lambda name, opts: Workload(
         name,
         WorkloadArgs(tenant_ownership("acme"), "t-acme--default", WORKLOAD, "i:1", 3, "workload", "connections"),

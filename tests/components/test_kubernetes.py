@@ -15,7 +15,6 @@ from components.kubernetes.autoscaling import Autoscaling, AutoscalingArgs
 from components.kubernetes.default_storage import DefaultStorage
 from components.kubernetes.node_autoscaler import IMAGES, NodeAutoscaler, image
 from components.kubernetes.quota import hard_limits
-from components.kubernetes.runner import Runner
 from components.kubernetes.tenant_rules import TenantRules
 from components.kubernetes.traffic import NOT_PUBLIC
 from components.kubernetes.workspace import Workspace
@@ -194,32 +193,6 @@ def test_autoscaling_says_its_pace_in_both_directions() -> None:
             ],
         },
     }
-
-
-def test_the_runner_has_time_to_stop_and_no_rights_in_kubernetes() -> None:
-    recording = declare(lambda: samples.SAMPLES[Runner]("runner", None))
-    assert not recording.of("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding")
-    assert not recording.of("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding")
-    account = recording.one("kubernetes:core/v1:ServiceAccount").plain()
-    assert account["automountServiceAccountToken"] is False
-    assert set(account["metadata"]["annotations"]) == {"eks.amazonaws.com/role-arn"}
-    pod = _spec(recording, "kubernetes:apps/v1:Deployment")["template"]["spec"]
-    assert pod["automountServiceAccountToken"] is False
-    assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["seccompProfile"]
-    (container,) = pod["containers"]
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    arguments = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
-    assert arguments["--cell"] == "sandbox"
-    assert float(arguments["--drain"]) < pod["terminationGracePeriodSeconds"]
-    writable = {mount["mountPath"] for mount in container["volumeMounts"]}
-    assert any(arguments["--alive"].startswith(f"{path}/") for path in writable)
-    assert arguments["--alive"] in container["livenessProbe"]["exec"]["command"][-1]
-    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
-    assert [str(port["containerPort"]) for port in container["ports"]] == [arguments["--port"]]
 
 
 @pytest.fixture(scope="module")
