@@ -78,10 +78,10 @@ def _mypy_cache() -> Iterator[Sequence[str]]:
 def _side_by_side() -> Sequence[str]:
     """pytest's arguments for workers, each with a sandbox of its own.
 
-    Two more than there are processors, for tests wait for engines and servers about half of their time. More than
-    four would be more sandboxes than the suite has long files.
+    One more than there are processors, for tests wait for engines and servers about a third of their time; two more
+    were no faster. More than four would be more sandboxes than the suite has long files.
     """
-    workers = min(4, (os.cpu_count() or 1) + 2)
+    workers = min(4, (os.cpu_count() or 1) + 1)
     return ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
