@@ -38,7 +38,12 @@ class EventLog:
         whole = content[: content.rfind(b"\n") + 1]
         self._offset += len(whole)
         for line in whole.splitlines():
-            yield json.loads(line)
+            try:
+                event = json.loads(line)
+            except ValueError:
+                # Of an engine that was killed while it wrote. What matters of a run is its exit code and its state.
+                continue
+            yield event
 
 
 @dataclass(frozen=True)
