@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from errors import FreeholdError
-from fleet.program import program_version
+from fleet.program import program_version, runner_version
 from sandbox.home import CHECKOUT
 
 
@@ -27,17 +28,26 @@ class _Started:
     version: str
 
 
+@dataclass(frozen=True)
+class Served:
+    """What an engine is started with: the address for `pulumi --client`, and its environment."""
+
+    address: str
+    environment: Mapping[str, str]
+
+
 class ProgramHost:
     """A program that is imported once; used by any number of threads.
 
-    `module` has a function `preload` that imports it, and that gets `arguments`.
+    `module` has a function `preload` that imports it, and that gets `arguments`. With `policies` the policy pack is
+    imported too.
 
     Started by `start` or the first use, and anew where the program's files have changed or it has died. It ends by
     itself after the process that started it, and after the last engine it serves.
     """
 
-    def __init__(self, module: str, *arguments: str, log: Path) -> None:
-        self._preload, self._log = (module, *arguments), log
+    def __init__(self, module: str, *arguments: str, log: Path, policies: bool = False) -> None:
+        self._preload, self._log, self._policies = (module, *arguments), log, policies
         self._lock = threading.Lock()
         self._started: _Started | None = None
 
@@ -47,12 +57,14 @@ class ProgramHost:
             self._ready()
 
     @contextmanager
-    def serving(self, environment: Mapping[str, str]) -> Iterator[str]:
-        """The address of a language host whose program gets `environment`, for `pulumi --client`."""
+    def serving(self, environment: Mapping[str, str]) -> Iterator[Served]:
+        """For one engine, whose program gets `environment`."""
         with self._lock:
-            host, address = self._opened(environment)
+            host, answer = self._opened(environment)
+        address = answer["address"]
+        path = os.pathsep.join((answer["commands"], environment.get("PATH", os.defpath)))
         try:
-            yield address
+            yield Served(address, {**environment, "PATH": path} if self._policies else environment)
         finally:
             with self._lock, suppress(OSError):  # it has ended, or another took its place
                 host.control.send_bytes(json.dumps({"close": address}).encode())
@@ -68,13 +80,14 @@ class ProgramHost:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _opened(self, environment: Mapping[str, str]) -> tuple[_Started, str]:
+    def _opened(self, environment: Mapping[str, str]) -> tuple[_Started, dict[str, str]]:
         request = json.dumps({"environment": dict(environment)}).encode()
         for _ in range(2):  # it may have died since
             host = self._ready()
             try:
                 host.control.send_bytes(request)
-                return host, host.control.recv_bytes().decode()
+                answer: dict[str, str] = json.loads(host.control.recv_bytes())
+                return host, answer
             except (EOFError, OSError):
                 self._end()
         raise FreeholdError(
@@ -82,12 +95,13 @@ class ProgramHost:
         )
 
     def _ready(self) -> _Started:
-        version = program_version()
+        version = runner_version() if self._policies else program_version()
         if self._started is not None and (self._started.version != version or self._started.process.poll() is not None):
             self._end()
         if self._started is None:
             ours, theirs = Pipe()
-            arguments = ("--control", str(theirs.fileno()), *self._preload)
+            options = ("--policies",) if self._policies else ()
+            arguments = ("--control", str(theirs.fileno()), *options, *self._preload)
             self._log.parent.mkdir(parents=True, exist_ok=True)
             with self._log.open("ab") as log:
                 process = subprocess.Popen(

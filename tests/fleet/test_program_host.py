@@ -44,7 +44,7 @@ def _script(folder: Path, text: str) -> str:
 
 
 def _run(forks: socket.socket, task: Task) -> tuple[int, str]:
-    run = forker.start(forks, task)
+    run = forker.start_heard(forks, task)
     with open(run.output, closefd=False) as lines:
         said = lines.read()
     try:
@@ -80,7 +80,7 @@ def test_what_one_run_changes_no_other_sees(forks: socket.socket, tmp_path: Path
 def test_runs_go_on_side_by_side(forks: socket.socket, tmp_path: Path) -> None:
     there, both = tmp_path / "1", tmp_path / "2"
     first = _script(tmp_path, f"import os, time\nwhile not os.path.exists({str(both)!r}): time.sleep(0.01)")
-    waiting = forker.start(forks, Task((first,), str(tmp_path), {}))
+    waiting = forker.start_heard(forks, Task((first,), str(tmp_path), {}))
     second = tmp_path / "second.py"
     second.write_text(f"open({str(there)!r}, 'w'); open({str(both)!r}, 'w')")
     assert _run(forks, Task((str(second),), str(tmp_path), {}))[0] == 0
@@ -90,7 +90,7 @@ def test_runs_go_on_side_by_side(forks: socket.socket, tmp_path: Path) -> None:
 
 def test_a_run_that_nobody_wants_any_more_is_ended(forks: socket.socket, tmp_path: Path) -> None:
     script = _script(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(600)")
-    run = forker.start(forks, Task((script,), str(tmp_path), {}))
+    run = forker.start_heard(forks, Task((script,), str(tmp_path), {}))
     with open(run.output, closefd=False) as lines:
         child = psutil.Process(int(lines.readline()))
         run.end()
@@ -109,7 +109,7 @@ def test_no_run_outlives_who_asked_for_it(tmp_path: Path) -> None:
         os._exit(0)
     theirs.close()
     script = _script(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(600)")
-    run = forker.start(ours, Task((script,), str(tmp_path), {}))
+    run = forker.start_heard(ours, Task((script,), str(tmp_path), {}))
     with open(run.output, closefd=False) as lines:
         child = psutil.Process(int(lines.readline()))
     ours.close()

@@ -180,8 +180,8 @@ class EngineProject:
         return Run(command, process.returncode, stdout, stderr, seconds, tuple(json.loads(line) for line in lines))
 
     def _programmed(self, command: str, *flags: str, environment: Mapping[str, str] | None = None) -> Run:
-        with sdks().serving({**self.environment, **(environment or {})}) as address:
-            return self._operation(command, "--client", address, *flags, environment=environment)
+        with sdks().serving({**self.environment, **(environment or {})}) as served:
+            return self._operation(command, "--client", served.address, *flags, environment=environment)
 
     def _operation(self, *command: str, environment: Mapping[str, str] | None = None) -> Run:
         events = self.folder / "events.jsonl"
