@@ -19,13 +19,22 @@ from fleet.program import program_version, runner_version
 from sandbox.home import CHECKOUT
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Started:
     """A host, and the version of the program that it has imported."""
 
     process: subprocess.Popen[bytes]
     control: Connection
     version: str
+    serving: int = 0
+    retired: bool = False
+
+    def close_if_done(self) -> None:
+        """It ends by itself when this is closed; an engine that it serves may be between its preview and update."""
+        if self.retired and not self.serving:
+            self.control.close()
+            # Not waited for: what it runs now may take minutes yet.
+            threading.Thread(target=self.process.wait, daemon=True).start()
 
 
 @dataclass(frozen=True)
@@ -61,13 +70,17 @@ class ProgramHost:
         """For one engine, whose program gets `environment`."""
         with self._lock:
             host, answer = self._opened(environment)
+            host.serving += 1
         address = answer["address"]
         path = os.pathsep.join((answer["commands"], environment.get("PATH", os.defpath)))
         try:
             yield Served(address, {**environment, "PATH": path} if self._policies else environment)
         finally:
-            with self._lock, suppress(OSError):  # it has ended, or another took its place
-                host.control.send_bytes(json.dumps({"close": address}).encode())
+            with self._lock:
+                host.serving -= 1
+                with suppress(OSError):  # it has ended
+                    host.control.send_bytes(json.dumps({"close": address}).encode())
+                host.close_if_done()
 
     def close(self) -> None:
         """Let it end."""
@@ -119,7 +132,6 @@ class ProgramHost:
 
     def _end(self) -> None:
         if self._started is not None:
-            self._started.control.close()
-            # Not waited for: it may serve an engine for minutes yet.
-            threading.Thread(target=self._started.process.wait, daemon=True).start()
+            self._started.retired = True
+            self._started.close_if_done()
             self._started = None

@@ -78,7 +78,9 @@ class Run:
 @functools.cache
 def sdks() -> ProgramHost:
     """Has imported what the programs of tests import, once for this process."""
-    return ProgramHost("tests.rehearsal.sdks", log=Path(tempfile.mkdtemp(prefix="freehold-sdks-")) / "log")
+    return ProgramHost(
+        "tests.rehearsal.sdks", log=Path(tempfile.mkdtemp(prefix="freehold-sdks-")) / "log", policies=True
+    )
 
 
 @dataclass
@@ -181,7 +183,7 @@ class EngineProject:
 
     def _programmed(self, command: str, *flags: str, environment: Mapping[str, str] | None = None) -> Run:
         with sdks().serving({**self.environment, **(environment or {})}) as served:
-            return self._operation(command, "--client", served.address, *flags, environment=environment)
+            return self._operation(command, "--client", served.address, *flags, environment=served.environment)
 
     def _operation(self, *command: str, environment: Mapping[str, str] | None = None) -> Run:
         events = self.folder / "events.jsonl"
