@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -59,11 +59,11 @@ class Profile:
         self._look()
 
     @property
-    def seconds(self) -> Counter[str]:
+    def seconds(self) -> Mapping[str, float]:
         """By what a process is."""
-        total: Counter[str] = Counter()
+        total: dict[str, float] = defaultdict(float)
         for key, (line, seconds) in self._now.items():
-            total[role(line)] += seconds - self._before.get(key, 0.0)  # type: ignore[assignment]
+            total[role(line)] += seconds - self._before.get(key, 0.0)
         return total
 
     def _watch(self) -> None:

@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -55,9 +56,12 @@ class Way:
     profiles: list[Profile] = field(default_factory=list)
 
     def report(self, tenants: int) -> None:
-        total = sum((profile.seconds for profile in self.profiles[1:]), self.profiles[0].seconds)
+        total: dict[str, float] = defaultdict(float)
+        for profile in self.profiles:
+            for role, seconds in profile.seconds.items():
+                total[role] += seconds
         print(f"\n{self.name}: {self.seconds:.1f} s, {self.seconds / tenants:.2f} s a tenant")
-        for role, seconds in total.most_common():
+        for role, seconds in sorted(total.items(), key=lambda item: -item[1]):
             if seconds / tenants >= 0.005:
                 print(f"  {role:34} {seconds / tenants:6.2f} CPU s a tenant")
         print(f"  {'together':34} {sum(total.values()) / tenants:6.2f}")

@@ -12,33 +12,42 @@ from typing import Any
 Json = Any
 
 _UNCHANGED = frozenset({"same", "read", "refresh"})
-_HEAD = 256
+_COMPARED = 256
 
 
 class EventLog:
     """Reads what `--event-log` has appended to a file (an open descriptor) since the last look.
 
-    The engine empties the file when its preview is over and its update begins, so its head is compared each time.
+    The engine empties the file when its preview is over and its update begins. Both may begin alike, in the same
+    second; so what is compared each time is the end of what was read before.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._offset = 0
-        self._head = b""
+        self._end = b""
 
     def read(self) -> Iterator[Mapping[str, Json]]:
         """The events that are complete and were not returned before."""
-        size = os.fstat(self._descriptor).st_size
-        head = os.pread(self._descriptor, _HEAD, 0)
-        if not head.startswith(self._head):
-            self._offset, self._head = 0, b""
-        if len(self._head) < _HEAD:
-            self._head = head
-        content = os.pread(self._descriptor, max(0, size - self._offset), self._offset)
+        content = self._from(self._offset - len(self._end))
+        if content.startswith(self._end):
+            content = content[len(self._end) :]
+        else:
+            self._offset, self._end = 0, b""
+            content = self._from(0)
         whole = content[: content.rfind(b"\n") + 1]
         self._offset += len(whole)
+        self._end = (self._end + whole)[-_COMPARED:]
         for line in whole.splitlines():
-            yield json.loads(line)
+            try:
+                event = json.loads(line)
+            except ValueError:
+                # Read in the moment in which it was emptied. What matters of a run is its exit code and its state.
+                continue
+            yield event
+
+    def _from(self, start: int) -> bytes:
+        return os.pread(self._descriptor, max(0, os.fstat(self._descriptor).st_size - start), start)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 
 def preload() -> None:
-    import pulumi  # noqa: F401
+    importlib.import_module("pulumi")

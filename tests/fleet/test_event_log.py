@@ -1,0 +1,30 @@
+"""What is read of an engine's event log while the engine writes it, and begins it anew for its update."""
+
+from __future__ import annotations
+
+import os
+
+from fleet.events import EventLog
+
+
+def test_a_piece_of_an_event_is_passed_over_and_the_log_is_read_on() -> None:
+    descriptor = os.memfd_create("events")
+    log = EventLog(descriptor)
+    os.pwrite(descriptor, b'{"sequence": 1}\nce": 2}\n\0\0\n{"sequence": 3}\n', 0)
+    assert [event["sequence"] for event in log.read()] == [1, 3]
+    os.close(descriptor)
+
+
+def test_a_log_that_is_begun_anew_is_read_from_its_start_however_alike_it_begins() -> None:
+    """A preview and its update can begin in the same second, with the same events, and the second log be longer."""
+    descriptor = os.memfd_create("events")
+    log = EventLog(descriptor)
+    same = b'{"sequence": 0, "of": "both", "config": "%s"}\n' % (b"x" * 300)
+    os.pwrite(descriptor, same + b'{"sequence": 1, "of": "preview"}\n', 0)
+    assert [event["of"] for event in log.read()] == ["both", "preview"]
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, same + b'{"sequence": 1, "of": "the update"}\n{"sequence": 2, "of": "the update"}\n', 0)
+    assert [event["of"] for event in log.read()] == ["both", "the update", "the update"]
+    os.pwrite(descriptor, b'{"sequence": 3, "of": "its end"}\n', os.fstat(descriptor).st_size)
+    assert [event["of"] for event in log.read()] == ["its end"]
+    os.close(descriptor)
