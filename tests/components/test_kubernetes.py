@@ -28,11 +28,11 @@ def workspace() -> Recording:
 
 
 def _spec(recording: Recording, type: str) -> Any:
-    return recording.one(type).plain()["spec"]
+    return recording.inputs(type)["spec"]
 
 
 def test_namespace_enforces_the_restricted_standard(workspace: Recording) -> None:
-    labels = workspace.one("kubernetes:core/v1:Namespace").plain()["metadata"]["labels"]
+    labels = workspace.inputs("kubernetes:core/v1:Namespace")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
@@ -132,7 +132,7 @@ class TestAccess:
         assert subjects == [{"kind": "ServiceAccount", "name": "workload", "namespace": "t-acme--default"}]
 
     def test_token_is_not_mounted_unasked(self, workspace: Recording) -> None:
-        account = workspace.one("kubernetes:core/v1:ServiceAccount").plain()
+        account = workspace.inputs("kubernetes:core/v1:ServiceAccount")
         assert account["automountServiceAccountToken"] is False
         assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
 
@@ -226,14 +226,14 @@ class TestNodeAutoscaler:
         rules = [
             rule
             for kind in kinds
-            for rule in autoscaler.one(f"kubernetes:rbac.authorization.k8s.io/v1:{kind}").plain()["rules"]
+            for rule in autoscaler.inputs(f"kubernetes:rbac.authorization.k8s.io/v1:{kind}")["rules"]
         ]
         assert not any("*" in entries for rule in rules for entries in rule.values())
         assert not any("secrets" in rule["resources"] for rule in rules)
         # What it changes cluster-wide; its lease and its status are in its namespace only.
         writes = {
             (resource, verb)
-            for rule in autoscaler.one("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole").plain()["rules"]
+            for rule in autoscaler.inputs("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole")["rules"]
             for resource in rule["resources"]
             for verb in set(rule["verbs"]) - {"get", "list", "watch"}
         }
