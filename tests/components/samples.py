@@ -34,25 +34,22 @@ from components.aws.stored_secret import StoredSecret
 from components.aws.tenancy import CLOUD
 from components.aws.tenant_boundary import TenantBoundary
 from components.aws.workload_role import WorkloadRole, WorkloadRoleArgs
-from components.contracts import (
-    BillingWebhookArgs,
-    BucketArgs,
-    BudgetAlertsArgs,
-    CacheUserArgs,
-    ClusterArgs,
-    FunctionGuardArgs,
-    NetworkArgs,
-    NodePool,
-    NodeScalingArgs,
-    NotifierArgs,
-    ObjectAccessArgs,
-    Place,
-    PostgresArgs,
-    RedisArgs,
-    RunnerIdentityArgs,
-    StoredSecretArgs,
-    TenantBoundaryArgs,
-)
+from components.contracts.billing_webhook import BillingWebhookArgs
+from components.contracts.bucket import BucketArgs
+from components.contracts.budget_alerts import BudgetAlertsArgs
+from components.contracts.cache_user import CacheUserArgs
+from components.contracts.cluster import ClusterArgs, NodePool
+from components.contracts.function_guard import FunctionGuardArgs
+from components.contracts.network import NetworkArgs
+from components.contracts.node_scaling import NodeScalingArgs
+from components.contracts.notifier import NotifierArgs
+from components.contracts.object_access import ObjectAccessArgs
+from components.contracts.place import Place
+from components.contracts.postgres import PostgresArgs
+from components.contracts.redis import RedisArgs
+from components.contracts.runner_identity import RunnerIdentityArgs
+from components.contracts.stored_secret import StoredSecretArgs
+from components.contracts.tenant_boundary import TenantBoundaryArgs
 from components.kubernetes.access import Access, AccessArgs
 from components.kubernetes.autoscaling import Autoscaling, AutoscalingArgs
 from components.kubernetes.default_storage import DefaultStorage, DefaultStorageArgs
