@@ -19,12 +19,13 @@ from components.kubernetes.tenant_rules import TenantRules
 from components.kubernetes.traffic import NOT_PUBLIC
 from components.kubernetes.workspace import Workspace
 from tests.components import samples
+from tests.components.every_component import SAMPLES
 from tests.components.recording import CANARY, Recording, Secret, declare, opened
 
 
 @pytest.fixture(scope="module")
 def workspace() -> Recording:
-    return declare(lambda: samples.SAMPLES[Workspace]("workspace", None))
+    return declare(lambda: SAMPLES[Workspace]("workspace", None))
 
 
 def _spec(recording: Recording, type: str) -> Any:
@@ -156,7 +157,7 @@ def test_workload_meets_the_restricted_standard(workspace: Recording) -> None:
 
 
 def test_services_of_tenants_may_not_draw_traffic_from_elsewhere() -> None:
-    recording = declare(lambda: samples.SAMPLES[TenantRules]("rules", None))
+    recording = declare(lambda: SAMPLES[TenantRules]("rules", None))
     kind = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
     policy, binding = _spec(recording, kind), _spec(recording, f"{kind}Binding")
     assert policy["failurePolicy"] == "Fail" and binding["validationActions"] == ["Deny"]
@@ -197,7 +198,7 @@ def test_autoscaling_says_its_pace_in_both_directions() -> None:
 
 @pytest.fixture(scope="module")
 def autoscaler() -> Recording:
-    return declare(lambda: samples.SAMPLES[NodeAutoscaler]("autoscaler", None))
+    return declare(lambda: SAMPLES[NodeAutoscaler]("autoscaler", None))
 
 
 class TestNodeAutoscaler:
@@ -254,9 +255,7 @@ class TestNodeAutoscaler:
 
 
 def test_a_claim_that_names_no_class_gets_an_encrypted_disk_where_its_pod_is() -> None:
-    made = declare(lambda: samples.SAMPLES[DefaultStorage]("storage", None)).one(
-        "kubernetes:storage.k8s.io/v1:StorageClass"
-    )
+    made = declare(lambda: SAMPLES[DefaultStorage]("storage", None)).one("kubernetes:storage.k8s.io/v1:StorageClass")
     inputs = made.plain()
     assert inputs["metadata"]["annotations"] == {"storageclass.kubernetes.io/is-default-class": "true"}
     assert inputs["volumeBindingMode"] == "WaitForFirstConsumer" and inputs["allowVolumeExpansion"] is True

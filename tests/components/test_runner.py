@@ -13,6 +13,7 @@ from components.kubernetes.runner import Runner
 from components.kubernetes.runner_rights import CLUSTER_RULES, GROUP, RunnerRights
 from fleet.runner import __main__ as process
 from tests.components import samples
+from tests.components.every_component import SAMPLES
 from tests.components.recording import Recording, declare
 
 
@@ -27,7 +28,7 @@ def _arguments(recording: Recording) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def runner() -> Recording:
-    return declare(lambda: samples.SAMPLES[Runner]("runner", None))
+    return declare(lambda: SAMPLES[Runner]("runner", None))
 
 
 def test_its_account_has_no_rights_of_its_own(runner: Recording) -> None:
@@ -105,7 +106,7 @@ def test_it_is_as_large_as_what_it_does_at_a_time(concurrency: int, memory: str)
 
 
 def test_its_group_is_confined_before_it_is_given_rights() -> None:
-    recording = declare(lambda: samples.SAMPLES[RunnerRights]("rights", None))
+    recording = declare(lambda: SAMPLES[RunnerRights]("rights", None))
     binding = recording.one("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding")
     confined = recording.one("kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding")
     assert confined.urn in binding.dependencies

@@ -15,6 +15,7 @@ from components.aws.key import Key, KeyArgs
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
 from tests.components import samples
+from tests.components.every_component import declared
 from tests.components.recording import ACCOUNT, declare
 
 
@@ -53,13 +54,13 @@ def test_who_administers_it_cannot_read_with_it_nor_let_others() -> None:
     ],
 )
 def test_each_key_is_for_its_services(component: type[pulumi.ComponentResource], services: set[str]) -> None:
-    key = samples.declared(component).one("aws:kms/key:Key")
+    key = declared(component).one("aws:kms/key:Key")
     use = {s["Sid"]: s for s in key.document()["Statement"]}["AccountUsesThroughServices"]
     assert {name.split(".")[0] for name in use["Condition"]["StringEquals"]["kms:ViaService"]} == services
 
 
 def test_whoever_creates_a_cluster_may_make_the_grant_that_it_works_by() -> None:
-    statements = {s["Sid"]: s for s in samples.declared(Cluster).one("aws:kms/key:Key").document()["Statement"]}
+    statements = {s["Sid"]: s for s in declared(Cluster).one("aws:kms/key:Key").document()["Statement"]}
     creation = statements["ClusterCreation"]
     assert creation["Action"] == "kms:CreateGrant"
     # EKS does not support kms:GrantIsForAWSResource in CreateCluster, and calls with the creator's own rights.

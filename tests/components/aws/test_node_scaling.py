@@ -5,12 +5,12 @@ from __future__ import annotations
 import pulumi
 
 from components.aws.node_scaling import NodeScaling
-from tests.components import samples
+from tests.components.every_component import SAMPLES
 from tests.components.recording import ACCOUNT, declare
 
 
 def test_it_resizes_this_clusters_groups_alone() -> None:
-    recording = declare(lambda: samples.SAMPLES[NodeScaling]("scaling", None))
+    recording = declare(lambda: SAMPLES[NodeScaling]("scaling", None))
     statements = {s["Sid"]: s for s in recording.one("aws:iam/rolePolicy:RolePolicy").document()["Statement"]}
     size = statements["Size"]
     assert size["Condition"] == {"StringEquals": {"aws:ResourceTag/k8s.io/cluster-autoscaler/c": "owned"}}
@@ -25,7 +25,7 @@ def test_it_resizes_this_clusters_groups_alone() -> None:
 
 def test_it_finds_them_by_the_tags_that_eks_sets() -> None:
     def program() -> None:
-        scaling = samples.SAMPLES[NodeScaling]("scaling", None)
+        scaling = SAMPLES[NodeScaling]("scaling", None)
         assert isinstance(scaling, NodeScaling)
         pulumi.export("arguments", scaling.arguments)
 

@@ -16,6 +16,7 @@ from components.aws.runner_identity import RunnerIdentity
 from components.aws.tenant_boundary import TenantBoundary
 from components.tenant import TenantWorkspace
 from tests.components import samples
+from tests.components.every_component import declared
 from tests.components.iam_policies import Request, allows, several
 from tests.components.recording import ACCOUNT, Recording, declare
 
@@ -236,8 +237,8 @@ def test_what_a_workspace_makes_is_within_what_the_runner_may_make(statements: l
 
 
 def test_the_boundary_holds_all_that_a_tenants_role_may_do_and_no_other_objects() -> None:
-    bounds = samples.declared(TenantBoundary).one("aws:iam/policy:Policy").document()["Statement"]
-    own = samples.declared(ObjectAccess).one("aws:iam/rolePolicy:RolePolicy").document()["Statement"]
+    bounds = declared(TenantBoundary).one("aws:iam/policy:Policy").document()["Statement"]
+    own = declared(ObjectAccess).one("aws:iam/rolePolicy:RolePolicy").document()["Statement"]
     key = {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::objects"}
     for action, resource, context in (
         ("s3:ListBucket", "arn:aws:s3:::objects", {"s3:prefix": "tenants/acme/a"}),
