@@ -16,7 +16,7 @@ from components.aws.postgres import Postgres
 from components.aws.redis import Redis
 from components.aws.runner_identity import RunnerIdentity
 from components.aws.tenant_boundary import TenantBoundary
-from components.contracts import PlatformCloud
+from components.contracts.platform import PlatformCloud
 
 CLOUD = PlatformCloud(
     provider=account.provider,
