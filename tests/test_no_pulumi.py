@@ -1,4 +1,4 @@
-"""Only programs import Pulumi's SDK: services never run it, the command and the runner start the engine as a process."""
+"""Programs alone import the SDK of Pulumi: services never run it, the command and the runner start it as a process."""
 
 from __future__ import annotations
 
