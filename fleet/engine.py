@@ -44,7 +44,8 @@ class Stack:
     environment: Mapping[str, str] = field(repr=False)
     """The whole environment of the engine."""
     journaled: bool = True
-    """Whether a provider host journals what is created (the sandbox); without one a person resolves pending creates."""
+    """Whether a provider host journals what is created (the sandbox's stand-ins); without one a person resolves pending
+    creates."""
     message: str = ""
     """Kept with each update in the stack's history."""
 

@@ -11,7 +11,6 @@ from catalog.identifiers import tenant_stack
 from fleet.engine import Stack
 from fleet.environments import Environment, project
 from fleet.registry import Wanted
-from fleet.targets import Target
 from fleet.working_folders import write
 
 Json = Any
@@ -48,7 +47,7 @@ def prepare(environment: Environment, wanted: Wanted, config: Mapping[str, Json]
     """Write the folder, and return the stack that runs in it."""
     place, name = folder(environment, wanted.id), tenant_stack(wanted.cell, wanted.id)
     write(place, name, config, secrets_provider=environment.secrets_provider)
-    return Stack(project(), name, place, environment.engine, journaled=environment.target is Target.SANDBOX)
+    return Stack(project(), name, place, environment.engine, journaled=environment.journaled)
 
 
 def remove(environment: Environment, tenant: str) -> None:
