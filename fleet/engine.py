@@ -23,7 +23,7 @@ from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
 from fleet.processes import RUN_VARIABLE, Process
 from fleet.program_host.client import ProgramHost
-from fleet.stack_files import read_stack_file
+from fleet.stack_files import form_kept, read_stack_file
 from fleet.state import StackState, local_backend, read_state, state_path
 from sandbox.files import unwritable
 from sandbox.home import Home
@@ -195,10 +195,15 @@ class Engine:
     def _initialise(self) -> None:
         provider = self._file().get("secretsprovider")
         flags = ("--secrets-provider", str(provider)) if provider else ()
-        self._quiet("stack", "init", self.stack.name, "--no-select", *flags)
+        with form_kept(self._path):
+            self._quiet("stack", "init", self.stack.name, "--no-select", *flags)
+
+    @property
+    def _path(self) -> Path:
+        return self.stack.workdir / f"Pulumi.{self.stack.name}.yaml"
 
     def _file(self) -> Mapping[str, Json]:
-        return read_stack_file(self.stack.workdir / f"Pulumi.{self.stack.name}.yaml")
+        return read_stack_file(self._path)
 
     def _state(self) -> StackState | None:
         return read_state(self.stack.project, self.stack.name, self.stack.environment, self.stack.workdir)
