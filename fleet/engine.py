@@ -129,7 +129,10 @@ class Engine:
     def _change(self, command: str, *flags: str) -> Result:
         with self._interrupts.caught(self._tell), self._with_room(), self._lock():
             self._ready()
-            return self._operation(command, *flags)
+            result = self._operation(command, *flags)
+            if self.stack.journaled and command != "refresh":
+                pending.require_none_cut_off(self.home, self.stack.project, self.stack.name)
+            return result
 
     @contextmanager
     def _with_room(self) -> Iterator[None]:
