@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from errors import TransientError
+from errors import FreeholdError, TransientError
 from fleet import backend_locks, backend_sidecars, engine_process, pending
 from fleet.disk import Room, room
 from fleet.engine_process import Observer
 from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded
-from fleet.events import Progress
+from fleet.events import Progress, urn_name
 from fleet.failures import explain
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
@@ -95,6 +95,22 @@ class Engine:
     def up(self) -> Result:
         """Preview under the policies, then update; makes the stack if it does not exist."""
         return self._change("up", "--yes", *self._packs(), *self._message())
+
+    def finish_cut_off(self) -> None:
+        """Where a create died with its provider: run once more what was wanted then, so that the state holds what was
+        made before something smaller is wanted. What cannot be built is told and left; what may pass is raised."""
+        if not self.stack.journaled:
+            return
+        if not (urns := pending.cut_off(self.home, self.stack.project, self.stack.name)):
+            return
+        names = ", ".join(map(urn_name, urns))
+        self._tell(f"stack {self.stack.name}: the provider died while it made {names}; running it once more")
+        try:
+            self.up()
+        except (TransientError, Interrupted):
+            raise
+        except FreeholdError as error:
+            self._tell(error.line())
 
     def refresh(self) -> Result:
         """Read every resource of the state anew."""

@@ -122,6 +122,17 @@ def test_a_create_that_is_given_up_after_its_provider_died_is_told_once_and_can_
     assert addresses.exist() == set()
 
 
+def test_what_was_wanted_then_is_run_once_more_before_something_smaller(addresses: Addresses) -> None:
+    addresses.engine(0).up()
+    addresses.engine(1).finish_cut_off()  # nothing was cut off
+    assert addresses.exist() == set()
+    addresses.cut_off_a_create()
+    addresses.engine(1).finish_cut_off()
+    assert addresses.held() == addresses.exist() != set()
+    addresses.engine(0).up()
+    assert addresses.exist() == set()
+
+
 def test_a_create_that_is_asked_for_again_is_nothing_to_tell(addresses: Addresses) -> None:
     addresses.engine(0).up()
     addresses.cut_off_a_create()
