@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -13,7 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from errors import ExitCode
+from errors import ExitCode, FreeholdError
+from sandbox.home import Home
+from sandbox.providers.choice import VARIABLE, Providers, chosen, in_use
 from sandbox.toolchain import ensure
 from sandbox.toolchain.find import Found, find, version
 from sandbox.toolchain.install import MEND
@@ -63,25 +66,57 @@ def report() -> list[Finding]:
         return list(pool.map(lambda tool: examine(tool, find(tool.name)), TOOLS.values()))
 
 
+def provider_report(home: Home, providers: Providers) -> list[Finding]:
+    """A finding for each provider plugin of the sandbox; the next start installs an official one that is not there."""
+    from sandbox.providers import official
+    from sandbox.providers.registry import CLASSES, sdk_version
+
+    findings = []
+    for name in CLASSES:
+        version = sdk_version(name)
+        if providers is Providers.STAND_INS:
+            findings.append(Finding(name, State.OK, version, "stand-in", "", ""))
+            continue
+        try:
+            found = official.find(home, name, version, os.environ)
+        except FreeholdError as error:
+            findings.append(
+                Finding(name, State.BROKEN, "", "PATH", error.where, f"{error.where} {error.what}; {error.mend}")
+            )
+            continue
+        if found is None:
+            findings.append(Finding(name, State.ON_REQUEST, version, "official", "", ""))
+        else:
+            origin = "official, on PATH" if found.folder is None else "official"
+            findings.append(Finding(name, State.OK, version, origin, str(found.executable), ""))
+    return findings
+
+
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     install: Annotated[bool, typer.Option("--install", help="Make what is missing first.")] = False,
 ) -> None:
     """List each tool (version, origin; the mend for what is missing, and exit 1) and what is only recorded."""
+    home = Home.from_environment()
+    providers = chosen() or in_use(home)
     if install:
         ensure()
-    findings = report()
-    healthy = all(finding.state in (State.OK, State.ON_REQUEST) for finding in findings)
+    findings, plugins = report(), provider_report(home, providers)
+    healthy = all(finding.state in (State.OK, State.ON_REQUEST) for finding in (*findings, *plugins))
     # Only here: importing the stand-ins takes longer than any other command needs to start.
     from sandbox.providers.fidelity import MEANINGS, noted, recorded
     from sandbox.providers.typed import Kind
 
-    kept = recorded()
+    kept = recorded() if providers is Providers.STAND_INS else ()
     if as_json:
         tools = [asdict(finding) for finding in findings]
-        print(json.dumps({"ok": healthy, "tools": tools, "recorded": [entry.token for entry in kept]}, indent=2))
+        used = {"kind": providers, "plugins": [asdict(finding) for finding in plugins]}
+        names = [entry.token for entry in kept]
+        print(json.dumps({"ok": healthy, "tools": tools, "providers": used, "recorded": names}, indent=2))
     else:
-        _print(findings)
+        _print("tool", findings)
+        print(f"\nProviders of the sandbox: {providers} ({VARIABLE})")
+        _print("provider", plugins)
         if kept:
             lines = [noted(entry.token, entry) for entry in kept]
             print(f"\nIn the sandbox (docs/fidelity.md). {MEANINGS[Kind.RECORDED]}", *lines, sep="\n  ")
@@ -89,10 +124,10 @@ def doctor(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _print(findings: list[Finding]) -> None:
+def _print(what: str, findings: list[Finding]) -> None:
     console = Console()
     table = Table(box=None, pad_edge=False)
-    for column in ("tool", "version", "origin", "state"):
+    for column in (what, "version", "origin", "state"):
         table.add_column(column, no_wrap=True)
     for finding in findings:
         table.add_row(finding.name, finding.version, finding.origin, finding.state)

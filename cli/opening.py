@@ -27,6 +27,7 @@ def open_environment(cell: str, target: Target, screen: Screen, *, start: bool) 
         environment = real(cell, home)
         environment.file  # noqa: B018 - a malformed one is told before anything else happens
         return environment
+    from sandbox.providers.choice import require_unchanged
     from sandbox.supervisor.client import Supervisor
 
     if start:
@@ -34,6 +35,7 @@ def open_environment(cell: str, target: Target, screen: Screen, *, start: bool) 
         _start(home, screen)
     else:
         Supervisor.connect(home)
+    require_unchanged(home)
     return sandboxed(cell, home)
 
 

@@ -47,9 +47,11 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 @app.command()
 def start(as_json: AsJson = False) -> None:
     """Start the sandbox and wait until it is ready; a second start says that it runs."""
+    from sandbox.providers.choice import chosen
     from sandbox.supervisor.launch import start as launch
     from sandbox.toolchain import ensure
 
+    chosen()  # a wrong value is told before anything else happens
     ensure()
     home = Home.from_environment()
     began = time.monotonic()
@@ -207,7 +209,8 @@ def _print_status(found: Status, *, as_json: bool) -> None:
         )
     console = Console()
     console.print(table)
-    console.print(f"sandbox is {found.state} at {found.home}, AWS at {found.aws_endpoint}", soft_wrap=True)
+    where = f"at {found.home}, AWS at {found.aws_endpoint}, providers: {found.providers}"
+    console.print(f"sandbox is {found.state} {where}", soft_wrap=True)
 
 
 def _size(path: Path) -> str:

@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from errors import TransientError
+from errors import FreeholdError, TransientError
 from fleet import backend_locks, backend_sidecars, engine_process, pending
 from fleet.disk import Room, room
 from fleet.engine_process import Observer
 from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded
-from fleet.events import Progress
+from fleet.events import Progress, urn_name
 from fleet.failures import explain
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
 from fleet.processes import RUN_VARIABLE, Process
 from fleet.program_host.client import ProgramHost
-from fleet.stack_files import read_stack_file
+from fleet.stack_files import form_kept, read_stack_file
 from fleet.state import StackState, local_backend, read_state, state_path
 from sandbox.files import unwritable
 from sandbox.home import Home
@@ -44,7 +44,8 @@ class Stack:
     environment: Mapping[str, str] = field(repr=False)
     """The whole environment of the engine."""
     journaled: bool = True
-    """Whether a provider host journals what is created (the sandbox); without one a person resolves pending creates."""
+    """Whether a provider host journals what is created (the sandbox's stand-ins); without one a person resolves pending
+    creates."""
     message: str = ""
     """Kept with each update in the stack's history."""
 
@@ -95,6 +96,22 @@ class Engine:
         """Preview under the policies, then update; makes the stack if it does not exist."""
         return self._change("up", "--yes", *self._packs(), *self._message())
 
+    def finish_cut_off(self) -> None:
+        """Where a create died with its provider: run once more what was wanted then, so that the state holds what was
+        made before something smaller is wanted. What cannot be built is told and left; what may pass is raised."""
+        if not self.stack.journaled:
+            return
+        if not (urns := pending.cut_off(self.home, self.stack.project, self.stack.name)):
+            return
+        names = ", ".join(map(urn_name, urns))
+        self._tell(f"stack {self.stack.name}: the provider died while it made {names}; running it once more")
+        try:
+            self.up()
+        except (TransientError, Interrupted):
+            raise
+        except FreeholdError as error:
+            self._tell(error.line())
+
     def refresh(self) -> Result:
         """Read every resource of the state anew."""
         return self._change("refresh", "--yes", "--skip-preview")
@@ -128,7 +145,10 @@ class Engine:
     def _change(self, command: str, *flags: str) -> Result:
         with self._interrupts.caught(self._tell), self._with_room(), self._lock():
             self._ready()
-            return self._operation(command, *flags)
+            result = self._operation(command, *flags)
+            if self.stack.journaled and command != "refresh":
+                pending.require_none_cut_off(self.home, self.stack.project, self.stack.name)
+            return result
 
     @contextmanager
     def _with_room(self) -> Iterator[None]:
@@ -194,10 +214,15 @@ class Engine:
     def _initialise(self) -> None:
         provider = self._file().get("secretsprovider")
         flags = ("--secrets-provider", str(provider)) if provider else ()
-        self._quiet("stack", "init", self.stack.name, "--no-select", *flags)
+        with form_kept(self._path):
+            self._quiet("stack", "init", self.stack.name, "--no-select", *flags)
+
+    @property
+    def _path(self) -> Path:
+        return self.stack.workdir / f"Pulumi.{self.stack.name}.yaml"
 
     def _file(self) -> Mapping[str, Json]:
-        return read_stack_file(self.stack.workdir / f"Pulumi.{self.stack.name}.yaml")
+        return read_stack_file(self._path)
 
     def _state(self) -> StackState | None:
         return read_state(self.stack.project, self.stack.name, self.stack.environment, self.stack.workdir)

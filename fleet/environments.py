@@ -17,6 +17,7 @@ from fleet.state import StackState
 from fleet.targets import Cloud, Target
 from fleet.working_folders import write
 from sandbox.home import CHECKOUT, Home
+from sandbox.providers.choice import Providers, chosen, in_use
 from sandbox.toolchain import bin_directory
 from stacks.contract import OUTPUT, PlatformContract, read
 
@@ -70,7 +71,12 @@ class Environment:
         folder = self.home.root / "rehearsals" / self.cell if rehearsed else CHECKOUT
         if rehearsed:
             write(folder, self.cell, self.file.get("config") or {})
-        return Stack(project(), self.cell, folder, self.engine, journaled=self.target is Target.SANDBOX)
+        return Stack(project(), self.cell, folder, self.engine, journaled=self.journaled)
+
+    @property
+    def journaled(self) -> bool:
+        """Whether its providers journal what they make: the stand-ins do, official plugins do not."""
+        return self.target is Target.SANDBOX and in_use(self.home) is Providers.STAND_INS
 
     def contract(self, state: StackState | None) -> PlatformContract:
         """What the platform exports. Raises FreeholdError where it has not been built."""
@@ -107,7 +113,7 @@ def project() -> str:
 
 def choose(name: str | None, target: Target | None, cloud: Cloud = Cloud.AWS) -> tuple[str, Target]:
     """The cell and target that a person asked for. Raises UsageError for an unknown one, or where the target of an
-    environment other than the sandbox is left unsaid."""
+    environment other than the sandbox is left unsaid, or FREEHOLD_PROVIDERS has an unknown value."""
     cell = name or DEFAULT
     if cloud is not Cloud.AWS and not cell.endswith(f"-{cloud}"):
         cell = f"{cell}-{cloud}"
@@ -118,6 +124,8 @@ def choose(name: str | None, target: Target | None, cloud: Cloud = Cloud.AWS) ->
         raise UsageError(what, mend="--target sandbox rehearses it here, --target cloud uses real credentials")
     if target is Target.CLOUD and cell.split("-")[0] == DEFAULT:
         raise UsageError(f"{cell} is only ever rehearsed", mend="choose dev, staging or prod for --target cloud")
+    if target is not Target.CLOUD:
+        chosen()  # a wrong value is told before anything is started
     return cell, target or Target.SANDBOX
 
 

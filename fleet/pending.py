@@ -78,6 +78,29 @@ def refuse(stack: str, state: StackState) -> None:
         )
 
 
+def cut_off(home: Home, project: str, stack: str) -> tuple[str, ...]:
+    """The URNs whose create died with its provider host, and which nobody has asked for again since.
+
+    The engine outlived the host: it has seen the create fail, and keeps nothing of it in the state.
+    """
+    with Creations(home) as creations:
+        return creations.cut_off(stack, project)
+
+
+def require_none_cut_off(home: Home, project: str, stack: str) -> None:
+    """After a run: raises FreeholdError, once for each, where it has not asked again for what was cut off."""
+    with Creations(home) as creations:
+        if urns := creations.cut_off(stack, project):
+            creations.tell(urns)
+            names = ", ".join(map(urn_name, urns))
+            raise FreeholdError(
+                f"done, but the provider died while it made {names}, which nothing asks for any more; "
+                "whether it exists is not known, and no state holds it",
+                where=f"stack {stack}",
+                mend="ask for it once more and then take it away, or look for it (docs/recover.md)",
+            )
+
+
 def edited(deployment: Mapping[str, Json], resolution: Resolution) -> dict[str, Json]:
     """The deployment with each create that was made among its resources, and without pending operations."""
     result: dict[str, Json] = copy.deepcopy(dict(deployment))
@@ -157,5 +180,8 @@ def resolve(
     exported = export()
     exported["deployment"] = edited(exported["deployment"], resolution)
     replace(exported)
+    with Creations(home) as creations:
+        for urn in resolution.made:
+            creations.settle(urn)
     if urns := [*resolution.made, *resolution.refresh]:
         refresh(urns)

@@ -1,14 +1,16 @@
-"""Pulumi.yaml and Pulumi.<stack>.yaml as files."""
+"""Pulumi.yaml and Pulumi.<stack>.yaml as files: read, and kept as a person wrote them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from errors import FreeholdError
+from sandbox.files import write_atomically
 
 Json = Any
 
@@ -34,3 +36,28 @@ def read_stack_file(path: Path) -> Mapping[str, Json]:
     if not isinstance(content, dict):
         raise FreeholdError("holds no mapping", where=str(path), mend="it must begin with `config:`")
     return content
+
+
+@contextmanager
+def form_kept(path: Path) -> Iterator[None]:
+    """Around a command of the engine that adds keys to the file: it writes all of it anew, without blank lines and with
+    indentation of its own. What a person wrote stays to the byte, what was added follows it.
+
+    Where the engine changed what was there, or the two do not go together, the file stays as the engine wrote it.
+    """
+    before = path.read_bytes() if path.exists() else b""
+    known = read_stack_file(path)
+    yield
+    written = read_stack_file(path)
+    added = {key: value for key, value in written.items() if key not in known}
+    # Its numbers and truth values become strings there, which is what they are to the engine.
+    changed = [key for key in known if key != "config" and written.get(key) != known[key]]
+    if not before or not added or changed:
+        return
+    text = before + (b"" if before.endswith(b"\n") else b"\n") + yaml.safe_dump(added, sort_keys=False).encode()
+    try:
+        together = yaml.load(text, Loader=_LOADER) == {**known, **added}
+    except yaml.YAMLError:  # as for a file in JSON, which nothing can follow
+        return
+    if together:
+        write_atomically(path, text, path.stat().st_mode & 0o777)

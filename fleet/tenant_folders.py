@@ -11,7 +11,7 @@ from catalog.identifiers import tenant_stack
 from fleet.engine import Stack
 from fleet.environments import Environment, project
 from fleet.registry import Wanted
-from fleet.targets import Target
+from fleet.stack_files import read_stack_file
 from fleet.working_folders import write
 
 Json = Any
@@ -48,7 +48,16 @@ def prepare(environment: Environment, wanted: Wanted, config: Mapping[str, Json]
     """Write the folder, and return the stack that runs in it."""
     place, name = folder(environment, wanted.id), tenant_stack(wanted.cell, wanted.id)
     write(place, name, config, secrets_provider=environment.secrets_provider)
-    return Stack(project(), name, place, environment.engine, journaled=environment.target is Target.SANDBOX)
+    return Stack(project(), name, place, environment.engine, journaled=environment.journaled)
+
+
+def earlier(environment: Environment, wanted: Wanted, config: Mapping[str, Json]) -> Stack | None:
+    """The stack as its last run left the folder; None where there is none, or `config` is what that run had."""
+    place, name = folder(environment, wanted.id), tenant_stack(wanted.cell, wanted.id)
+    last = read_stack_file(place / f"Pulumi.{name}.yaml").get("config")
+    if not last or last == config:
+        return None
+    return Stack(project(), name, place, environment.engine, journaled=environment.journaled)
 
 
 def remove(environment: Environment, tenant: str) -> None:

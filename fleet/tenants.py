@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from errors import UsageError
 from fleet import tenant_folders
@@ -26,12 +27,14 @@ class Tenants:
                 f"it is {tenant.status}", where=f"tenant {tenant.id}", mend="freehold tenant delete ends it"
             )
         config = tenant_folders.configuration(self._environment, tenant)
+        self._finish_earlier(tenant, config)
         stack = tenant_folders.prepare(self._environment, tenant, config)
         return self._engine_for(stack).up()
 
     def destroy(self, tenant: Tenant) -> Result:
         """Destroy its stack with all its data, and forget the stack. Can be repeated."""
         config = tenant_folders.configuration(self._environment, tenant)
+        self._finish_earlier(tenant, {})  # a destroy asks for nothing, whatever the last run had
         stack = tenant_folders.prepare(self._environment, tenant, config)
         if str(config.get("freehold:protect", True)).lower() != "false":
             # What is protected cannot be destroyed; taking the protection off is an update of its own.
@@ -41,3 +44,8 @@ class Tenants:
         self._engine_for(stack).remove()
         tenant_folders.remove(self._environment, tenant.id)
         return result
+
+    def _finish_earlier(self, tenant: Tenant, config: Mapping[str, Any]) -> None:
+        """`config` is wanted now. What the last run was cut off at may not be in it: see `Engine.finish_cut_off`."""
+        if (stack := tenant_folders.earlier(self._environment, tenant, config)) is not None:
+            self._engine_for(stack).finish_cut_off()

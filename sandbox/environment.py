@@ -16,6 +16,7 @@ from sandbox.processes.billing_webhook import webhook_url
 from sandbox.processes.postgres import database_url
 from sandbox.processes.redis import cache_url
 from sandbox.processes.site import Site
+from sandbox.providers.choice import VARIABLE, Providers, in_use
 from sandbox.supervisor.definitions import CacheDefinition, DatabaseDefinition, DefinitionStore, WebhookDefinition
 from sandbox.supervisor.ports import Ports
 from sandbox.toolchain import bin_directory
@@ -60,6 +61,10 @@ def environment(home: Home) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "PGSSLROOTCERT": str(site.authority.certificate_path),
     }
+    if in_use(home) is Providers.OFFICIAL:
+        # The aws plugin tags buckets through S3 Control, whose clients put the account's id before the host, which an
+        # address of numbers does not bear: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+        variables |= {VARIABLE: str(Providers.OFFICIAL), "AWS_ENDPOINT_URL_S3_CONTROL": _by_name(endpoint)}
     home.backend.mkdir(parents=True, exist_ok=True)
     databases = [one for one in DefinitionStore(home, "databases", DatabaseDefinition).all() if one.complete]
     control = databases if len(databases) == 1 else [one for one in databases if _CONTROL in one.name]
@@ -78,6 +83,10 @@ def _path(*first: str) -> list[str]:
     """PATH with the sandbox's folders in front, each once however often it has been set."""
     inherited = os.environ.get("PATH", os.defpath).split(os.pathsep)
     return [*first, *(folder for folder in inherited if folder not in first)]
+
+
+def _by_name(endpoint: str) -> str:
+    return endpoint.replace("//127.0.0.1:", "//localhost:")
 
 
 def _operator_key(home: Home) -> dict[str, str]:

@@ -35,8 +35,8 @@ class Sandbox:
 
 
 def without_chosen_ports() -> dict[str, str]:
-    """This process' environment without the ports that the user has chosen: they are for another sandbox."""
-    chosen = re.compile(r"FREEHOLD_\w+_PORT")
+    """This process' environment without what the user has chosen for another sandbox: ports and providers."""
+    chosen = re.compile(r"FREEHOLD_(\w+_PORT|PROVIDERS)")
     return {name: value for name, value in os.environ.items() if not chosen.fullmatch(name)}
 
 

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS creations (urn TEXT NOT NULL, id TEXT NOT NULL, PRIMA
 CREATE TABLE IF NOT EXISTS under_way (
     urn TEXT NOT NULL, host INTEGER NOT NULL, started REAL NOT NULL, serial TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS told (serial TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 _CURRENT: ContextVar[Creation | None] = ContextVar("creation", default=None)
@@ -96,6 +97,25 @@ class Creations:
         with self._lock:
             rows = self._database.execute("SELECT host, started FROM under_way WHERE urn = ?", (urn,)).fetchall()
         return any(_runs(int(host), float(started)) for host, started in rows)
+
+    def cut_off(self, stack: str, project: str) -> tuple[str, ...]:
+        """The URNs in a stack whose create died with its host and was not sent again, but for those that were told."""
+        start = f"urn:pulumi:{stack}::{project}::"
+        query = "SELECT urn, host, started FROM under_way WHERE serial NOT IN (SELECT serial FROM told) ORDER BY urn"
+        with self._lock:
+            rows = self._database.execute(query).fetchall()
+        return tuple(str(urn) for urn, host, started in rows if urn.startswith(start) and not _runs(host, started))
+
+    def tell(self, urns: Collection[str]) -> None:
+        """A person knows that these were cut off. Sent again, they are still known to be the same."""
+        with self._lock:
+            for urn in urns:
+                self._database.execute("INSERT OR IGNORE INTO told SELECT serial FROM under_way WHERE urn = ?", (urn,))
+
+    def settle(self, urn: str) -> None:
+        """A create that died with its host is in a state now: it will not be sent again."""
+        with self._lock:
+            self._left_by_a_killed_host(urn)
 
     def record(self, urn: str, id: str) -> None:
         """A resource with this URN was made under this id."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from errors import FreeholdError
 from sandbox.files import unwritable
 from sandbox.home import CHECKOUT, Home
-from sandbox.providers.install import install
+from sandbox.providers.choice import require_unchanged
+from sandbox.providers.install import install_chosen
 from sandbox.supervisor import ALREADY_RUNNING
 from sandbox.supervisor.client import NotRunning, Supervisor
 from sandbox.supervisor.messages import Status
@@ -29,15 +30,17 @@ def start(
 ) -> tuple[Supervisor, bool]:
     """The running sandbox, and whether it had to be started. Raises a FreeholdError that names the process at fault.
 
-    `environment` (default: this process') holds PATH and the FREEHOLD_*_PORT variables for a sandbox that is started.
-    Safe to call from several processes at once: one supervisor wins, all wait for it.
+    `environment` (default: this process') holds PATH, FREEHOLD_PROVIDERS and the FREEHOLD_*_PORT variables for a
+    sandbox that is started. Safe to call from several processes at once: one supervisor wins, all wait for it.
     """
     started = False
+    given = os.environ if environment is None else environment
     try:
         supervisor = Supervisor.connect(home)
+        require_unchanged(home, given)
     except NotRunning:
-        _prepare(home)
-        supervisor, started = _launch(home, os.environ if environment is None else environment), True
+        _prepare(home, given)
+        supervisor, started = _launch(home, given), True
     try:
         _wait_until_ready(supervisor, progress)
     except FreeholdError:
@@ -105,13 +108,13 @@ def _environment(given: Mapping[str, str]) -> Mapping[str, str]:
     return {**kept, "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
 
 
-def _prepare(home: Home) -> None:
-    """The folders, and the stand-ins where the engine looks for plugins."""
+def _prepare(home: Home, environment: Mapping[str, str]) -> None:
+    """The folders, and the providers where the engine looks for plugins."""
     try:
         for folder in (home.logs, home.data, home.run, home.credentials):
             folder.mkdir(parents=True, exist_ok=True)
         home.credentials.chmod(0o700)
-        install(home)
+        install_chosen(home, environment)
     except OSError as error:
         raise unwritable(home.root, error) from None
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from errors import FreeholdError
+from sandbox.providers.choice import Providers
 
 # The strictest of the services' own rules, because a name becomes a file name and a process name:
 # EKS [0-9A-Za-z][A-Za-z0-9-_]{0,99}, RDS 63 characters, ElastiCache 40.
@@ -125,6 +126,7 @@ class Status(Record):
     supervisor_pid: int
     state: Literal["starting", "ready", "degraded", "stopping"]
     aws_endpoint: str | None
+    providers: Providers = Providers.STAND_INS
     processes: tuple[ProcessStatus, ...]
     clusters: tuple[str, ...]
     databases: tuple[str, ...]

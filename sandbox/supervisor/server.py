@@ -17,6 +17,7 @@ from sandbox.processes.aws.spec import aws, aws_endpoint
 from sandbox.processes.login.spec import login
 from sandbox.processes.provider_host import provider_host
 from sandbox.processes.site import Site
+from sandbox.providers.choice import in_use
 from sandbox.supervisor import messages
 from sandbox.supervisor.caches import Caches
 from sandbox.supervisor.clusters import Clusters
@@ -199,6 +200,7 @@ class Server:
             supervisor_pid=os.getpid(),
             state=state,
             aws_endpoint=aws_endpoint(self._site),
+            providers=in_use(self._home),
             processes=processes,
             clusters=self._clusters.names(),
             databases=self._databases.names(),

@@ -25,6 +25,7 @@ from fleet.registry import Registry
 from fleet.runner.loop import Pace, Runner
 from fleet.runner.running import Done, Run
 from sandbox.environment import environment
+from sandbox.files import write_atomically
 from sandbox.home import Home
 from services.logs import configure
 
@@ -80,9 +81,23 @@ class CheapWork:
     def __call__(self, run: Run) -> Done:
         tenant = self._registry.get(run.operation.tenant)
         assert tenant is not None
-        variables = {"TENANT": tenant.id, "COUNT": str(tenant.limits["addresses"])}
-        stack = Stack(PROJECT, tenant.id, self._home.tenants / tenant.id, {**environment(self._home), **variables})
-        engine = Engine(
+        count = str(tenant.limits["addresses"])
+        # Stands for the configuration that the last run of a real tenant leaves in its folder.
+        last = self._home.tenants / tenant.id / "count"
+        if last.exists() and (earlier := last.read_text()) != count:
+            self._engine(run, tenant.id, earlier).finish_cut_off()
+        write_atomically(last, count.encode(), 0o600)
+        result = self._engine(run, tenant.id, count).up()
+
+        def record(connection: sa.Connection) -> None:
+            registry.applied(connection, tenant.id, tenant.desired_hash, "0.1.0")
+
+        return Done(Outcome.of(result).as_json(), record)
+
+    def _engine(self, run: Run, tenant: str, count: str) -> Engine:
+        variables = {"TENANT": tenant, "COUNT": count}
+        stack = Stack(PROJECT, tenant, self._home.tenants / tenant, {**environment(self._home), **variables})
+        return Engine(
             self._home,
             stack,
             tell=run.tell,
@@ -91,12 +106,6 @@ class CheapWork:
             wait=5,
             programs=self._programs,
         )
-        result = engine.up()
-
-        def record(connection: sa.Connection) -> None:
-            registry.applied(connection, tenant.id, tenant.desired_hash, "0.1.0")
-
-        return Done(Outcome.of(result).as_json(), record)
 
 
 def main() -> None:

@@ -119,6 +119,21 @@ def test_a_stack_file_that_is_no_yaml_is_one_line_with_the_place(trivial: Trivia
         trivial.engine().up()
 
 
+def test_a_stack_file_stays_as_it_was_written_whatever_is_done(trivial: Trivial) -> None:
+    path = trivial.folder / "work/Pulumi.dev.yaml"
+    written = "# Sizes.\n\nconfig:\n    # the first\n    trivial:b:   '1'   # aside\n\n    trivial:a: 2\n# the end\n"
+    path.write_text(written)
+    trivial.engine().preview()  # makes the stack, and with it the salt
+    begun = path.read_text()
+    assert begun.removeprefix(written).startswith("encryptionsalt: v1:")
+    trivial.engine().up()
+    trivial.engine().refresh()
+    trivial.engine().destroy()
+    trivial.engine().remove()
+    trivial.engine().up()  # made anew, by the salt that is there
+    assert path.read_text() == begun
+
+
 def test_the_second_run_waits_and_says_for_whom(trivial: Trivial) -> None:
     first = spawn(trivial.folder, SLOW="3")
     until(lambda: trivial.begun("shelf-0"))

@@ -1,0 +1,125 @@
+"""Where a create was cut off, a tenant's stack is run as it was wanted then, before it is run as it is wanted now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from errors import FreeholdError, TransientError
+from fleet.engine import Engine, Result, Stack
+from fleet.environments import Environment
+from fleet.events import Progress
+from fleet.registry import Status, Tenant
+from fleet.stack_files import read_stack_file
+from fleet.targets import Target
+from fleet.tenants import Tenants
+from sandbox.home import Home
+from sandbox.providers.creations import Creations
+from tests.fleet.samples import wanted
+
+URN = "urn:pulumi:tenant.sandbox.acme::freehold::aws:iam/role:Role::acme"
+
+
+class Recording(Engine):
+    """Runs nothing: keeps what would be run, with the plan that the file on disk has then."""
+
+    ran: list[tuple[str, str]]
+    failure: FreeholdError | None = None
+
+    def _record(self, command: str) -> Result:
+        config: Mapping[str, Any] = read_stack_file(self._path)["config"]
+        self.ran.append((command, config["freehold:tenant"]["plan"]))
+        if self.failure is not None and len(self.ran) == 1:
+            raise self.failure
+        return Result(self.stack.name, command, Progress(), 0.0, None)
+
+    def up(self) -> Result:
+        return self._record("up")
+
+    def destroy(self) -> Result:
+        return self._record("destroy")
+
+    def remove(self) -> None:
+        pass
+
+
+class Bench:
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.told: list[str] = []
+        self.ran: list[tuple[str, str]] = []
+        self.failure: FreeholdError | None = None
+        self.tenants = Tenants(Environment("sandbox", Target.SANDBOX, home, {}), self._engine)
+
+    def _engine(self, stack: Stack) -> Engine:
+        engine = Recording(self.home, stack, tell=self.told.append)
+        engine.ran, engine.failure = self.ran, self.failure
+        return engine
+
+    def cut_off(self) -> None:
+        """A create of a host that is gone."""
+        with Creations(self.home) as creations:
+            gone = (URN, 2**22 + 1, 1.0, "11111111-1111-1111-1111-111111111111")
+            creations._database.execute("INSERT INTO under_way VALUES (?, ?, ?, ?)", gone)
+
+
+def tenant(plan: str, status: Status = Status.ACTIVE) -> Tenant:
+    now = datetime.now(UTC)
+    row = {"status": status, "created_at": now, "updated_at": now}
+    none = dict.fromkeys(("applied_hash", "program_version", "last_error", "applied_at", "deleted_at"))
+    return Tenant.model_validate({**wanted("acme", plan=plan).model_dump(), **none, **row})
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    bench = Bench(Home(tmp_path))
+    bench.tenants.build(tenant("pro"))
+    bench.ran.clear()
+    return bench
+
+
+def test_nothing_more_is_run_where_nothing_was_cut_off(bench: Bench) -> None:
+    bench.tenants.build(tenant("starter"))
+    assert bench.ran == [("up", "starter")]
+
+
+def test_the_earlier_wish_first_then_the_new_one(bench: Bench) -> None:
+    bench.cut_off()
+    bench.tenants.build(tenant("starter"))
+    assert bench.ran == [("up", "pro"), ("up", "starter")]
+    assert bench.told == ["stack tenant.sandbox.acme: the provider died while it made acme; running it once more"]
+
+
+def test_the_same_wish_is_run_once(bench: Bench) -> None:
+    bench.cut_off()
+    bench.tenants.build(tenant("pro"))
+    assert bench.ran == [("up", "pro")]
+
+
+def test_the_earlier_wish_before_a_destroy_too(bench: Bench) -> None:
+    bench.cut_off()
+    bench.tenants.destroy(tenant("pro", Status.DELETING))
+    assert bench.ran == [("up", "pro"), ("destroy", "pro")]
+
+
+def test_an_earlier_wish_that_cannot_be_built_is_in_nobodys_way(bench: Bench) -> None:
+    bench.cut_off()
+    bench.failure = FreeholdError("over the quota")
+    bench.tenants.build(tenant("starter"))
+    assert bench.ran == [("up", "pro"), ("up", "starter")]
+    assert bench.told[-1] == "over the quota"
+
+
+def test_what_may_pass_is_tried_again_and_the_earlier_wish_is_still_known(bench: Bench) -> None:
+    bench.cut_off()
+    bench.failure = TransientError("connection refused")
+    with pytest.raises(TransientError):
+        bench.tenants.build(tenant("starter"))
+    bench.ran.clear()
+    bench.failure = None
+    bench.tenants.build(tenant("starter"))
+    assert bench.ran == [("up", "pro"), ("up", "starter")]
