@@ -17,7 +17,7 @@ from stacks import contract
 from stacks.clouds import tenant_cloud
 from stacks.configuration import environment_of
 from stacks.contract import PlatformContract
-from stacks.settings import TenantSettings
+from stacks.settings.tenant import TenantSettings
 
 T = TypeVar("T")
 
