@@ -4,7 +4,7 @@ import pulumi
 
 from errors import FreeholdError
 from stacks import configuration
-from stacks.settings import PlatformSettings
+from stacks.settings.platform import PlatformSettings
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from catalog.identifiers import check_tenant_id
 from catalog.plans import Plan, Tier
 from errors import UsageError
 from fleet.registry import Tenant, Wanted
-from stacks.settings import TenantRecord
+from stacks.settings.tenant import TenantRecord
 
 
 @dataclass(frozen=True)

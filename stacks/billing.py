@@ -6,7 +6,7 @@ from pathlib import Path
 
 from errors import UsageError
 from services import package
-from stacks.settings import BillingSettings
+from stacks.settings.platform import BillingSettings
 
 TARGET = package.Target()
 

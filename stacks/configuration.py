@@ -10,7 +10,9 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 
 from errors import UsageError
-from stacks.settings import PlatformSettings, Settings, TenantSettings
+from stacks.settings.base import Settings
+from stacks.settings.platform import PlatformSettings
+from stacks.settings.tenant import TenantSettings
 
 ENVIRONMENTS: Final = ("sandbox", "dev", "staging", "prod")
 PROGRAMS: Final[Mapping[str, type[PlatformSettings] | type[TenantSettings]]] = {

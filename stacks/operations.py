@@ -8,26 +8,20 @@ import pulumi
 
 from components import tenant_names
 from components.contracts.cluster import Cluster
-from components.contracts.place import Place
-from components.contracts.platform import PlatformCloud
 from components.contracts.postgres import Postgres
 from components.contracts.redis import Redis
 from components.contracts.runner_identity import RunnerIdentityArgs
 from components.contracts.tenant_boundary import TenantBoundary
 from components.kubernetes.runner import NAMESPACE, SERVICE_ACCOUNT, Runner, RunnerArgs
 from components.kubernetes.runner_rights import GROUP, RunnerRights, RunnerRightsArgs
-from components.tags import Ownership
-from stacks.settings import RunnerSettings
+from stacks.settings.platform import RunnerSettings
+from stacks.site import Site
 
 
 @dataclass(frozen=True)
 class Cell:
     """What the runner works in."""
 
-    name: str
-    ownership: Ownership
-    place: Place
-    role_name: str
     cluster: Cluster
     databases: tuple[Postgres, ...]
     """The tenants' and the control database."""
@@ -35,43 +29,37 @@ class Cell:
     boundary: TenantBoundary
 
 
-def run(
-    settings: RunnerSettings,
-    cell: Cell,
-    cloud: PlatformCloud,
-    in_cloud: pulumi.ResourceOptions,
-    in_cluster: pulumi.ResourceOptions,
-) -> None:
+def run(settings: RunnerSettings, site: Site, cell: Cell, in_cluster: pulumi.ResourceOptions) -> None:
     """Declares who the runner is, what it may do in the cluster, and the runner."""
-    identity = cloud.runner_identity(
+    identity = site.cloud.runner_identity(
         "runner-identity",
         RunnerIdentityArgs(
-            ownership=cell.ownership,
-            place=cell.place,
-            role_name=cell.role_name,
+            ownership=site.ownership,
+            place=site.place,
+            role_name=site.named("runner"),
             oidc_issuer=cell.cluster.oidc_issuer,
             oidc_provider=cell.cluster.oidc_provider,
             service_account=(NAMESPACE, SERVICE_ACCOUNT),
             cluster_name=cell.cluster.cluster_name,
             group=GROUP,
             project=pulumi.get_project(),
-            cell=cell.name,
+            cell=site.cell,
             backend=settings.backend,
             secrets_key=settings.secrets_key,
             database_secrets=tuple(database.admin_secret for database in cell.databases),
-            tenants=tenant_names.prefixes(cell.ownership.product, cell.name),
+            tenants=tenant_names.prefixes(site.ownership.product, site.cell),
             boundary=cell.boundary.reference,
             cache_user_group=cell.redis.user_group,
         ),
-        in_cloud,
+        site.opts,
     )
-    rights = RunnerRights("runner-rights", RunnerRightsArgs(cell.ownership), in_cluster)
+    rights = RunnerRights("runner-rights", RunnerRightsArgs(site.ownership), in_cluster)
     Runner(
         "runner",
         RunnerArgs(
-            ownership=cell.ownership,
+            ownership=site.ownership,
             image=settings.image,
-            cell=cell.name,
+            cell=site.cell,
             backend=settings.backend,
             service_account_annotations=identity.service_account_annotations,
             environment=identity.environment,

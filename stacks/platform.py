@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pulumi
 from pulumi_kubernetes import Provider as KubernetesProvider
 
 from catalog import identifiers
-from components.contracts.billing_webhook import BillingWebhook, BillingWebhookArgs
+from components.contracts.billing_webhook import BillingWebhookArgs
 from components.contracts.bucket import BucketArgs
 from components.contracts.budget_alerts import BudgetAlertsArgs
 from components.contracts.cluster import ClusterArgs, NodePool
 from components.contracts.function_guard import FunctionGuardArgs
 from components.contracts.network import NetworkArgs
-from components.contracts.node_scaling import NodeScalingArgs
-from components.contracts.notifier import Notifier, NotifierArgs
+from components.contracts.notifier import NotifierArgs
 from components.contracts.place import Place
 from components.contracts.postgres import Postgres, PostgresArgs
 from components.contracts.redis import RedisArgs
 from components.contracts.tenant_boundary import TenantBoundaryArgs
-from components.kubernetes import node_autoscaler
-from components.kubernetes.default_storage import DefaultStorage, DefaultStorageArgs
-from components.kubernetes.node_autoscaler import NodeAutoscaler, NodeAutoscalerArgs
 from components.kubernetes.notifier import NAMESPACE, SERVICE_ACCOUNT, NotifierDeployment, NotifierDeploymentArgs
-from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.naming import physical_name
 from components.shared_database import SharedDatabase, SharedDatabaseArgs
 from components.tags import Ownership
 from services import package
-from stacks import billing, contract, operations
+from stacks import billing, cluster_services, contract, operations, platform_outputs
 from stacks.clouds import platform_cloud
 from stacks.configuration import environment_of
-from stacks.settings import PlatformSettings, PostgresSettings
+from stacks.settings.platform import PlatformSettings, PostgresSettings
+from stacks.site import Site
 
-NAME_LIMIT = 40
-"""The shortest limit among the services that are named after the cell: an ElastiCache replication group's."""
 EXAMPLE_ACCOUNT = "123456789012"
 """AWS' own for documentation, and the sandbox's."""
 TENANTS_DATABASE = "tenants"
@@ -57,9 +50,8 @@ def run(settings: PlatformSettings, cell: str) -> None:
             )
     ownership = Ownership(settings.blueprint, environment_of(cell), settings.cost_centre)
     opts = pulumi.ResourceOptions(provider=provider)
-
-    def named(*parts: str) -> str:
-        return physical_name(settings.blueprint, cell, *parts, limit=NAME_LIMIT)
+    site = Site(cloud, cell, ownership, place, opts)
+    named = site.named
 
     budget = cloud.budget_alerts(
         "budget",
@@ -115,37 +107,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
     kubernetes = None
     if settings.inside_network:
         kubernetes = KubernetesProvider("kubernetes", kubeconfig=cluster.kubeconfig, enable_server_side_apply=True)
-        in_cluster = pulumi.ResourceOptions(provider=kubernetes)
-        TenantRules("tenant-rules", TenantRulesArgs(ownership), in_cluster)
-        with_nodes = pulumi.ResourceOptions(provider=kubernetes, depends_on=[cluster.ready])
-        driver = cloud.disks(ownership)
-        DefaultStorage(
-            "default-storage", DefaultStorageArgs(ownership, driver.provisioner, driver.parameters), with_nodes
-        )
-        scaling = cloud.node_scaling(
-            "node-scaling",
-            NodeScalingArgs(
-                ownership=ownership,
-                place=place,
-                physical_name=named(),
-                cluster_name=cluster.cluster_name,
-                oidc_issuer=cluster.oidc_issuer,
-                oidc_provider=cluster.oidc_provider,
-                service_account=(node_autoscaler.NAMESPACE, node_autoscaler.SERVICE_ACCOUNT),
-            ),
-            opts,
-        )
-        NodeAutoscaler(
-            "node-autoscaler",
-            NodeAutoscalerArgs(
-                ownership=ownership,
-                kubernetes_version=settings.cluster.version,
-                cloud_arguments=scaling.arguments,
-                environment=scaling.environment,
-                service_account_annotations=scaling.service_account_annotations,
-            ),
-            with_nodes,
-        )
+        cluster_services.run(site, settings.cluster, cluster, kubernetes)
 
     guard = None
     if settings.billing:
@@ -299,76 +261,21 @@ def run(settings: PlatformSettings, cell: str) -> None:
     if settings.runner and control and kubernetes:
         operations.run(
             settings.runner,
-            operations.Cell(
-                name=cell,
-                ownership=ownership,
-                place=place,
-                role_name=named("runner"),
-                cluster=cluster,
-                databases=(tenants, control),
-                redis=redis,
-                boundary=boundary,
-            ),
-            cloud,
-            opts,
+            site,
+            operations.Cell(cluster=cluster, databases=(tenants, control), redis=redis, boundary=boundary),
             pulumi.ResourceOptions(provider=kubernetes, depends_on=[cluster.ready]),
         )
-    record: dict[str, Any] = {
-        "version": contract.VERSION,
-        "product": settings.blueprint,
-        "environment": ownership.environment,
-        "cell": cell,
-        "cost_centre": settings.cost_centre,
-        "cloud": settings.cloud,
-        "account": place.account,
-        "region": place.region,
-        "admits_tenants": settings.inside_network,
-        "network": {
-            "cidr": settings.network.cidr,
-            "data_cidrs": network.data_cidrs,
-            "service_cidr": settings.cluster.service_cidr,
-        },
-        "cluster": {
-            "name": cluster.cluster_name,
-            "endpoint": cluster.endpoint,
-            "kubeconfig": cluster.kubeconfig,
-            "oidc_issuer": cluster.oidc_issuer,
-            "oidc_provider_arn": cluster.oidc_provider,
-        },
-        "database": {"tenants": _database(tenants), "control": _database(control) if control else None},
-        "cache": {
-            "replication_group": redis.identifier,
-            "host": redis.host,
-            "port": redis.port,
-            "user_group": redis.user_group,
-            "admin_secret": redis.admin_secret,
-        },
-        "bucket": {"name": bucket.bucket_name, "arn": bucket.bucket, "kms_key_arn": bucket.key},
-        "alerts": {"topic_arn": budget.topic, "notifier": _notifier(notifier) if notifier else None},
-        "tenants": {"role_boundary": boundary.reference},
-        "billing": _billing(webhook) if webhook else None,
-        "budget": {"name": budget.budget_name, "limit": settings.budget.monthly_usd},
-    }
+    made = platform_outputs.Made(
+        network=network,
+        cluster=cluster,
+        tenants=tenants,
+        control=control,
+        redis=redis,
+        bucket=bucket,
+        boundary=boundary,
+        budget=budget,
+        notifier=notifier,
+        webhook=webhook,
+    )
+    record = platform_outputs.record(settings, site, made)
     pulumi.export(contract.OUTPUT, pulumi.Output.from_input(record).apply(contract.validated))
-
-
-def _billing(made: BillingWebhook) -> dict[str, Any]:
-    return {"url": made.url, "signing_secret": made.signing_secret}
-
-
-def _notifier(made: Notifier) -> dict[str, Any]:
-    return {
-        "queue_url": made.queue_url,
-        "dead_letter_queue_url": made.dead_letter_queue_url,
-        "sinks_secret": made.sinks_secret,
-    }
-
-
-def _database(server: Postgres) -> dict[str, Any]:
-    return {
-        "identifier": server.identifier,
-        "host": server.host,
-        "port": server.port,
-        "database": server.database,
-        "admin_secret": server.admin_secret,
-    }

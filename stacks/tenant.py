@@ -17,7 +17,7 @@ from stacks.clouds import tenant_cloud
 from stacks.configuration import environment_of
 from stacks.contract import PlatformContract
 from stacks.platform_reference import platform_contract
-from stacks.settings import TenantSettings
+from stacks.settings.tenant import TenantSettings
 
 T = TypeVar("T")
 

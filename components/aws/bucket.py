@@ -7,6 +7,7 @@ from pulumi_aws import s3
 
 from components import tags
 from components.aws.key import Key, KeyArgs
+from components.aws.policy_document import policy_document
 from components.contracts.bucket import BucketArgs
 from components.naming import physical_name
 
@@ -100,19 +101,14 @@ class Bucket(pulumi.ComponentResource):
         s3.BucketPolicy(
             f"{name}-tls-only",
             bucket=bucket.id,
-            policy=pulumi.Output.json_dumps(
+            policy=policy_document(
                 {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Sid": "TlsOnly",
-                            "Effect": "Deny",
-                            "Principal": "*",
-                            "Action": "s3:*",
-                            "Resource": [bucket.arn, pulumi.Output.concat(bucket.arn, "/*")],
-                            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                        }
-                    ],
+                    "Sid": "TlsOnly",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "s3:*",
+                    "Resource": [bucket.arn, pulumi.Output.concat(bucket.arn, "/*")],
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
                 }
             ),
             # S3 refuses two changes of one bucket's access settings at the same time.

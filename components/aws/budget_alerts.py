@@ -11,6 +11,7 @@ from pulumi_aws import budgets, sns
 from components import tags
 from components.aws.arn import arn
 from components.aws.key import Key, KeyArgs
+from components.aws.policy_document import policy_document
 from components.contracts.budget_alerts import BudgetAlertsArgs
 from components.contracts.place import Place
 from components.naming import key as key_of
@@ -76,28 +77,23 @@ class BudgetAlerts(pulumi.ComponentResource):
         may_publish = sns.TopicPolicy(
             f"{name}-may-publish",
             arn=topic.arn,
-            policy=pulumi.Output.json_dumps(
+            policy=policy_document(
                 {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Sid": "BudgetsPublish",
-                            "Effect": "Allow",
-                            "Principal": {"Service": "budgets.amazonaws.com"},
-                            "Action": "sns:Publish",
-                            "Resource": topic.arn,
-                            "Condition": only_here,
-                        },
-                        {
-                            "Sid": "AlarmsPublish",
-                            "Effect": "Allow",
-                            "Principal": {"Service": "cloudwatch.amazonaws.com"},
-                            "Action": "sns:Publish",
-                            "Resource": topic.arn,
-                            "Condition": only_alarms,
-                        },
-                    ],
-                }
+                    "Sid": "BudgetsPublish",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "budgets.amazonaws.com"},
+                    "Action": "sns:Publish",
+                    "Resource": topic.arn,
+                    "Condition": only_here,
+                },
+                {
+                    "Sid": "AlarmsPublish",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                    "Action": "sns:Publish",
+                    "Resource": topic.arn,
+                    "Condition": only_alarms,
+                },
             ),
             opts=child,
         )

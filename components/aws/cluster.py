@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from components.aws.cluster_addons import ClusterAddons, ClusterAddonsArgs
 from components.aws.key import Key, KeyArgs
 from components.aws.kubeconfig import kubeconfig
 from components.aws.node_group import NodeGroup, NodeGroupArgs
+from components.aws.policy_document import assumed_by
 from components.contracts.cluster import ClusterArgs
 from components.naming import key as key_of
 from components.naming import physical_name
@@ -153,18 +153,7 @@ class Cluster(pulumi.ComponentResource):
         role = iam.Role(
             f"{name}-role",
             name=physical_name(args.name, "control-plane", limit=64),
-            assume_role_policy=json.dumps(
-                {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Principal": {"Service": "eks.amazonaws.com"},
-                            "Action": "sts:AssumeRole",
-                        }
-                    ],
-                }
-            ),
+            assume_role_policy=assumed_by("eks.amazonaws.com"),
             tags=self._tags,
             opts=self._child,
         )

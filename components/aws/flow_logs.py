@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import pulumi
@@ -10,6 +9,7 @@ from pulumi_aws import cloudwatch, ec2, iam
 
 from components import tags
 from components.aws.arn import arn
+from components.aws.policy_document import assumed_by, policy_document
 from components.contracts.place import Place
 from components.naming import physical_name
 from components.tags import Ownership
@@ -44,21 +44,12 @@ class FlowLogs(pulumi.ComponentResource):
         role = iam.Role(
             f"{name}-role",
             name=physical_name(args.network_name, "flow-logs", limit=64),
-            assume_role_policy=json.dumps(
+            assume_role_policy=assumed_by(
+                "vpc-flow-logs.amazonaws.com",
                 {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Principal": {"Service": "vpc-flow-logs.amazonaws.com"},
-                            "Action": "sts:AssumeRole",
-                            "Condition": {
-                                "StringEquals": {"aws:SourceAccount": args.place.account},
-                                "ArnLike": {"aws:SourceArn": arn(args.place, "ec2", "vpc-flow-log/*")},
-                            },
-                        }
-                    ],
-                }
+                    "StringEquals": {"aws:SourceAccount": args.place.account},
+                    "ArnLike": {"aws:SourceArn": arn(args.place, "ec2", "vpc-flow-log/*")},
+                },
             ),
             tags=marks,
             opts=child,
@@ -66,20 +57,15 @@ class FlowLogs(pulumi.ComponentResource):
         may_write = iam.RolePolicy(
             f"{name}-may-write",
             role=role.id,
-            policy=pulumi.Output.json_dumps(
+            policy=policy_document(
                 {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Action": [
-                                "logs:CreateLogStream",
-                                "logs:PutLogEvents",
-                                "logs:DescribeLogStreams",
-                            ],
-                            "Resource": pulumi.Output.concat(group.arn, ":*"),
-                        }
+                    "Effect": "Allow",
+                    "Action": [
+                        "logs:CreateLogStream",
+                        "logs:PutLogEvents",
+                        "logs:DescribeLogStreams",
                     ],
+                    "Resource": pulumi.Output.concat(group.arn, ":*"),
                 }
             ),
             opts=child,

@@ -11,6 +11,7 @@ from pulumi_aws import kms
 
 from components import tags
 from components.aws.arn import account_root
+from components.aws.policy_document import policy_document
 from components.contracts.place import Place
 from components.tags import Ownership
 
@@ -90,7 +91,7 @@ class Key(pulumi.ComponentResource):
             enable_key_rotation=True,
             rotation_period_in_days=365,
             deletion_window_in_days=30,
-            policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": [*statements, *args.grants]}),
+            policy=policy_document(*statements, *args.grants),
             tags=tags.aws(args.ownership, name=name),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )

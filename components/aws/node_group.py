@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pulumi_aws import ec2, eks, iam
 
 from components import tags
 from components.aws.arn import managed_policy
+from components.aws.policy_document import assumed_by
 from components.contracts.cluster import NodePool
 from components.contracts.place import Place
 from components.naming import physical_name
@@ -61,18 +61,7 @@ class NodeGroup(pulumi.ComponentResource):
         role = iam.Role(
             f"{name}-role",
             name=physical_name(args.group_name, "node", limit=64),
-            assume_role_policy=json.dumps(
-                {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Principal": {"Service": "ec2.amazonaws.com"},
-                            "Action": "sts:AssumeRole",
-                        }
-                    ],
-                }
-            ),
+            assume_role_policy=assumed_by("ec2.amazonaws.com"),
             tags=marks,
             opts=child,
         )

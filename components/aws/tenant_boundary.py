@@ -7,6 +7,7 @@ from pulumi_aws import iam
 
 from components import tags
 from components.aws import object_access
+from components.aws.policy_document import policy_document
 from components.contracts.tenant_boundary import TenantBoundaryArgs
 
 
@@ -26,12 +27,7 @@ class TenantBoundary(pulumi.ComponentResource):
             f"{name}-policy",
             name=args.policy_name,
             description="The most that a role of a tenant may be allowed",
-            policy=pulumi.Output.json_dumps(
-                {
-                    "Version": "2012-10-17",
-                    "Statement": object_access.statements(args.bucket, args.key, args.prefix),
-                }
-            ),
+            policy=policy_document(*object_access.statements(args.bucket, args.key, args.prefix)),
             tags=tags.aws(args.ownership, name=args.policy_name),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -10,6 +10,7 @@ import pulumi
 from pulumi_aws import iam
 
 from components import tags
+from components.aws.policy_document import policy_document
 from components.tags import Ownership
 
 AUDIENCE = "sts.amazonaws.com"
@@ -71,7 +72,7 @@ class WorkloadRole(pulumi.ComponentResource):
                 iam.RolePolicy(
                     f"{name}-policy",
                     role=role.id,
-                    policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(args.statements)}),
+                    policy=policy_document(*args.statements),
                     opts=child,
                 )
             )

@@ -13,9 +13,9 @@ from sandbox.processes.kwok import kwok
 from sandbox.processes.login.spec import login_url
 from sandbox.processes.nodes import ClusterApi
 from sandbox.processes.site import Site
-from sandbox.supervisor.definitions import ClusterDefinition, DefinitionStore
-from sandbox.supervisor.locks import NameLocks
-from sandbox.supervisor.messages import Cluster, CreateCluster, NodeGroup, SupervisorError
+from sandbox.supervisor.definitions import ClusterDefinition
+from sandbox.supervisor.instances import Instances
+from sandbox.supervisor.messages import Cluster, CreateCluster, NodeGroup
 from sandbox.supervisor.spec import ProcessSpec
 from sandbox.supervisor.table import ProcessTable
 
@@ -25,49 +25,33 @@ _DEFAULT_NODES = NodeGroup(name="simulated", size=3)
 _KINDS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 
 
-class Clusters:
-    def __init__(self, site: Site, table: ProcessTable) -> None:
-        self._site, self._table = site, table
-        self._store = DefinitionStore(site.home, "clusters", ClusterDefinition)
-        self._locks = NameLocks()
+class Clusters(Instances[ClusterDefinition, Cluster]):
+    kind = "cluster"
 
-    def names(self) -> tuple[str, ...]:
-        return tuple(definition.name for definition in self._store.all() if definition.complete)
+    def __init__(self, site: Site, table: ProcessTable) -> None:
+        super().__init__(site, table, ClusterDefinition)
 
     async def create(self, request: CreateCluster) -> Cluster:
-        async with self._locks.of(request.name):
-            if request.name in self._store:
-                raise SupervisorError("exists already", where=f"cluster {request.name}", reason="exists")
-            groups = request.node_groups or (_DEFAULT_NODES,)
-            definition = ClusterDefinition(
-                name=request.name,
-                kubernetes_version=request.kubernetes_version,
-                region=request.region,
-                # https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html
-                oidc_issuer=request.oidc_issuer
-                or f"https://oidc.eks.{request.region}.amazonaws.com/id/{secrets.token_hex(16).upper()}",
-                node_groups={group.name: group for group in groups},
-            )
-            self._store.put(definition)
-            try:
-                await self._table.start(await asyncio.to_thread(self._specs, definition))
-                definition = await asyncio.to_thread(self._furnish, definition)
-            except BaseException:
-                await self._discard(request.name)
-                raise
+        groups = request.node_groups or (_DEFAULT_NODES,)
+        definition = ClusterDefinition(
+            name=request.name,
+            kubernetes_version=request.kubernetes_version,
+            region=request.region,
+            # https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html
+            oidc_issuer=request.oidc_issuer
+            or f"https://oidc.eks.{request.region}.amazonaws.com/id/{secrets.token_hex(16).upper()}",
+            node_groups={group.name: group for group in groups},
+        )
+        async with self._making(definition):
+            await self._table.start(await asyncio.to_thread(self._specs, definition))
+            definition = await asyncio.to_thread(self._furnish, definition)
             self._store.put(definition)
             self._write_kubeconfig()
-            return self._record(definition)
-
-    def get(self, name: str) -> Cluster | None:
-        definition = self._store.get(name)
-        return self._record(definition) if definition and definition.complete else None
+        return self._record(definition)
 
     async def delete(self, name: str) -> None:
-        async with self._locks.of(name):
-            if name in self._store:
-                await self._discard(name)
-                self._write_kubeconfig()
+        await super().delete(name)
+        self._write_kubeconfig()
 
     async def set_node_group(self, cluster: str, group: NodeGroup) -> None:
         async with self._locks.of(cluster):
@@ -91,9 +75,7 @@ class Clusters:
 
     async def resume(self) -> None:
         """Start what was there when the sandbox ended; remove what a kill left half made."""
-        for definition in self._store.all():
-            if not definition.complete:
-                await self._discard(definition.name)
+        await self._discard_half_made()
         self._write_kubeconfig()
         await asyncio.gather(*(self._resume(definition) for definition in self._store.all()))
 
@@ -127,12 +109,6 @@ class Clusters:
             api.set_nodes(group)
         api.wait_for_default_service_account()
         return definition.model_copy(update={"server_version": api.server_version(), "complete": True})
-
-    def _require(self, name: str) -> ClusterDefinition:
-        definition = self._store.get(name)
-        if definition is None or not definition.complete:
-            raise SupervisorError("does not exist", where=f"cluster {name}", reason="missing")
-        return definition
 
     def _record(self, definition: ClusterDefinition) -> Cluster:
         plane = self._plane(definition)

@@ -7,59 +7,43 @@ import asyncio
 from sandbox.processes.postgres import ADMIN_GROUP, SUPERUSER, PostgresServer, applied
 from sandbox.processes.site import Site
 from sandbox.supervisor.definitions import DatabaseDefinition, DefinitionStore
-from sandbox.supervisor.locks import NameLocks
+from sandbox.supervisor.instances import Instances
 from sandbox.supervisor.messages import CreateDatabase, Database, SupervisorError, UpdateDatabase
 from sandbox.supervisor.table import ProcessTable
 
 
-class Databases:
+class Databases(Instances[DatabaseDefinition, Database]):
+    kind = "database"
+
     def __init__(self, site: Site, table: ProcessTable) -> None:
-        self._site, self._table = site, table
-        self._store = DefinitionStore(site.home, "databases", DatabaseDefinition)
-        self._locks = NameLocks()
+        super().__init__(site, table, DatabaseDefinition)
 
     @property
     def definitions(self) -> DefinitionStore[DatabaseDefinition]:
         """What they are made of, for whoever works with them."""
         return self._store
 
-    def names(self) -> tuple[str, ...]:
-        return tuple(definition.name for definition in self._store.all() if definition.complete)
-
     async def create(self, request: CreateDatabase) -> Database:
         if request.username in (SUPERUSER, ADMIN_GROUP) or request.username.startswith("pg_"):
             raise SupervisorError("is reserved", where=f"username {request.username}", reason="invalid")
         applied(request.parameters)
-        async with self._locks.of(request.identifier):
-            if request.identifier in self._store:
-                raise SupervisorError("exists already", where=f"database {request.identifier}", reason="exists")
-            definition = DatabaseDefinition(
-                name=request.identifier,
-                username=request.username,
-                password=request.password,
-                database=request.database,
-                parameters=request.parameters,
-            )
-            self._store.put(definition)
+        definition = DatabaseDefinition(
+            name=request.identifier,
+            username=request.username,
+            password=request.password,
+            database=request.database,
+            parameters=request.parameters,
+        )
+        async with self._making(definition):
             server = self._server(definition)
-            try:
-                await self._table.start([server.spec()])
-                await asyncio.to_thread(server.create_administrator)
-            except BaseException:
-                await self._discard(definition.name)
-                raise
+            await self._table.start([server.spec()])
+            await asyncio.to_thread(server.create_administrator)
             self._store.put(definition.model_copy(update={"complete": True}))
-            return self._record(definition)
-
-    def get(self, identifier: str) -> Database | None:
-        definition = self._store.get(identifier)
-        return self._record(definition) if definition and definition.complete else None
+        return self._record(definition)
 
     async def update(self, request: UpdateDatabase) -> Database:
         async with self._locks.of(request.identifier):
-            definition = self._store.get(request.identifier)
-            if definition is None or not definition.complete:
-                raise SupervisorError("does not exist", where=f"database {request.identifier}", reason="missing")
+            definition = self._require(request.identifier)
             if request.parameters is not None and request.parameters != definition.parameters:
                 definition = await self._change_parameters(definition, dict(request.parameters))
             if request.password is not None:
@@ -68,16 +52,9 @@ class Databases:
                 self._store.put(definition)
             return self._record(definition)
 
-    async def delete(self, identifier: str) -> None:
-        async with self._locks.of(identifier):
-            if identifier in self._store:
-                await self._discard(identifier)
-
     async def resume(self) -> None:
         """Start what was there when the sandbox ended; remove what a kill left half made."""
-        for definition in self._store.all():
-            if not definition.complete:
-                await self._discard(definition.name)
+        await self._discard_half_made()
         await self._table.start([self._server(definition).spec() for definition in self._store.all()])
 
     async def _change_parameters(

@@ -5,14 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from sandbox.supervisor.client import Supervisor
 from sandbox.supervisor.messages import Cache, Cluster, Database, NodeGroup
+from tests.sandbox.aws_process import AwsProcess, data_home
 from tests.temporary_sandbox import Sandbox
 
 PASSWORD = "p4ssword-p4ssword"
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsProcess]:
+    """An AWS endpoint of the file's own, beside the sandbox's."""
+    process = AwsProcess(data_home(tmp_path_factory.mktemp("aws")))
+    process.start()
+    yield process
+    process.stop()
 
 
 @pytest.fixture(scope="session")

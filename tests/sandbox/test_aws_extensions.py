@@ -7,7 +7,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -23,14 +22,6 @@ EIGHTY = {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "T
 FORECAST = {"NotificationType": "FORECASTED", "ComparisonOperator": "GREATER_THAN", "Threshold": 100.0}
 MAIL = {"SubscriptionType": "EMAIL", "Address": "ops@example.com"}
 TOPIC = {"SubscriptionType": "SNS", "Address": "arn:aws:sns:us-east-1:123456789012:alerts"}
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsProcess]:
-    process = AwsProcess(data_home(tmp_path_factory.mktemp("aws")))
-    process.start()
-    yield process
-    process.stop()
 
 
 def budget(amount: str) -> dict[str, Any]:

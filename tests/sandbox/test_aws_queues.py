@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
 
 from services.notifier.envelope import Certificates, Refused, open_envelope
-from tests.sandbox.aws_process import AwsProcess, data_home
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsProcess]:
-    process = AwsProcess(data_home(tmp_path_factory.mktemp("aws")))
-    process.start()
-    yield process
-    process.stop()
+from tests.sandbox.aws_process import AwsProcess
 
 
 def _queue(aws: AwsProcess, name: str) -> str:

@@ -17,7 +17,7 @@ from sandbox.processes.login.__main__ import Login
 from sandbox.processes.login.access import ACCESS_ENTRY, POLICY_ASSOCIATION, AccessEntries, canonical_arn
 from sandbox.processes.login.tokens import PREFIX, TokenRefused, TokenVerifier
 from sandbox.providers.recorded import RecordedStore
-from tests.sandbox.aws_process import AwsProcess, data_home
+from tests.sandbox.aws_process import AwsProcess
 
 OPERATOR = "arn:aws:iam::123456789012:user/freehold-operator"
 
@@ -25,14 +25,6 @@ OPERATOR = "arn:aws:iam::123456789012:user/freehold-operator"
 def now(minutes: float = 0) -> datetime.datetime:
     """That many minutes from now."""
     return datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=minutes)
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsProcess]:
-    process = AwsProcess(data_home(tmp_path_factory.mktemp("aws")))
-    process.start()
-    yield process
-    process.stop()
 
 
 @pytest.fixture

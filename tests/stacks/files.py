@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from stacks import configuration
-from stacks.settings import PlatformSettings, TenantSettings
+from stacks.settings.platform import PlatformSettings
+from stacks.settings.tenant import TenantSettings
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 

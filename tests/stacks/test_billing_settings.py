@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from errors import UsageError
 from services import package
 from stacks import billing
-from stacks.settings import BillingSettings
+from stacks.settings.platform import BillingSettings
 from tests.stacks.files import load, stack_file
 
 CHOSEN = {"enabled": True, "livemode": False}

@@ -11,7 +11,8 @@ import yaml
 
 from errors import UsageError
 from stacks import configuration
-from stacks.settings import PlatformSettings, TenantSettings
+from stacks.settings.platform import PlatformSettings
+from stacks.settings.tenant import TenantSettings
 from tests.components.recording import declare
 from tests.stacks.files import CHECKOUT, engine_environment, load, stack_file
 

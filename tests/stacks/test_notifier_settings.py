@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from stacks.settings import NotifierSettings
+from stacks.settings.platform import NotifierSettings
 
 
 def test_an_image_is_optional_and_pinned() -> None:

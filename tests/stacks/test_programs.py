@@ -13,7 +13,8 @@ import pytest
 
 from errors import FreeholdError
 from stacks import billing, contract, platform, tenant
-from stacks.settings import PlatformSettings, TenantSettings
+from stacks.settings.platform import PlatformSettings
+from stacks.settings.tenant import TenantSettings
 from tests.components.recording import ACCOUNT, CANARY, Recording, Secret, declare, outside_secrets
 from tests.stacks.files import load, stack_file
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from errors import UsageError
 from stacks import contract, platform
-from stacks.settings import PlatformSettings, RunnerSettings
+from stacks.settings.platform import PlatformSettings, RunnerSettings
 from tests.components.recording import ACCOUNT, Recording, declare
 from tests.stacks.files import load, stack_file
 from tests.stacks.test_programs import ANSWERS

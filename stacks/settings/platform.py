@@ -1,48 +1,20 @@
-"""The configuration of a platform and of a tenant, one model for each component's key."""
+"""The configuration of a platform, one model for each component's key."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, field_validator, model_validator
 
-from catalog import blueprints
-from catalog.identifiers import TenantId, Workspace
 from catalog.limits import CACHE_USERS_MAXIMUM, CACHE_USERS_OF_THE_PLATFORM
-from catalog.plans import Image, Plan, Slug, Tier, Workload
+from catalog.plans import Slug
 from stacks.networks import PRIVATE, Cidr, NetworkCidr, PrivateCidr, ServiceCidr, overlap, parse
+from stacks.settings.base import BlueprintName, Email, LogRetention, PinnedImage, Region, Settings
 
-# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-LogRetention = Literal[
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
-]
-Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
 Https = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$")]
 IamPrincipal = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+$")]
 """The ARN of a role or user. An access entry takes no session of a role (`assumed-role`) and no account:
 https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html"""
-Region = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)+-?[0-9]$")]
-"""`us-east-1` (AWS) or `europe-west1` (GCP)."""
-
-
-def _blueprint(name: str) -> str:
-    try:
-        blueprints.load(name)
-    except KeyError as error:
-        raise ValueError(error.args[0]) from error
-    return name
-
-
-BlueprintName = Annotated[str, AfterValidator(_blueprint)]
-
-
-class Settings(BaseModel):
-    """Frozen; keys in camel case; unknown keys and values of another type are refused."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, serialize_by_alias=True
-    )
 
 
 class NetworkSettings(Settings):
@@ -143,31 +115,19 @@ class BudgetSettings(Settings):
         return self
 
 
-def pinned(image: str) -> str:
-    """Raises ValueError where another image may come by the same name."""
-    if image.endswith(":latest"):
-        raise ValueError(f"{image} changes under its name; pin a version or a digest")
-    return image
-
-
 class NotifierSettings(Settings):
     """That alerts go through the notifier too, and not only to the topic's own subscribers."""
 
     enabled: Literal[True] = True
-    image: Image | None = None
+    image: PinnedImage | None = None
     """What runs it in the cluster; absent, it is not run there, and alerts wait in the queue. To be set when the secret
     of the sinks has its value."""
-
-    @field_validator("image")
-    @classmethod
-    def _pinned(cls, image: str | None) -> str | None:
-        return image if image is None else pinned(image)
 
 
 class RunnerSettings(Settings):
     """That operations of the cell's tenants are done in its cluster."""
 
-    image: Image
+    image: PinnedImage
     """The program with its tools; docs/deploy.md says what it holds."""
     backend: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?(\?\S*)?$")]
     """Where the state is: what `pulumi login` is given."""
@@ -177,11 +137,6 @@ class RunnerSettings(Settings):
     concurrency: int = Field(default=4, ge=1, le=16)
     """Operations at a time in each replica; each takes a gibibyte and two connections to the control database."""
     replicas: int = Field(default=2, ge=1, le=5)
-
-    @field_validator("image")
-    @classmethod
-    def _pinned(cls, image: str) -> str:
-        return pinned(image)
 
 
 class BillingSettings(Settings):
@@ -196,15 +151,6 @@ class BillingSettings(Settings):
     concurrency: int = Field(default=10, ge=1, le=100)
     """Events at a time at most, each with a connection to the control database."""
     log_retention_days: LogRetention = 90
-
-
-class WorkloadSettings(Settings):
-    image: Image
-
-    @field_validator("image")
-    @classmethod
-    def _pinned(cls, image: str) -> str:
-        return pinned(image)
 
 
 class PlatformSettings(Settings):
@@ -257,81 +203,3 @@ class PlatformSettings(Settings):
         if clash := overlap(claimed | peers):
             raise ValueError(clash)
         return self
-
-
-class TenantRecord(Settings):
-    """One tenant, as the registry writes it."""
-
-    id: TenantId
-    plan: str
-    cell: Slug
-    """The platform stack that the tenant lives on."""
-    name: str = Field(default="", max_length=200)
-    email: Email | None = None
-    subdomain: TenantId | None = None
-    region: Region | None = None
-    cost_centre: Slug | None = None
-    """Absent: the tenant's id, so that its costs can be told apart."""
-    workspaces: tuple[Workspace, ...] = Field(default=("default",), min_length=1)
-    suspended: bool = False
-    """Its data is kept, nothing of it runs and nobody gets in."""
-
-    @field_validator("workspaces")
-    @classmethod
-    def _distinct(cls, workspaces: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(workspaces)) != len(workspaces):
-            raise ValueError("a workspace is named twice")
-        return workspaces
-
-
-class TenantSettings(Settings):
-    """What `freehold:program: tenant` is configured by; all else comes from the platform's contract."""
-
-    program: Literal["tenant"]
-    cloud: Literal["aws"] = "aws"
-    blueprint: BlueprintName = "chronos-cloud"
-    protect: bool = True
-    inside_network: bool = True
-    tenant: TenantRecord
-    workloads: dict[str, WorkloadSettings] = {}
-    """Images of the blueprint's workloads, where this tenant gets others than the blueprint names."""
-
-    @model_validator(mode="after")
-    def _known_workloads(self) -> TenantSettings:
-        known = {workload.name for workload in blueprints.load(self.blueprint).workloads}
-        if unknown := sorted(self.workloads.keys() - known):
-            raise ValueError(f"{self.blueprint} has no workload {unknown[0]!r}; it has {', '.join(sorted(known))}")
-        return self
-
-    @field_validator("inside_network")
-    @classmethod
-    def _inside(cls, inside: bool) -> bool:
-        if not inside:
-            raise ValueError("a tenant is all within the private network; run its program inside it")
-        return inside
-
-    @model_validator(mode="after")
-    def _plan_fits(self) -> TenantSettings:
-        plan = self.plan()
-        if plan.tier is not Tier.BRIDGE:
-            raise ValueError(
-                f"plan {plan.name} is of the {plan.tier} tier; this program builds the bridge tier (one stack a "
-                "tenant, in shared services)"
-            )
-        if plan.quota.workspaces is not None and len(self.tenant.workspaces) > plan.quota.workspaces:
-            raise ValueError(
-                f"{len(self.tenant.workspaces)} workspaces exceed the {plan.quota.workspaces} of plan {plan.name}"
-            )
-        return self
-
-    def image(self, workload: Workload) -> str | None:
-        """The image that this tenant's `workload` runs, or None where it is not run."""
-        chosen = self.workloads.get(workload.name)
-        return chosen.image if chosen else workload.image
-
-    def plan(self) -> Plan:
-        """The tenant's plan. Raises ValueError where the blueprint has none of that name."""
-        try:
-            return blueprints.load(self.blueprint).plan(self.tenant.plan)
-        except KeyError as error:
-            raise ValueError(error.args[0]) from error

@@ -1,0 +1,1 @@
+"""The configuration of the programs: what each needs, and what it refuses."""

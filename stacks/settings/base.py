@@ -1,0 +1,48 @@
+"""What the settings of both programs are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from catalog import blueprints
+from catalog.plans import Image
+
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+LogRetention = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
+Region = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)+-?[0-9]$")]
+"""`us-east-1` (AWS) or `europe-west1` (GCP)."""
+
+
+def _blueprint(name: str) -> str:
+    try:
+        blueprints.load(name)
+    except KeyError as error:
+        raise ValueError(error.args[0]) from error
+    return name
+
+
+BlueprintName = Annotated[str, AfterValidator(_blueprint)]
+
+
+def _pinned(image: str) -> str:
+    if image.endswith(":latest"):
+        raise ValueError(f"{image} changes under its name; pin a version or a digest")
+    return image
+
+
+PinnedImage = Annotated[Image, AfterValidator(_pinned)]
+"""An image that no other may come under the name of."""
+
+
+class Settings(BaseModel):
+    """Frozen; keys in camel case; unknown keys and values of another type are refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, serialize_by_alias=True
+    )
