@@ -18,7 +18,7 @@ from sandbox.toolchain.install import ensure
 
 
 def export(names: Sequence[str], folder: Path) -> None:
-    """Copy the executables `names` into `folder`, which is made. Raises FreeholdError, UsageError for an unknown one."""
+    """Copy the executables `names` into `folder`, making it. Raises FreeholdError, UsageError for an unknown name."""
     found = ensure(names)
     try:
         folder.mkdir(parents=True, exist_ok=True)
