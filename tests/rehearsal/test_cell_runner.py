@@ -33,7 +33,7 @@ from stacks.contract import OUTPUT, PlatformContract, read
 from tests.components.iam_policies import Request as Asked
 from tests.components.iam_policies import allows
 from tests.images import containerfile
-from tests.images.conftest import Image, laid_out
+from tests.images.laid_out import Image, lay_out
 from tests.rehearsal.freehold import until
 from tests.temporary_sandbox import Sandbox, temporary_sandbox
 
@@ -77,6 +77,7 @@ class Cell:
         declared = {one["name"]: one["value"] for one in container["env"]}
         here = self.variables
         return {
+            **self.image.variables,
             **declared,
             "PATH": os.pathsep.join((str(self.image.binaries), str(bin_directory()), os.defpath)),
             "PULUMI_HOME": here["PULUMI_HOME"],
@@ -101,6 +102,7 @@ class Cell:
         alive = str(self.sandbox.home.run / "alive")
         words = dict(zip(self.container()["args"][::2], self.container()["args"][1::2], strict=True))
         options = {**words, "--alive": alive, "--host": "127.0.0.1", "--port": "0", "--drain": "60"}
+        before = self.image.files()
         command = [*self.container()["command"], *(part for option in options.items() for part in option)]
         with (self.sandbox.home.logs / "cell-runner.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=self.image.home, env=self.of_the_pod(), stdout=log, stderr=log)
@@ -108,6 +110,7 @@ class Cell:
             yield
             process.send_signal(signal.SIGTERM)
             assert process.wait(90) == 0
+            assert self.image.files() == before
         finally:
             process.kill()
             process.wait()
@@ -161,7 +164,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
         _pulumi(checkout, variables, "stack", "init", CELL, "--no-select", "--secrets-provider", provider)
         _pulumi(checkout, variables, "up", "--yes", "--skip-preview", "-s", CELL, "--policy-pack", "policies")
         exported = json.loads(_pulumi(checkout, variables, "stack", "output", "--json", "-s", CELL))[OUTPUT]
-        image = laid_out("runner", checkout, tmp_path_factory.mktemp("image"))
+        image = lay_out("runner", checkout, tmp_path_factory.mktemp("image"))
         yield Cell(sandbox, checkout, variables, read(CELL, exported), image)
 
 
