@@ -10,6 +10,7 @@ import subprocess
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -85,7 +86,7 @@ def test_the_webhook_takes_an_event_and_ends_when_it_is_told_to(
     del told["PYTHONPATH"]
     with _started(made, told | _variables(made, tmp_path), log) as process:
         for path in ("/healthz", "/readyz"):
-            until(lambda path=path: _answers(process, f"http://127.0.0.1:{port}{path}", log))  # type: ignore[misc]
+            until(partial(_answers, process, f"http://127.0.0.1:{port}{path}", log))
         body, headers = body_and_headers(plan_change("acme", bench.PRODUCT.name, "starter", "pro"), bench.SECRET)
         answer = httpx.post(f"http://127.0.0.1:{port}{PATH}", content=body, headers=headers, trust_env=False)
         assert (answer.status_code, answer.json()["state"]) == (200, "applied")
@@ -105,7 +106,7 @@ def test_the_webhook_reads_its_secrets_by_reference(
     told["DATABASE_SECRET_ARN"] = _secret(sandbox, json.dumps(_record(empty_database)))
     told["PGSSLROOTCERT"] = str(empty_database.query["sslrootcert"])
     with _started(made, told | _variables(made, tmp_path), log) as process:
-        until(lambda: _answers(process, f"http://127.0.0.1:{port}/readyz", log))
+        until(partial(_answers, process, f"http://127.0.0.1:{port}/readyz", log))
 
 
 def test_the_notifier_becomes_ready_and_drains(
@@ -131,7 +132,7 @@ def test_the_notifier_becomes_ready_and_drains(
     }
     with _started(made, told | _variables(made, tmp_path), log) as process:
         for path in ("/healthz", "/readyz"):
-            until(lambda path=path: _answers(process, f"http://127.0.0.1:{port}{path}", log))  # type: ignore[misc]
+            until(partial(_answers, process, f"http://127.0.0.1:{port}{path}", log))
         assert _ends(process, log) == 0
     assert "drained" in log.read_text()
 
@@ -157,7 +158,7 @@ def test_the_runner_serves_its_health_without_a_cell_and_ends(image: Callable[[s
     }
     arguments = ("--cell", "dev", "--target", "cloud", "--host", "127.0.0.1", "--port", str(port))
     with _started(made, told, log, *arguments) as process:
-        until(lambda: _answers(process, f"http://127.0.0.1:{port}/healthz", log))
+        until(partial(_answers, process, f"http://127.0.0.1:{port}/healthz", log))
         until(lambda: "it has not been built" in log.read_text())
         assert httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 503
         assert _ends(process, log) == 0
