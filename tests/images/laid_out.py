@@ -32,8 +32,12 @@ class Image:
         return told
 
     def files(self) -> Mapping[Path, int]:
-        """All of it with the times of last changes: in a container nothing of it can be written."""
-        return {path: path.lstat().st_mtime_ns for path in self.root.rglob("*") if not path.is_dir()}
+        """All of it with the times of last changes: in a container nothing of it can be written.
+
+        But for what Python compiles: that is in the image already, and Python does without where it cannot write.
+        """
+        files = (path for path in self.root.rglob("*") if not path.is_dir() and "__pycache__" not in path.parts)
+        return {path: path.lstat().st_mtime_ns for path in files}
 
 
 def lay_out(target: str, checkout: Path, root: Path) -> Image:
