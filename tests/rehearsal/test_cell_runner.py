@@ -1,14 +1,15 @@
-"""The runner as a cell runs it: `--target cloud`, with what its Deployment gives it, under its own role, with the state
-in a bucket and a cloud key for secrets. What is not a cell's are the provider stand-ins, and that no pod runs it."""
+"""The runner as a cell runs it: the sources and packages of its image, `--target cloud`, with what its Deployment gives
+it, under its own role, with the state in a bucket and a cloud key for secrets. What is not a cell's are the provider
+stand-ins, and that no pod runs it."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,9 +28,12 @@ from fleet.tenant_requests import Asker, Requests
 from fleet.wishes import Request, Wishes
 from sandbox.home import CHECKOUT
 from sandbox.processes.aws.journal import Entry, Journal
+from sandbox.toolchain import bin_directory
 from stacks.contract import OUTPUT, PlatformContract, read
 from tests.components.iam_policies import Request as Asked
 from tests.components.iam_policies import allows
+from tests.images import containerfile
+from tests.images.laid_out import Image, lay_out
 from tests.rehearsal.freehold import until
 from tests.temporary_sandbox import Sandbox, temporary_sandbox
 
@@ -38,7 +42,6 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 CELL, TENANT = "dev", "acme"
 _TEMPORARY = re.compile(r"Credential=ASIA\w+/\d+/[\w-]+/(?P<service>\w+)/aws4_request")
 BUCKET = "company-state"
-_NOT_OURS = (".git", ".venv", ".freehold", ".mypy_cache", ".ruff_cache", ".pytest_cache", "__pycache__", "tests")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Cell:
     variables: Mapping[str, str]
     """An operator's."""
     contract: PlatformContract
+    image: Image
+    """The runner's, made from the checkout."""
 
     def client(self, service: str, **session: str) -> Any:
         return _client(self.variables, service, **session)
@@ -72,8 +77,9 @@ class Cell:
         declared = {one["name"]: one["value"] for one in container["env"]}
         here = self.variables
         return {
+            **self.image.variables,
             **declared,
-            "PATH": here["PATH"],
+            "PATH": os.pathsep.join((str(self.image.binaries), str(bin_directory()), os.defpath)),
             "PULUMI_HOME": here["PULUMI_HOME"],
             "AWS_ACCESS_KEY_ID": lent["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": lent["SecretAccessKey"],
@@ -96,13 +102,15 @@ class Cell:
         alive = str(self.sandbox.home.run / "alive")
         words = dict(zip(self.container()["args"][::2], self.container()["args"][1::2], strict=True))
         options = {**words, "--alive": alive, "--host": "127.0.0.1", "--port": "0", "--drain": "60"}
-        command = [sys.executable, "-m", "fleet.runner", *(part for option in options.items() for part in option)]
+        before = self.image.files()
+        command = [*self.container()["command"], *(part for option in options.items() for part in option)]
         with (self.sandbox.home.logs / "cell-runner.log").open("ab") as log:
-            process = subprocess.Popen(command, cwd=self.checkout, env=self.of_the_pod(), stdout=log, stderr=log)
+            process = subprocess.Popen(command, cwd=self.image.home, env=self.of_the_pod(), stdout=log, stderr=log)
         try:
             yield
             process.send_signal(signal.SIGTERM)
             assert process.wait(90) == 0
+            assert self.image.files() == before
         finally:
             process.kill()
             process.wait()
@@ -133,8 +141,7 @@ def _pulumi(checkout: Path, variables: Mapping[str, str], *arguments: str) -> st
 
 @pytest.fixture(scope="module")
 def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
-    checkout = tmp_path_factory.mktemp("cell") / "checkout"
-    shutil.copytree(CHECKOUT, checkout, ignore=shutil.ignore_patterns(*_NOT_OURS))
+    checkout = containerfile.checkout(tmp_path_factory.mktemp("cell"))
     (checkout / ".venv").symlink_to(CHECKOUT / ".venv")
     with temporary_sandbox() as sandbox:
         variables = {name: value for name, value in sandbox.environment.items() if "PASSPHRASE" not in name}
@@ -157,7 +164,8 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
         _pulumi(checkout, variables, "stack", "init", CELL, "--no-select", "--secrets-provider", provider)
         _pulumi(checkout, variables, "up", "--yes", "--skip-preview", "-s", CELL, "--policy-pack", "policies")
         exported = json.loads(_pulumi(checkout, variables, "stack", "output", "--json", "-s", CELL))[OUTPUT]
-        yield Cell(sandbox, checkout, variables, read(CELL, exported))
+        image = lay_out("runner", checkout, tmp_path_factory.mktemp("image"))
+        yield Cell(sandbox, checkout, variables, read(CELL, exported), image)
 
 
 def test_it_builds_suspends_and_destroys_a_tenant(cell: Cell) -> None:
