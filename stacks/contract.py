@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pulumi
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from catalog.services import Service
 from errors import FreeholdError
 
 OUTPUT = "contract"
@@ -45,6 +46,12 @@ class DatabaseContract(_Record):
     database: str
     admin_secret: str
     """Reference to JSON: host, port, database, username, password, sslmode."""
+    logins: Mapping[str, str] = {}
+    """By service, references to the same for its own role; none in the tenants' database."""
+
+    def login(self, service: Service) -> str:
+        """Where the service finds its login; in a platform of an earlier release the administrator's."""
+        return self.logins.get(service, self.admin_secret)
 
 
 class DatabasesContract(_Record):

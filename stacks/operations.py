@@ -11,7 +11,6 @@ from components.contracts import (
     Cluster,
     Place,
     PlatformCloud,
-    Postgres,
     Redis,
     RunnerIdentityArgs,
     TenantBoundary,
@@ -31,8 +30,8 @@ class Cell:
     place: Place
     role_name: str
     cluster: Cluster
-    databases: tuple[Postgres, ...]
-    """The tenants' and the control database."""
+    database_secrets: tuple[pulumi.Input[str], ...]
+    """Its ways into the tenants' and the control database."""
     redis: Redis
     boundary: TenantBoundary
 
@@ -60,7 +59,7 @@ def run(
             cell=cell.name,
             backend=settings.backend,
             secrets_key=settings.secrets_key,
-            database_secrets=tuple(database.admin_secret for database in cell.databases),
+            database_secrets=cell.database_secrets,
             tenants=tenant_names.prefixes(cell.ownership.product, cell.name),
             boundary=cell.boundary.reference,
             cache_user_group=cell.redis.user_group,

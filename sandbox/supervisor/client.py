@@ -155,9 +155,11 @@ class Supervisor:
         """What it has in hand is ended or handed back; one that is not there is fine."""
         self._call(messages.StopRunner, cell=cell)
 
-    def start_webhook(self, database: str, product: str) -> messages.Webhook:
-        """The billing webhook over that database (an identifier); returns when it runs."""
-        result = self._call(messages.StartWebhook, database=database, product=product)
+    def start_webhook(self, database: str, product: str, *, username: str, password: str) -> messages.Webhook:
+        """The billing webhook over that database (an identifier), with a login of its own; returns when it runs."""
+        result = self._call(
+            messages.StartWebhook, database=database, product=product, username=username, password=password
+        )
         return messages.Webhook.model_validate(result)
 
     def stop_webhook(self) -> None:
