@@ -97,12 +97,12 @@ class _Right(NamedTuple):
     verb: str
 
 
-def grant(connection: sa.Connection, services: Iterable[Service] = tuple(Service)) -> bool:
+def grant(connection: sa.Connection) -> bool:
     """Bring the rights of the services' roles, those that there are, to what they shall be; whether that changed any.
 
     Within the connection's transaction; its user owns the tables, which are all there.
     """
-    roles = {service.role: service for service in services}
+    roles = {service.role: service for service in Service}
     names = {"roles": list(roles)}
     there = set(connection.scalars(_THERE, names))
     wanted = {right for role in there for right in _rights(roles[role])}

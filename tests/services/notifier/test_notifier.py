@@ -22,7 +22,7 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
-from fleet import migrations
+from catalog.services import Service
 from fleet.cloud import client
 from sandbox.home import CHECKOUT
 from services.notifier import alerts
@@ -36,6 +36,7 @@ from services.notifier.sinks import Sink
 from services.notifier.sinks.slack import SlackSink
 from services.notifier.sinks.webhook import WebhookSink
 from tests.free_port import free_port
+from tests.service_logins import login
 from tests.services.notifier.catching import Catcher, catcher
 from tests.services.notifier.samples import MESSAGE, NEXT_MONTH
 from tests.temporary_sandbox import Sandbox
@@ -49,7 +50,7 @@ DEADLINE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Line:
-    """A topic with its queue and dead-letter queue, and a database."""
+    """A topic with its queue and dead-letter queue, and a database, as the notifier logs in to it."""
 
     environment: Mapping[str, str]
     topic: str
@@ -101,10 +102,9 @@ def line(sandbox: Sandbox, empty_database: sa.URL) -> Iterator[Line]:
     topic = sns.create_topic(Name=name)["TopicArn"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    engine = sa.create_engine(empty_database)
-    with engine.begin() as connection:
-        migrations.upgrade(connection)
-    yield Line(environment, topic, queue, dead, empty_database, engine)
+    url = login(empty_database, Service.NOTIFIER)
+    engine = sa.create_engine(url)
+    yield Line(environment, topic, queue, dead, url, engine)
     engine.dispose()
 
 
