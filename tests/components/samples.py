@@ -10,6 +10,7 @@ import pulumi
 
 from catalog.blueprints import load
 from catalog.identifiers import OBJECTS
+from catalog.services import Service
 from components import tenant_names
 from components.aws.billing_webhook import BillingWebhook
 from components.aws.bucket import Bucket
@@ -65,6 +66,7 @@ from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.kubernetes.traffic import Traffic, TrafficArgs
 from components.kubernetes.workload import Workload, WorkloadArgs
 from components.kubernetes.workspace import Workspace, WorkspaceArgs
+from components.service_login import ServiceLogin, ServiceLoginArgs
 from components.shared_database import SharedDatabase, SharedDatabaseArgs
 from components.tags import Ownership
 from components.tenant import SharedServices, TenantWorkspace, TenantWorkspaceArgs
@@ -173,6 +175,10 @@ def notifier() -> NotifierArgs:
     )
 
 
+def service_login() -> ServiceLoginArgs:
+    return ServiceLoginArgs("control", Service.NOTIFIER.role, pulumi.Output.secret(CANARY))
+
+
 def notifier_deployment() -> NotifierDeploymentArgs:
     return NotifierDeploymentArgs(
         ownership=PLATFORM,
@@ -240,7 +246,7 @@ def billing_webhook() -> BillingWebhookArgs:
         livemode=False,
         subnet_ids=SUBNETS,
         security_group_id="sg-billing",
-        database_secret=f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:control",
+        database_secret=DATABASE_SECRET,
         database_key=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k",
         authority="database-authority.pem",
         log_retention_days=30,
@@ -373,6 +379,7 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     Postgres: lambda name, opts: Postgres(name, postgres(), opts),
     Quota: lambda name, opts: Quota(name, QuotaArgs(tenant_ownership("acme"), "t-acme--default", SIZE), opts),
     Redis: lambda name, opts: Redis(name, redis(), opts),
+    ServiceLogin: lambda name, opts: ServiceLogin(name, service_login(), opts),
     SharedDatabase: lambda name, opts: SharedDatabase(
         name, SharedDatabaseArgs("db", 5432, "freehold", pulumi.Output.secret(CANARY), "tenants"), opts
     ),

@@ -453,8 +453,9 @@ class TestNotifier:
         statements = {one["Sid"]: one for one in _policy(recording.one("aws:iam/rolePolicy:RolePolicy"))["Statement"]}
         assert statements["TakeAlerts"]["Resource"].endswith(":notifier-queue")
         assert statements["BuryAlerts"]["Resource"].endswith(":notifier-dead")
-        assert samples.DATABASE_SECRET in statements["ReadSecrets"]["Resource"]
-        assert len(statements["ReadSecrets"]["Resource"]) == 2
+        database, sinks = statements["ReadSecrets"]["Resource"]
+        assert database == samples.DATABASE_SECRET
+        assert "notifier-sinks" in sinks
         decrypts = statements["DecryptSecret"]["Condition"]["StringEquals"]
         assert decrypts["kms:EncryptionContext:SecretARN"] == samples.DATABASE_SECRET
 
@@ -606,6 +607,10 @@ class TestBillingWebhook:
             "sqs:SendMessage",
         ]
         assert all(one["Resource"] != "*" for one in allowed)
+        (reads,) = (one for one in allowed if one["Action"] == "secretsmanager:GetSecretValue")
+        signing, database = reads["Resource"]
+        assert "stripe-signing-secrets" in signing
+        assert database == samples.DATABASE_SECRET
         (decrypt,) = (one for one in allowed if one["Action"] == "kms:Decrypt")
         args = samples.billing_webhook()
         assert decrypt["Resource"] == args.database_key
