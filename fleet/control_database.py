@@ -35,10 +35,8 @@ def control_database(contract: PlatformContract, environment: Mapping[str, str])
     return _opened(engine, contract, bring_up_to_date)
 
 
-def service_database(
-    service: Service, contract: PlatformContract, environment: Mapping[str, str], *, connections: int
-) -> sa.Engine:
-    """The control database as the service's own role, which keeps at most so many connections and changes no schema.
+def runner_database(contract: PlatformContract, environment: Mapping[str, str], *, connections: int) -> sa.Engine:
+    """The control database as the runner's role, which changes no schema; at most so many connections are kept.
 
     Raises TransientError where it does not answer, or nobody has opened it by `control_database` of this release yet.
     """
@@ -49,17 +47,14 @@ def service_database(
         except sa.exc.ProgrammingError as error:
             if not isinstance(error.orig, InsufficientPrivilege):
                 raise
-            _not_ready(contract, f"role {service.role} has been given no rights yet")
+            _not_ready(contract, f"role {Service.RUNNER.role} has been given no rights yet")
         if revision != migrations.HEAD:
             _not_ready(contract, f"its schema is at revision {revision}, not at {migrations.HEAD}")
 
     control = _control(contract)
-    url = _url(control, control.login(service), contract, environment)
-    return _opened(
-        sa.create_engine(url, pool_pre_ping=True, pool_size=connections),
-        contract,
-        require_up_to_date,
-    )
+    url = _url(control, control.login(Service.RUNNER), contract, environment)
+    url = url.update_query_dict({"application_name": "freehold-runner"})
+    return _opened(sa.create_engine(url, pool_pre_ping=True, pool_size=connections), contract, require_up_to_date)
 
 
 def _opened(engine: sa.Engine, contract: PlatformContract, begin: Callable[[sa.Connection], None]) -> sa.Engine:

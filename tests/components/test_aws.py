@@ -609,7 +609,7 @@ class TestBillingWebhook:
         assert all(one["Resource"] != "*" for one in allowed)
         (reads,) = (one for one in allowed if one["Action"] == "secretsmanager:GetSecretValue")
         signing, database = reads["Resource"]
-        assert "stripe-signing-secrets" in signing
+        assert signing.endswith(":webhook-signing")
         assert database == samples.DATABASE_SECRET
         (decrypt,) = (one for one in allowed if one["Action"] == "kms:Decrypt")
         args = samples.billing_webhook()

@@ -15,10 +15,12 @@ import pytest
 import sqlalchemy as sa
 
 from catalog.plans import Blueprint
+from catalog.services import Service
 from sandbox.stripe_events import Subscription, body_and_headers, event, identifier, subscription_event
 from services.billing.inbox import Arrival, Conclusion
 from services.billing.settlement import settle
 from services.billing.signature import sign
+from tests.service_logins import login, make_login
 from tests.services.billing import bench
 from tests.services.billing.bench import SECRET, Books, Inside
 from tests.services.billing.test_effects import CREATED, UPGRADED
@@ -118,6 +120,16 @@ def test_a_tenant_that_another_holds_for_long_is_5xx_and_nothing_is_done(webhook
         assert webhook.send(UPGRADED).status_code == 503
         assert books.states() == {}
     assert webhook.state(UPGRADED) == "applied"
+
+
+def test_before_its_role_has_rights_events_are_5xx_and_taken_when_they_come_again(
+    empty_database: sa.URL, books: Books
+) -> None:
+    with bench.inside(make_login(empty_database, Service.BILLING)) as webhook:
+        answers = [webhook.send(one).status_code for one in (UPGRADED, {**UPGRADED, "id": "evt_x", "type": "other"})]
+        assert (answers, books.states()) == ([503, 503], {})
+        login(empty_database, Service.BILLING)
+        assert webhook.state(UPGRADED) == "applied"
 
 
 def test_the_database_is_down_then_back(books: Books, own_login: sa.URL) -> None:

@@ -50,14 +50,17 @@ DEADLINE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Line:
-    """A topic with its queue and dead-letter queue, and a database, as the notifier logs in to it."""
+    """A topic with its queue and dead-letter queue, and a database."""
 
     environment: Mapping[str, str]
     topic: str
     queue: str
     dead_letters: str
     url: sa.URL
+    """As the notifier logs in."""
     engine: sa.Engine
+    """The same."""
+    administrator: sa.Engine
 
     def aws(self, service: str) -> Any:
         return client(service, REGION, self.environment)
@@ -103,9 +106,10 @@ def line(sandbox: Sandbox, empty_database: sa.URL) -> Iterator[Line]:
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     url = login(empty_database, Service.NOTIFIER)
-    engine = sa.create_engine(url)
-    yield Line(environment, topic, queue, dead, url, engine)
+    engine, administrator = sa.create_engine(url), sa.create_engine(empty_database)
+    yield Line(environment, topic, queue, dead, url, engine, administrator)
     engine.dispose()
+    administrator.dispose()
 
 
 def _queues(line: Line) -> Queues:
@@ -217,11 +221,11 @@ def test_without_the_certificate_or_the_database_nothing_is_acknowledged(line: L
     line.aws("sqs").set_queue_attributes(QueueUrl=line.queue, Attributes={"VisibilityTimeout": "0"})
     line.publish(render(MESSAGE))
     consumer = _consumer(line, "slack")
-    with line.engine.begin() as connection:
+    with line.administrator.begin() as connection:
         connection.execute(sa.text("ALTER TABLE budget_alerts RENAME TO away"))
     consumer.once(0)
     assert (line.waiting(), line.dead()) == (1, [])
-    with line.engine.begin() as connection:
+    with line.administrator.begin() as connection:
         connection.execute(sa.text("ALTER TABLE away RENAME TO budget_alerts"))
     blind = Consumer(
         _queues(line),
