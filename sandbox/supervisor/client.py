@@ -219,6 +219,9 @@ class Supervisor:
             what = f"unreadable answer to {request.operation}: {messages.first_error(error)}"
             raise SupervisorError(what, where="supervisor", mend="restart the sandbox") from None
         if answer.failure is not None:
-            failure = answer.failure
-            raise SupervisorError(failure.what, where=failure.where, mend=failure.mend, reason=failure.reason)
+            failure, mend = answer.failure, answer.failure.mend
+            if failure.where == "supervisor" and failure.reason == "invalid":
+                # What was a request here is none there.
+                mend = "it is of another release: ./freehold sandbox stop, then try again"
+            raise SupervisorError(failure.what, where=failure.where, mend=mend, reason=failure.reason)
         return answer.result

@@ -19,10 +19,10 @@ import pytest
 
 from errors import FreeholdError
 from sandbox.home import CHECKOUT, Home
-from sandbox.supervisor import pidfile
+from sandbox.supervisor import messages, pidfile
 from sandbox.supervisor.client import NotRunning, Supervisor
-from sandbox.supervisor.messages import CacheUser
-from tests.temporary_sandbox import without_chosen_ports
+from sandbox.supervisor.messages import CacheUser, SupervisorError
+from tests.temporary_sandbox import Sandbox, without_chosen_ports
 
 pytestmark = pytest.mark.sandbox
 
@@ -314,3 +314,12 @@ def test_stopping_while_something_is_being_made_ends_both(fresh_home: Home) -> N
     asking.join()
     assert len(outcome) == 1
     assert processes_of(fresh_home) == []
+
+
+def test_a_request_of_another_release_tells_how_to_go_on(sandbox: Sandbox) -> None:
+    class Newer(messages.GetStatus):
+        more: str
+
+    with pytest.raises(SupervisorError, match="not permitted") as refused:
+        sandbox.supervisor._call(Newer, more="than it knows")
+    assert refused.value.mend == "it is of another release: ./freehold sandbox stop, then try again"
