@@ -25,8 +25,8 @@ def test_started_exported_used_and_there_again_after_a_restart() -> None:
         with pytest.raises(SupervisorError, match="does not exist"):
             sandbox.supervisor.start_webhook("control", "chronos-cloud", username="of-nobody", password="none")
         sandbox.supervisor.create_database("control", username="admin", password="right-and-long", database="control")
-        url = sa.make_url(sandbox.environment["DATABASE_URL"]).set(drivername="postgresql+psycopg")
-        own = login(url, Service.BILLING)
+        database = sa.make_url(sandbox.environment["DATABASE_URL"]).set(drivername="postgresql+psycopg")
+        own = login(database, Service.BILLING)
         assert own.username is not None and isinstance(own.password, str)
         start = partial(
             sandbox.supervisor.start_webhook,
@@ -35,7 +35,7 @@ def test_started_exported_used_and_there_again_after_a_restart() -> None:
             username=own.username,
             password=own.password,
         )
-        engine = sa.create_engine(url)
+        engine = sa.create_engine(database)
         registry = Registry(engine)
         registry.add(wanted("acme"))
         started = start()
