@@ -74,7 +74,7 @@ _THERE = sa.text("SELECT rolname FROM pg_roles WHERE rolname = ANY(CAST(:roles A
 _HELD = sa.text("""
     WITH relation AS (
         SELECT oid, relname, relacl FROM pg_class
-        WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relkind IN ('r', 'p', 'v', 'm')
+        WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relowner = CAST(current_user AS regrole)
     ), entry AS (
         SELECT relname, '' AS attname, list.* FROM relation, aclexplode(relacl) AS list
         UNION ALL
@@ -107,18 +107,19 @@ def grant(connection: sa.Connection) -> bool:
     there = set(connection.scalars(_THERE, names))
     wanted = {right for role in there for right in _rights(roles[role])}
 
-    def as_wanted() -> bool:
-        return {_Right(*row) for row in connection.execute(_HELD, names)} == wanted
+    def held() -> set[_Right]:
+        return {_Right(*row) for row in connection.execute(_HELD, names)}
 
-    if as_wanted():
+    if held() == wanted:
         return False
     # Two that grant at once would change the same rows of the catalog, and one would fail.
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    if as_wanted():
+    if (had := held()) == wanted:
         return False
     quoted = connection.dialect.identifier_preparer.quote
+    for role, table in sorted({(right.role, right.table) for right in had}):
+        connection.exec_driver_sql(f"REVOKE ALL ON {quoted(table)} FROM {quoted(role)}")
     for role in sorted(there):
-        connection.exec_driver_sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA {_schema(connection)} FROM {quoted(role)}")
         for table, verbs in _MAY[roles[role]].items():
             connection.exec_driver_sql(f"GRANT {_listed(verbs)} ON {quoted(table)} TO {quoted(role)}")
     return True
@@ -134,8 +135,3 @@ def _rights(service: Service) -> Iterable[_Right]:
 def _listed(verbs: Mapping[Verb, tuple[str, ...]]) -> str:
     """`SELECT, UPDATE (state, reason)`."""
     return ", ".join(verb if columns == _WHOLE else f"{verb} ({', '.join(columns)})" for verb, columns in verbs.items())
-
-
-def _schema(connection: sa.Connection) -> str:
-    name: str = connection.scalar(sa.text("SELECT quote_ident(current_schema())"))
-    return name
