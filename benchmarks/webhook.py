@@ -25,9 +25,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks import http_load
+from catalog.services import Service
 from sandbox.stripe_events import Subscription, body_and_headers, event, subscription_event
 from sandbox.toolchain import locate
 from services.billing import PATH
+from tests.service_logins import login
 from tests.services.billing import bench
 from tests.temporary_sandbox import temporary_sandbox
 
@@ -135,7 +137,8 @@ def run(database: sa.URL, folder: Path, asked: argparse.Namespace) -> bool:
     with bench.books(database) as books, ExitStack() as stack:
         _add_tenants(books)
         books.execute("CREATE TABLE inserts (id bigint PRIMARY KEY, payload text NOT NULL)")
-        servers = [stack.enter_context(bench.server(database, folder)) for _ in range(asked.processes)]
+        own = login(database, Service.BILLING)
+        servers = [stack.enter_context(bench.server(own, folder)) for _ in range(asked.processes)]
         ports = [server.port for server in servers]
         following = 0
         for connections in asked.connections:

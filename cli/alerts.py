@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from catalog.services import Service
 from errors import FreeholdError, UsageError
 from fleet.targets import Target
 
@@ -143,7 +144,7 @@ class AlertLine:
             "NOTIFIER_QUEUE_URL": notifier.queue_url,
             "NOTIFIER_DEAD_LETTER_QUEUE_URL": notifier.dead_letter_queue_url,
             "NOTIFIER_TOPIC_ARN": self._contract.alerts.topic_arn,
-            "NOTIFIER_DATABASE_SECRET": control.admin_secret,
+            "NOTIFIER_DATABASE_SECRET": control.login(Service.NOTIFIER),
             "NOTIFIER_SINKS_SECRET": notifier.sinks_secret,
             # A rehearsal sees a sink recover while somebody looks.
             "NOTIFIER_BACKOFF_SECONDS": "1",

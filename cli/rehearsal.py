@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from catalog.services import Service
 from cli.activity import INBOX
 from cli.live import Line
 
@@ -59,13 +60,20 @@ class Rehearsal:
         return Line("budget alert", f"{title}; {told}", "./freehold sandbox caught")
 
     def _stripe_event(self) -> Line:
+        from fleet.control_database import read_secret
         from fleet.registry import Registry, Status
         from sandbox import stripe_events
         from sandbox.supervisor.client import Supervisor
 
         control = self.contract.database.control
         assert control is not None
-        webhook = Supervisor.connect(self.environment.home).start_webhook(control.identifier, self.contract.product)
+        login = read_secret(control.login(Service.BILLING), self.contract.region, self.environment.engine)
+        webhook = Supervisor.connect(self.environment.home).start_webhook(
+            control.identifier,
+            self.contract.product,
+            username=str(login["username"]),
+            password=str(login["password"]),
+        )
         event = stripe_events.plan_change(TENANT, self.contract.product, PLAN, TO)
         before = self._inbox_state(event["id"])
         if before not in (None, "received"):

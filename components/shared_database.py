@@ -46,6 +46,9 @@ class SharedDatabase(pulumi.ComponentResource):
     https://www.postgresql.org/docs/current/ddl-priv.html
     """
 
+    admin: postgresql.Provider
+    """For the database, as its administrator."""
+
     def __init__(self, name: str, args: SharedDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("freehold:postgres:SharedDatabase", name, None, opts)
         admin = provider(f"{name}-admin", args, pulumi.ResourceOptions(parent=self))
@@ -68,4 +71,5 @@ class SharedDatabase(pulumi.ComponentResource):
             # The provider's grants take one lock after the other; two at once can meet in a serialisation failure.
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[database])),
         )
+        self.admin = admin
         self.register_outputs({})

@@ -1,51 +1,99 @@
-"""The way into the control database: its address from the platform's contract, its password from the secret manager."""
+"""The ways into the control database: its address from the platform's contract, passwords from the secret manager."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 import sqlalchemy as sa
+from psycopg.errors import InsufficientPrivilege
 
+from catalog.services import Service
 from errors import FreeholdError, TransientError
-from fleet import migrations
-from stacks.contract import PlatformContract
+from fleet import migrations, privileges
+from stacks.contract import DatabaseContract, PlatformContract
 
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
 _RDS_AUTHORITY = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 _CONNECT_SECONDS = 10
 
 
-def control_database(contract: PlatformContract, environment: Mapping[str, str], *, connections: int = 5) -> sa.Engine:
-    """The control database, its schema brought up to date; at most so many connections are kept.
+def control_database(contract: PlatformContract, environment: Mapping[str, str]) -> sa.Engine:
+    """The control database as its administrator: its schema is brought up to date, and what services may do in it.
 
     `environment` is the engine's: it holds the credentials of the cloud, and PGSSLROOTCERT. Raises TransientError where
     it does not answer.
     """
-    engine = sa.create_engine(_url(contract, environment), pool_pre_ping=True, pool_size=connections)
+
+    def bring_up_to_date(connection: sa.Connection) -> None:
+        migrations.upgrade(connection)
+        privileges.grant(connection)
+
+    control = _control(contract)
+    engine = sa.create_engine(_url(control, control.admin_secret, contract, environment), pool_pre_ping=True)
+    return _opened(engine, contract, bring_up_to_date)
+
+
+def runner_database(contract: PlatformContract, environment: Mapping[str, str], *, connections: int) -> sa.Engine:
+    """The control database as the runner's role, which changes no schema; at most so many connections are kept.
+
+    Raises TransientError where it does not answer, or nobody has opened it by `control_database` of this release yet.
+    """
+
+    def require_up_to_date(connection: sa.Connection) -> None:
+        try:
+            revision = migrations.current(connection)
+        except sa.exc.ProgrammingError as error:
+            if not isinstance(error.orig, InsufficientPrivilege):
+                raise
+            _not_ready(contract, f"role {Service.RUNNER.role} has been given no rights yet")
+        if revision != migrations.HEAD:
+            _not_ready(contract, f"its schema is at revision {revision}, not at {migrations.HEAD}")
+
+    control = _control(contract)
+    url = _url(control, control.login(Service.RUNNER), contract, environment)
+    url = url.update_query_dict({"application_name": "freehold-runner"})
+    return _opened(sa.create_engine(url, pool_pre_ping=True, pool_size=connections), contract, require_up_to_date)
+
+
+def _opened(engine: sa.Engine, contract: PlatformContract, begin: Callable[[sa.Connection], None]) -> sa.Engine:
     try:
         with engine.begin() as connection:
-            migrations.upgrade(connection)
+            begin(connection)
     except sa.exc.OperationalError as error:
+        engine.dispose()
         reason = str(error.orig).strip().splitlines()[0]
         raise TransientError(
             f"cannot connect: {reason}", where=f"control database of {contract.cell}", mend="./freehold sandbox status"
         ) from None
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 
-def _url(contract: PlatformContract, environment: Mapping[str, str]) -> sa.URL:
-    control = contract.database.control
-    if control is None:
+def _not_ready(contract: PlatformContract, what: str) -> NoReturn:
+    mend = f"run ./freehold up {contract.cell} of this release"
+    raise TransientError(what, where=f"control database of {contract.cell}", mend=mend) from None
+
+
+def _control(contract: PlatformContract) -> DatabaseContract:
+    if contract.database.control is None:
         mend = "ask for the environment's first cell, which holds it"
         raise FreeholdError("it has no control database of its own", where=f"cell {contract.cell}", mend=mend)
+    return contract.database.control
+
+
+def _url(control: DatabaseContract, login: str, contract: PlatformContract, environment: Mapping[str, str]) -> sa.URL:
+    """`login`: the reference to who logs in."""
     authority = environment.get("PGSSLROOTCERT")
     if not authority:
         mend = f"set it to the file of {_RDS_AUTHORITY}"
         raise FreeholdError(
             "PGSSLROOTCERT is not set: the server could not be verified", where="control database", mend=mend
         )
-    secret = read_secret(control.admin_secret, contract.region, environment)
+    secret = read_secret(login, contract.region, environment)
     return sa.URL.create(
         "postgresql+psycopg",
         username=str(secret["username"]),

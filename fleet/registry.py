@@ -224,6 +224,14 @@ def want(connection: sa.Connection, wanted: Wanted) -> Tenant:
     return _set(connection, wanted.id, **_values(wanted))
 
 
+def change(connection: sa.Connection, tenant: Tenant, wanted: Wanted) -> Tenant:
+    """`want` for the tenant whose row the transaction holds: writes only what differs, for a role that may not write
+    the rest."""
+    had, now = _values(tenant), _values(wanted)
+    differing = {name: value for name, value in now.items() if value != had[name]}
+    return _set(connection, tenant.id, **{**differing, "desired_hash": wanted.desired_hash})
+
+
 def applied(
     connection: sa.Connection, tenant: str, applied_hash: str, program_version: str, *, suspended: bool = False
 ) -> Tenant:

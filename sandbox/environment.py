@@ -69,7 +69,7 @@ def environment(home: Home) -> dict[str, str]:
     databases = [one for one in DefinitionStore(home, "databases", DatabaseDefinition).all() if one.complete]
     control = databases if len(databases) == 1 else [one for one in databases if _CONTROL in one.name]
     if control:
-        variables["DATABASE_URL"] = database_url(site, control[0])
+        variables["DATABASE_URL"] = database_url(site, control[0], control[0].username, control[0].password)
     webhook = DefinitionStore(home, "webhooks", WebhookDefinition).get(BILLING_WEBHOOK)
     if webhook is not None:
         variables |= {"FREEHOLD_WEBHOOK_URL": webhook_url(site), "STRIPE_WEBHOOK_SECRET": webhook.secret}

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from catalog.services import Service
 from errors import FreeholdError
 
 OUTPUT = "contract"
@@ -44,6 +45,12 @@ class DatabaseContract(_Record):
     database: str
     admin_secret: str
     """Reference to JSON: host, port, database, username, password, sslmode."""
+    logins: Mapping[str, str] = {}
+    """By service, references to the same for its own role; none in the tenants' database."""
+
+    def login(self, service: Service) -> str:
+        """Where the service finds its login; in a platform of an earlier release the administrator's."""
+        return self.logins.get(service, self.admin_secret)
 
 
 class DatabasesContract(_Record):

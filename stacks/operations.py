@@ -8,7 +8,6 @@ import pulumi
 
 from components import tenant_names
 from components.contracts.cluster import Cluster
-from components.contracts.postgres import Postgres
 from components.contracts.redis import Redis
 from components.contracts.runner_identity import RunnerIdentityArgs
 from components.contracts.tenant_boundary import TenantBoundary
@@ -23,8 +22,8 @@ class Cell:
     """What the runner works in."""
 
     cluster: Cluster
-    databases: tuple[Postgres, ...]
-    """The tenants' and the control database."""
+    database_secrets: tuple[pulumi.Input[str], ...]
+    """Its ways into the tenants' and the control database."""
     redis: Redis
     boundary: TenantBoundary
 
@@ -46,7 +45,7 @@ def run(settings: RunnerSettings, site: Site, cell: Cell, in_cluster: pulumi.Res
             cell=site.cell,
             backend=settings.backend,
             secrets_key=settings.secrets_key,
-            database_secrets=tuple(database.admin_secret for database in cell.databases),
+            database_secrets=cell.database_secrets,
             tenants=tenant_names.prefixes(site.ownership.product, site.cell),
             boundary=cell.boundary.reference,
             cache_user_group=cell.redis.user_group,

@@ -8,6 +8,7 @@ import pulumi
 from pulumi_kubernetes import Provider as KubernetesProvider
 
 from catalog import identifiers
+from catalog.services import Service
 from components.contracts.billing_webhook import BillingWebhookArgs
 from components.contracts.bucket import BucketArgs
 from components.contracts.budget_alerts import BudgetAlertsArgs
@@ -27,6 +28,7 @@ from services import package
 from stacks import billing, cluster_services, contract, operations, platform_outputs
 from stacks.clouds import platform_cloud
 from stacks.configuration import environment_of
+from stacks.service_logins import service_logins
 from stacks.settings.platform import PlatformSettings, PostgresSettings
 from stacks.site import Site
 
@@ -122,6 +124,9 @@ def run(settings: PlatformSettings, cell: str) -> None:
             opts,
         )
 
+    closed: dict[str, SharedDatabase] = {}
+    recovery_days = 30 if settings.protect else 0
+
     def postgres(
         name: str, database: str, chosen: PostgresSettings, clients: Mapping[str, pulumi.Input[str]] | None = None
     ) -> Postgres:
@@ -147,7 +152,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
             opts,
         )
         if settings.inside_network:
-            SharedDatabase(
+            closed[name] = SharedDatabase(
                 f"{name}-closed",
                 SharedDatabaseArgs(server.host, server.port, server.username, server.password, server.database),
             )
@@ -156,6 +161,17 @@ def run(settings: PlatformSettings, cell: str) -> None:
     tenants = postgres("postgres", TENANTS_DATABASE, settings.postgres)
     functions = {"billing": guard.security_group_id} if guard else {}
     control = postgres("control", CONTROL_DATABASE, settings.control, functions) if settings.control else None
+    logins: Mapping[Service, pulumi.Output[str]] = {}
+    if control:
+        logins = service_logins(
+            control,
+            closed.get("control"),
+            ownership=ownership,
+            identifier=named("control"),
+            recovery_days=recovery_days,
+            cloud=cloud,
+            opts=opts,
+        )
     webhook = None
     if settings.billing and control and guard and archive:
         webhook = cloud.billing_webhook(
@@ -171,12 +187,12 @@ def run(settings: PlatformSettings, cell: str) -> None:
                 livemode=settings.billing.livemode,
                 subnet_ids=tuple(network.private_subnet_ids),
                 security_group_id=guard.security_group_id,
-                database_secret=control.admin_secret,
+                database_secret=logins[Service.BILLING],
                 database_key=control.admin_key,
                 authority=package.AUTHORITY,
                 log_retention_days=settings.billing.log_retention_days,
                 concurrency=settings.billing.concurrency,
-                recovery_days=30 if settings.protect else 0,
+                recovery_days=recovery_days,
                 alarm_topics=(budget.topic,),
             ),
             opts,
@@ -191,12 +207,12 @@ def run(settings: PlatformSettings, cell: str) -> None:
                 queue_name=named("notifier"),
                 topic=budget.topic,
                 secret_name=named("notifier", "sinks"),
-                recovery_days=30 if settings.protect else 0,
+                recovery_days=recovery_days,
                 role_name=named("notifier"),
                 oidc_issuer=cluster.oidc_issuer,
                 oidc_provider=cluster.oidc_provider,
                 service_account=(NAMESPACE, SERVICE_ACCOUNT),
-                database_secret=control.admin_secret,
+                database_secret=logins[Service.NOTIFIER],
             ),
             opts,
         )
@@ -212,7 +228,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
                         "NOTIFIER_QUEUE_URL": notifier.queue_url,
                         "NOTIFIER_DEAD_LETTER_QUEUE_URL": notifier.dead_letter_queue_url,
                         "NOTIFIER_TOPIC_ARN": budget.topic,
-                        "NOTIFIER_DATABASE_SECRET": control.admin_secret,
+                        "NOTIFIER_DATABASE_SECRET": logins[Service.NOTIFIER],
                         "NOTIFIER_SINKS_SECRET": notifier.sinks_secret,
                     },
                 ),
@@ -262,7 +278,12 @@ def run(settings: PlatformSettings, cell: str) -> None:
         operations.run(
             settings.runner,
             site,
-            operations.Cell(cluster=cluster, databases=(tenants, control), redis=redis, boundary=boundary),
+            operations.Cell(
+                cluster=cluster,
+                database_secrets=(tenants.admin_secret, logins[Service.RUNNER]),
+                redis=redis,
+                boundary=boundary,
+            ),
             pulumi.ResourceOptions(provider=kubernetes, depends_on=[cluster.ready]),
         )
     made = platform_outputs.Made(
@@ -270,6 +291,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
         cluster=cluster,
         tenants=tenants,
         control=control,
+        logins=logins,
         redis=redis,
         bucket=bucket,
         boundary=boundary,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pulumi
+
+from catalog.services import Service
 from components.contracts.billing_webhook import BillingWebhook
 from components.contracts.bucket import Bucket
 from components.contracts.budget_alerts import BudgetAlerts
@@ -27,6 +31,8 @@ class Made:
     cluster: Cluster
     tenants: Postgres
     control: Postgres | None
+    logins: Mapping[Service, pulumi.Output[str]]
+    """Of the services in the control database: references to their secrets."""
     redis: Redis
     bucket: Bucket
     boundary: TenantBoundary
@@ -59,7 +65,10 @@ def record(settings: PlatformSettings, site: Site, made: Made) -> dict[str, Any]
             "oidc_issuer": made.cluster.oidc_issuer,
             "oidc_provider_arn": made.cluster.oidc_provider,
         },
-        "database": {"tenants": _database(made.tenants), "control": _database(made.control) if made.control else None},
+        "database": {
+            "tenants": _database(made.tenants),
+            "control": {**_database(made.control), "logins": dict(made.logins)} if made.control else None,
+        },
         "cache": {
             "replication_group": made.redis.identifier,
             "host": made.redis.host,

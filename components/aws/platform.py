@@ -15,6 +15,7 @@ from components.aws.notifier import Notifier
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
 from components.aws.runner_identity import RunnerIdentity
+from components.aws.stored_secret import StoredSecret
 from components.aws.tenant_boundary import TenantBoundary
 from components.contracts.platform import PlatformCloud
 
@@ -36,4 +37,5 @@ CLOUD = PlatformCloud(
     runner_identity=RunnerIdentity,
     function_guard=FunctionGuard,
     billing_webhook=BillingWebhook,
+    stored_secret=StoredSecret,
 )

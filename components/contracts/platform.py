@@ -19,6 +19,7 @@ from components.contracts.notifier import Notifier, NotifierArgs
 from components.contracts.postgres import Postgres, PostgresArgs
 from components.contracts.redis import Redis, RedisArgs
 from components.contracts.runner_identity import RunnerIdentity, RunnerIdentityArgs
+from components.contracts.stored_secret import StoredSecret, StoredSecretArgs
 from components.contracts.tenant_boundary import TenantBoundary, TenantBoundaryArgs
 from components.tags import Ownership
 
@@ -47,4 +48,5 @@ class PlatformCloud:
     notifier: Callable[[str, NotifierArgs, pulumi.ResourceOptions], Notifier]
     runner_identity: Callable[[str, RunnerIdentityArgs, pulumi.ResourceOptions], RunnerIdentity]
     function_guard: Callable[[str, FunctionGuardArgs, pulumi.ResourceOptions], FunctionGuard]
+    stored_secret: Callable[[str, StoredSecretArgs, pulumi.ResourceOptions], StoredSecret]
     billing_webhook: Callable[[str, BillingWebhookArgs, pulumi.ResourceOptions], BillingWebhook]

@@ -15,7 +15,7 @@ from types import FrameType
 import sqlalchemy as sa
 
 from errors import FreeholdError
-from fleet.control_database import control_database
+from fleet.control_database import runner_database
 from fleet.engine_runs import end_orphans
 from fleet.environments import Environment, real, sandboxed
 from fleet.program_host.client import ProgramHost
@@ -66,7 +66,7 @@ class Process:
         contract = environment.contract(read_state(stack.project, stack.name, stack.environment, stack.workdir))
         # Each operation writes while its lease is renewed; the loop claims; somebody asks for the queue's state.
         connections = 2 * self._pace.concurrency + 2
-        engine = control_database(contract, environment.engine, connections=connections)
+        engine = runner_database(contract, environment.engine, connections=connections)
         try:
             holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
             self._health.opened(engine)

@@ -33,7 +33,9 @@ def billing_webhook(site: Site, definition: WebhookDefinition, database: Databas
             "STRIPE_WEBHOOK_SECRET": definition.secret,
             "STRIPE_LIVEMODE": "false",
             "FREEHOLD_PRODUCT": definition.product,
-            "DATABASE_URL": database_url(site, database),
+            "DATABASE_URL": database_url(
+                site, database, definition.username or database.username, definition.password or database.password
+            ),
         },
         after=(f"postgres-{database.name}",),
         prepare=port_is_free,

@@ -263,12 +263,12 @@ class PostgresServer:
         return connection.execute(query, [name]).fetchone() is not None
 
 
-def database_url(site: Site, definition: DatabaseDefinition) -> str:
-    """For the administrator, with the server's certificate verified."""
+def database_url(site: Site, definition: DatabaseDefinition, username: str, password: str) -> str:
+    """With the server's certificate verified."""
     server = PostgresServer(site, definition, Path())
     authority = quote(str(site.authority.certificate_path))
     return (
-        f"postgresql://{quote(definition.username)}:{quote(definition.password, safe='')}@127.0.0.1:{server.port}/"
+        f"postgresql://{quote(username)}:{quote(password, safe='')}@127.0.0.1:{server.port}/"
         f"{quote(definition.database)}?sslmode=verify-full&sslrootcert={authority}"
     )
 

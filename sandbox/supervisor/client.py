@@ -155,9 +155,11 @@ class Supervisor:
         """What it has in hand is ended or handed back; one that is not there is fine."""
         self._call(messages.StopRunner, cell=cell)
 
-    def start_webhook(self, database: str, product: str) -> messages.Webhook:
-        """The billing webhook over that database (an identifier); returns when it runs."""
-        result = self._call(messages.StartWebhook, database=database, product=product)
+    def start_webhook(self, database: str, product: str, *, username: str, password: str) -> messages.Webhook:
+        """The billing webhook over that database (an identifier), with a login of its own; returns when it runs."""
+        result = self._call(
+            messages.StartWebhook, database=database, product=product, username=username, password=password
+        )
         return messages.Webhook.model_validate(result)
 
     def stop_webhook(self) -> None:
@@ -217,6 +219,9 @@ class Supervisor:
             what = f"unreadable answer to {request.operation}: {messages.first_error(error)}"
             raise SupervisorError(what, where="supervisor", mend="restart the sandbox") from None
         if answer.failure is not None:
-            failure = answer.failure
-            raise SupervisorError(failure.what, where=failure.where, mend=failure.mend, reason=failure.reason)
+            failure, mend = answer.failure, answer.failure.mend
+            if failure.where == "supervisor" and failure.reason == "invalid":
+                # What was a request here is none there.
+                mend = "it is of another release: ./freehold sandbox stop, then try again"
+            raise SupervisorError(failure.what, where=failure.where, mend=mend, reason=failure.reason)
         return answer.result

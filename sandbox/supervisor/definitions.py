@@ -56,6 +56,9 @@ class WebhookDefinition(Definition):
     product: str
     secret: str
     """What events are signed with."""
+    username: str = ""
+    """Who logs in to the database; empty in a definition of an earlier release, which meant the administrator."""
+    password: str = ""
 
 
 class NotifierDefinition(Definition):

@@ -246,6 +246,8 @@ class StartWebhook(Record):
     operation: Literal["start-webhook"] = "start-webhook"
     database: Identifier
     product: str
+    username: str
+    password: str
 
 
 class StopWebhook(Record):

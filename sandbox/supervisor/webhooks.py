@@ -33,6 +33,8 @@ class Webhooks:
                 database=request.database,
                 product=request.product,
                 secret=kept.secret if kept else f"whsec_{secrets.token_hex(16)}",
+                username=request.username,
+                password=request.password,
             )
             self._store.put(definition)
             if kept == definition and self._table.runs(NAME):

@@ -179,7 +179,7 @@ class _Settlement:
         kind = Kind.UPDATE
         if wanted.suspended != tenant.suspended:
             kind = Kind.SUSPEND if wanted.suspended else Kind.RESUME
-        registry.want(self._connection, wanted)
+        registry.change(self._connection, tenant, wanted)
         operations.enqueue(
             self._connection,
             tenant.id,

@@ -104,7 +104,7 @@ def _ready(database_check: ReadyCheck, schema: threading.Event, threads: list[th
     def check() -> None:
         database_check()
         if not schema.is_set():
-            raise NotReady("the database has no table for alerts yet")
+            raise NotReady("the database has no table for alerts yet, or none that this role may write")
         if dead := [thread.name for thread in threads if not thread.is_alive()]:
             raise NotReady(f"{dead[0]} has ended")
 
@@ -112,12 +112,14 @@ def _ready(database_check: ReadyCheck, schema: threading.Event, threads: list[th
 
 
 def _wait_for_schema(engine: sa.Engine, schema: threading.Event, stop: threading.Event) -> None:
-    """The command brings the schema up to date: a service that did would be at odds with another release's."""
+    """The command brings the schema and this service's rights up to date: a service that did would be at odds with
+    another release's."""
     while not schema.is_set() and not stop.is_set():
         try:
-            if sa.inspect(engine).has_table(alerts.DELIVERIES.name):
-                schema.set()
-                return
+            with engine.connect() as connection:
+                if alerts.usable(connection):
+                    schema.set()
+                    return
         except sa.exc.SQLAlchemyError as error:
             _log.warning("database-does-not-answer", error=str(error).splitlines()[0])
         stop.wait(_SCHEMA_SECONDS)

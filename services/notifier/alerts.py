@@ -206,6 +206,12 @@ def backlog(connection: sa.Connection) -> int:
     return int(connection.scalar(counted) or 0)
 
 
+def usable(connection: sa.Connection) -> bool:
+    """Whether the tables are there, and whoever is connected may write them: rights to both are given at once."""
+    writable = sa.text("SELECT has_any_column_privilege(to_regclass(:table), 'INSERT')")
+    return connection.scalar(writable, {"table": DELIVERIES.name}) is True
+
+
 def _identity(message: BudgetMessage) -> dict[str, str]:
     return {
         "account": message.account,

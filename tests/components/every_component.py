@@ -47,6 +47,7 @@ from components.kubernetes.tenant_rules import TenantRules, TenantRulesArgs
 from components.kubernetes.traffic import Traffic, TrafficArgs
 from components.kubernetes.workload import Workload, WorkloadArgs
 from components.kubernetes.workspace import Workspace, WorkspaceArgs
+from components.service_login import ServiceLogin
 from components.shared_database import SharedDatabase, SharedDatabaseArgs
 from components.tenant import TenantWorkspace
 from components.tenant_schema import TenantSchema, TenantSchemaArgs
@@ -132,6 +133,7 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     Postgres: lambda name, opts: Postgres(name, samples.postgres(), opts),
     Quota: lambda name, opts: Quota(name, QuotaArgs(tenant_ownership("acme"), "t-acme--default", SIZE), opts),
     Redis: lambda name, opts: Redis(name, samples.redis(), opts),
+    ServiceLogin: lambda name, opts: ServiceLogin(name, samples.service_login(), opts),
     SharedDatabase: lambda name, opts: SharedDatabase(
         name, SharedDatabaseArgs("db", 5432, "freehold", pulumi.Output.secret(CANARY), "tenants"), opts
     ),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pulumi
+
 from catalog.blueprints import load
+from catalog.services import Service
 from components import tenant_names
 from components.aws.tenancy import CLOUD
 from components.contracts.billing_webhook import BillingWebhookArgs
@@ -21,9 +24,10 @@ from components.contracts.redis import RedisArgs
 from components.contracts.runner_identity import RunnerIdentityArgs
 from components.kubernetes.notifier import NAMESPACE, SERVICE_ACCOUNT, NotifierDeploymentArgs
 from components.kubernetes.runner import RunnerArgs
+from components.service_login import ServiceLoginArgs
 from components.tags import Ownership
 from components.tenant import SharedServices, TenantWorkspaceArgs
-from tests.components.recording import ACCOUNT
+from tests.components.recording import ACCOUNT, CANARY
 
 PLACE = Place(ACCOUNT, "us-east-1")
 PLATFORM = Ownership("chronos-cloud", "sandbox", "rehearsal")
@@ -127,6 +131,10 @@ def notifier() -> NotifierArgs:
     )
 
 
+def service_login() -> ServiceLoginArgs:
+    return ServiceLoginArgs("control", Service.NOTIFIER.role, pulumi.Output.secret(CANARY))
+
+
 def notifier_deployment() -> NotifierDeploymentArgs:
     return NotifierDeploymentArgs(
         ownership=PLATFORM,
@@ -194,7 +202,7 @@ def billing_webhook() -> BillingWebhookArgs:
         livemode=False,
         subnet_ids=SUBNETS,
         security_group_id="sg-billing",
-        database_secret=f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:control",
+        database_secret=DATABASE_SECRET,
         database_key=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k",
         authority="database-authority.pem",
         log_retention_days=30,

@@ -49,6 +49,7 @@ TOKENS = {
     "Runner": "freehold:kubernetes:Runner",
     "RunnerIdentity": "freehold:aws:RunnerIdentity",
     "RunnerRights": "freehold:kubernetes:RunnerRights",
+    "ServiceLogin": "freehold:postgres:ServiceLogin",
     "SharedDatabase": "freehold:postgres:SharedDatabase",
     "StoredSecret": "freehold:aws:StoredSecret",
     "TenantBoundary": "freehold:aws:TenantBoundary",

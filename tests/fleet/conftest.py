@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
+from catalog.services import Service
 from fleet import migrations
+from tests.service_logins import login
 
 
 @pytest.fixture
@@ -16,5 +18,13 @@ def database(empty_database: sa.URL) -> Iterator[sa.Engine]:
     engine = sa.create_engine(empty_database, pool_size=20)
     with engine.begin() as connection:
         migrations.upgrade(connection)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def as_runner(database: sa.Engine) -> Iterator[sa.Engine]:
+    """That database as the runner logs in to it: each of its statements is one that its role may execute."""
+    engine = sa.create_engine(login(database.url, Service.RUNNER), pool_size=20)
     yield engine
     engine.dispose()

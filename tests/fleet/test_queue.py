@@ -26,14 +26,14 @@ def nothing(connection: sa.Connection) -> None:
 
 
 @pytest.fixture
-def queue(database: sa.Engine) -> Queue:
+def queue(database: sa.Engine, as_runner: sa.Engine) -> Queue:
     add_tenants(database, "acme", "beta")
-    return Queue(database)
+    return Queue(as_runner)
 
 
 @pytest.fixture
-def view(database: sa.Engine) -> QueueView:
-    return QueueView(database)
+def view(as_runner: sa.Engine) -> QueueView:
+    return QueueView(as_runner)
 
 
 def claim(queue: Queue, holder: str = "one") -> Claim:

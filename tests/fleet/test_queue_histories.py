@@ -36,9 +36,9 @@ class Asked:
 class Histories(RuleBasedStateMachine):
     """Compares the table with a model of a page."""
 
-    def __init__(self, database: sa.Engine) -> None:
+    def __init__(self, database: sa.Engine, as_runner: sa.Engine) -> None:
         super().__init__()
-        self.database, self.queue = database, Queue(database)
+        self.database, self.queue = database, Queue(as_runner)
         with database.begin() as connection:
             connection.execute(sa.delete(OPERATIONS))
             connection.execute(sa.delete(TENANTS))
@@ -157,10 +157,10 @@ class Histories(RuleBasedStateMachine):
         return all(one.kind in BUILDS and own.kind in BUILDS for one in earlier)
 
 
-def test_any_history(database: sa.Engine) -> None:
+def test_any_history(database: sa.Engine, as_runner: sa.Engine) -> None:
     class Here(Histories):
         def __init__(self) -> None:
-            super().__init__(database)
+            super().__init__(database, as_runner)
 
     checks = settings(max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Here, settings=checks)

@@ -61,8 +61,8 @@ def older(database: sa.Engine, tenant: str, seconds: float) -> None:
         connection.execute(sa.update(OPERATIONS).where(OPERATIONS.c.tenant == tenant).values(created_at=then))
 
 
-def test_the_queue_in_figures(database: sa.Engine, health: Health, runner: httpx.Client) -> None:
-    health.opened(database)
+def test_the_queue_in_figures(database: sa.Engine, as_runner: sa.Engine, health: Health, runner: httpx.Client) -> None:
+    health.opened(as_runner)
     add_tenants(database, "acme", "beta", "zeta")
     assert {figures(runner)["freehold_operations_oldest_seconds", state] for state in ("queued", "running")} == {0}
     queue = Queue(database)

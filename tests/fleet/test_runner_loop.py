@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
+from catalog.services import Service
 from errors import FreeholdError, TransientError
 from fleet import registry
 from fleet.backoff import Backoff
@@ -25,6 +26,7 @@ from fleet.registry import Registry, Status, Tenant
 from fleet.runner.loop import Pace, Runner, Superseded
 from fleet.runner.running import Done, Run
 from tests.fleet.samples import CELL, add_tenants, ask
+from tests.service_logins import login
 
 pytestmark = pytest.mark.sandbox
 
@@ -67,7 +69,8 @@ def raising(error: Exception) -> Callable[[Run], None]:
 
 @contextmanager
 def running(database: sa.Engine, work: Scripted, pace: Pace = PACE, queue: type[Queue] = Queue) -> Iterator[Runner]:
-    runner = Runner(queue(database), work, cell=CELL, holder="one", pace=pace)
+    engine = sa.create_engine(login(database.url, Service.RUNNER))
+    runner = Runner(queue(engine), work, cell=CELL, holder="one", pace=pace)
     thread = threading.Thread(target=runner.run)
     thread.start()
     try:
@@ -75,6 +78,7 @@ def running(database: sa.Engine, work: Scripted, pace: Pace = PACE, queue: type[
     finally:
         runner.stop()
         thread.join()
+        engine.dispose()
 
 
 def until(condition: Callable[[], bool]) -> None:

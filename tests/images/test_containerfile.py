@@ -18,7 +18,7 @@ from components.kubernetes.runner import Runner
 from sandbox.home import CHECKOUT
 from sandbox.toolchain.tools import TOOLS
 from services.billing.settings import Settings
-from tests.components import samples
+from tests.components.every_component import SAMPLES
 from tests.components.recording import declare
 from tests.images import containerfile, locks
 from tests.images.containerfile import CERTIFICATES, FILE, TARGETS, context, lay_out, stages
@@ -50,7 +50,7 @@ _LEFT_OUT = {
 
 def _pod(target: str) -> Any:
     component = {"runner": Runner, "notifier": NotifierDeployment}[target]
-    declared = declare(lambda: samples.SAMPLES[component](target, None))
+    declared = declare(lambda: SAMPLES[component](target, None))
     return declared.one(_DEPLOYMENT).plain()["spec"]["template"]["spec"]
 
 

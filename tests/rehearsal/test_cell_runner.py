@@ -20,8 +20,10 @@ from urllib.parse import parse_qs
 
 import boto3
 import pytest
+import sqlalchemy as sa
 import yaml
 
+from catalog.services import Service
 from fleet.control_database import control_database
 from fleet.registry import Registry, Status
 from fleet.tenant_requests import Asker, Requests
@@ -181,6 +183,9 @@ def test_it_builds_suspends_and_destroys_a_tenant(cell: Cell) -> None:
     requests.create(Request(TENANT, "starter"), Asker("test"))
     with cell.runner():
         until(lambda: reached(Status.ACTIVE))
+        with database.connect() as connection:
+            users = "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = 'freehold-runner'"
+            assert list(connection.scalars(sa.text(users))) == [Service.RUNNER.role]
     # Another pod knows nothing of the first one's files.
     with cell.runner():
         requests.suspend(TENANT, Asker("test"))

@@ -11,11 +11,12 @@ from typing import Any
 import pulumi
 import pytest
 
+from catalog.services import Service
 from errors import FreeholdError
 from stacks import billing, contract, platform, tenant
 from stacks.settings.platform import PlatformSettings
 from stacks.settings.tenant import TenantSettings
-from tests.components.recording import ACCOUNT, CANARY, Recording, Secret, declare, outside_secrets
+from tests.components.recording import ACCOUNT, CANARY, Recording, Secret, declare, opened, outside_secrets
 from tests.stacks.files import load, stack_file
 
 CALLER = f"arn:aws:iam::{ACCOUNT}:user/freehold-operator"
@@ -159,11 +160,16 @@ def test_environments_differ_in_size_and_protection(environment: str, protect: b
 
 
 def test_what_public_may_do_in_the_shared_database_is_taken_away() -> None:
-    grants = [grant.plain() for grant in _platform().of("postgresql:index/grant:Grant")]
+    found = [grant.plain() for grant in _platform().of("postgresql:index/grant:Grant")]
+    grants = [grant for grant in found if grant["role"] == "public"]
     assert {(g["database"], g["objectType"]) for g in grants} == {
         (database, kind) for database in ("tenants", "control") for kind in ("database", "schema")
     }
-    assert all(g["role"] == "public" and g["privileges"] == [] for g in grants)
+    assert all(g["privileges"] == [] for g in grants)
+    # Who is let in is let into the control database, and comes after.
+    assert {(g["role"], g["database"]) for g in found if g not in grants} == {
+        (service.role, "control") for service in Service
+    }
 
 
 def test_tenant_reads_the_contract_and_the_secret_behind_it() -> None:
@@ -257,3 +263,65 @@ def test_the_contract_tells_stripe_where_to_send() -> None:
     made = contract.read("sandbox", _platform().exports["contract"]).billing
     assert made is not None and made.url.endswith("webhooks/stripe")
     assert contract.read("dev", _platform("dev").exports["contract"]).billing is None
+
+
+def _logins(recording: Recording) -> dict[str, str]:
+    """The reference to each service's login in the control database."""
+    control = contract.read("sandbox", recording.exports["contract"]).database.control
+    assert control is not None
+    return dict(control.logins)
+
+
+def _secrets_read(recording: Recording, policy: str) -> list[str]:
+    """What the IAM policy of that name lets somebody read from the secret manager, or decrypt for it."""
+    statements = json.loads(recording.named(policy).plain()["policy"])["Statement"]
+    found: list[str] = []
+    for one in statements:
+        if "secretsmanager:GetSecretValue" in one["Action"]:
+            found += one["Resource"] if isinstance(one["Resource"], list) else [one["Resource"]]
+        found += [one.get("Condition", {}).get("StringEquals", {}).get("kms:EncryptionContext:SecretARN", [])]
+    return [name for one in found for name in ([one] if isinstance(one, str) else one)]
+
+
+def test_each_service_has_a_login_of_its_own_in_the_control_database() -> None:
+    recording = _platform()
+    roles = {one.plain()["name"]: one for one in recording.of("postgresql:index/role:Role")}
+    assert set(roles) == {service.role for service in Service}
+    made = _logins(recording)
+    assert set(made) == set(Service)
+    control = contract.read("sandbox", recording.exports["contract"]).database.control
+    assert control is not None
+    assert len({control.admin_secret, *made.values()}) == len(made) + 1
+    for service in Service:
+        record = json.loads(opened(recording.named(f"control-{service}-value").inputs["secretString"]))
+        assert record["username"] == service.role
+        assert record["database"] == "control"
+
+
+@pytest.mark.parametrize(
+    ("service", "policy"), [(Service.BILLING, "billing-may"), (Service.NOTIFIER, "notifier-role-policy")]
+)
+def test_no_service_may_read_the_administrator_s_password_or_another_s(service: Service, policy: str) -> None:
+    recording = _platform()
+    control = contract.read("sandbox", recording.exports["contract"]).database.control
+    assert control is not None
+    read = _secrets_read(recording, policy)
+    assert control.login(service) in read
+    assert not {control.admin_secret, *(control.login(other) for other in Service if other is not service)} & {*read}
+
+
+def test_what_services_are_told_is_the_same_before_a_run_from_inside_has_made_their_roles() -> None:
+    settings = _settings("sandbox").model_copy(update={"inside_network": False})
+    early = declare(lambda: platform.run(settings, "sandbox"), answers=ANSWERS)
+    assert _logins(early) == _logins(_platform())
+    for service in Service:
+        name = f"control-{service}-password"
+        assert early.named(name).urn == _platform().named(name).urn
+
+
+def test_in_a_platform_of_an_earlier_release_services_log_in_as_before() -> None:
+    exported = _platform().exports["contract"]
+    database = {**exported["database"], "control": {**exported["database"]["control"]}}
+    del database["control"]["logins"]
+    control = contract.read("sandbox", {**exported, "database": database}).database.control
+    assert control is not None and control.login(Service.RUNNER) == control.admin_secret

@@ -38,6 +38,10 @@ def test_its_role_may_do_what_it_needs_on_named_things() -> None:
         "sqs:SendMessage",
     ]
     assert all(one["Resource"] != "*" for one in allowed)
+    (reads,) = (one for one in allowed if one["Action"] == "secretsmanager:GetSecretValue")
+    signing, database = reads["Resource"]
+    assert signing.endswith(":webhook-signing")
+    assert database == samples.DATABASE_SECRET
     (decrypt,) = (one for one in allowed if one["Action"] == "kms:Decrypt")
     args = samples.billing_webhook()
     assert decrypt["Resource"] == args.database_key

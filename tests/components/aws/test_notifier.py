@@ -45,8 +45,9 @@ def test_its_role_takes_from_one_queue_writes_to_the_other_and_reads_two_secrets
     statements = {one["Sid"]: one for one in recording.one("aws:iam/rolePolicy:RolePolicy").document()["Statement"]}
     assert statements["TakeAlerts"]["Resource"].endswith(":notifier-queue")
     assert statements["BuryAlerts"]["Resource"].endswith(":notifier-dead")
-    assert samples.DATABASE_SECRET in statements["ReadSecrets"]["Resource"]
-    assert len(statements["ReadSecrets"]["Resource"]) == 2
+    database, sinks = statements["ReadSecrets"]["Resource"]
+    assert database == samples.DATABASE_SECRET
+    assert "notifier-sinks" in sinks
     decrypts = statements["DecryptSecret"]["Condition"]["StringEquals"]
     assert decrypts["kms:EncryptionContext:SecretARN"] == samples.DATABASE_SECRET
 

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from fleet.cloud import client
 from stacks import billing
@@ -40,7 +41,7 @@ def test_its_role_may_do_what_it_needs_and_on_named_things_only(built: Freehold,
     assert all(one["Resource"] != "*" for one in allowed)
     (secrets,) = (one["Resource"] for one in allowed if one["Action"] == "secretsmanager:GetSecretValue")
     contract = built.state().outputs["contract"]
-    assert secrets == [contract["billing"]["signing_secret"], contract["database"]["control"]["admin_secret"]]
+    assert secrets == [contract["billing"]["signing_secret"], contract["database"]["control"]["logins"]["billing"]]
 
 
 def test_it_is_limited_and_is_told_of_secrets_by_reference_only(built: Freehold, function: dict[str, Any]) -> None:
@@ -49,7 +50,7 @@ def test_it_is_limited_and_is_told_of_secrets_by_reference_only(built: Freehold,
     assert function["Concurrency"] == {"ReservedConcurrentExecutions": 10}
     contract = built.state().outputs["contract"]
     assert made["Environment"]["Variables"] == {
-        "DATABASE_SECRET_ARN": contract["database"]["control"]["admin_secret"],
+        "DATABASE_SECRET_ARN": contract["database"]["control"]["logins"]["billing"],
         "FREEHOLD_PRODUCT": "chronos-cloud",
         "PGSSLROOTCERT": "/var/task/database-authority.pem",
         "STRIPE_LIVEMODE": "false",
@@ -57,6 +58,29 @@ def test_it_is_limited_and_is_told_of_secrets_by_reference_only(built: Freehold,
     }
     secrets = client("secretsmanager", "us-east-1", built.variables)
     assert not secrets.describe_secret(SecretId=contract["billing"]["signing_secret"]).get("VersionIdsToStages")
+
+
+def test_what_it_is_told_logs_in_to_the_database_and_sees_no_other_s_tables(built: Freehold) -> None:
+    control = built.state().outputs["contract"]["database"]["control"]
+    secrets = client("secretsmanager", "us-east-1", built.variables)
+    record = json.loads(secrets.get_secret_value(SecretId=control["logins"]["billing"])["SecretString"])
+    query = {"sslmode": "verify-full", "sslrootcert": built.variables["PGSSLROOTCERT"]}
+    url = sa.URL.create(
+        "postgresql+psycopg",
+        record["username"],
+        record["password"],
+        record["host"],
+        record["port"],
+        record["database"],
+        query,
+    )
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT current_user")) == "freehold_billing"
+        assert connection.scalar(sa.text("SELECT count(*) FROM billing_inbox"))
+    with engine.connect() as connection, pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
+        connection.execute(sa.text("SELECT 1 FROM budget_alerts"))
+    engine.dispose()
 
 
 def test_everybody_may_call_it_by_its_address_only(built: Freehold) -> None:

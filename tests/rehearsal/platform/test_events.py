@@ -72,3 +72,14 @@ def test_the_alert_reached_every_sink_once(built: Freehold) -> None:
     budget = line["value"].split(":")[0].removeprefix("Budget ")
     sinks = sorted(one["sink"] for one in caught if budget in f"{one['headers']}{one['body']}")
     assert sinks == ["mail", "slack", "webhook"]
+
+
+def test_each_service_is_logged_in_as_itself(built: Freehold) -> None:
+    sessions = (
+        "SELECT DISTINCT application_name, usename FROM pg_stat_activity WHERE application_name LIKE 'freehold-%'"
+    )
+    assert {one["application_name"]: one["usename"] for one in rows(built, sessions)} == {
+        "freehold-billing": "freehold_billing",
+        "freehold-notifier": "freehold_notifier",
+        "freehold-runner": "freehold_runner",
+    }

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
+from catalog.services import Service
+from tests.service_logins import login
 from tests.services.billing import bench
 from tests.services.billing.bench import Books, Inside
 
@@ -18,6 +20,12 @@ def books(empty_database: sa.URL) -> Iterator[Books]:
 
 
 @pytest.fixture
-def webhook(empty_database: sa.URL, books: Books) -> Iterator[Inside]:
-    with bench.inside(empty_database) as made:
+def own_login(empty_database: sa.URL, books: Books) -> sa.URL:
+    """The webhook's way into that database: each of its statements is one that its role may execute."""
+    return login(empty_database, Service.BILLING)
+
+
+@pytest.fixture
+def webhook(own_login: sa.URL) -> Iterator[Inside]:
+    with bench.inside(own_login) as made:
         yield made

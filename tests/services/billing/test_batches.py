@@ -58,9 +58,9 @@ def _states(answers: Sequence[Conclusion | BaseException | None]) -> list[object
     return [one.state if isinstance(one, Conclusion) else one and type(one) for one in answers]
 
 
-def test_what_comes_at_once_is_one_transaction(empty_database: sa.URL, books: Books) -> None:
+def test_what_comes_at_once_is_one_transaction(own_login: sa.URL, books: Books) -> None:
     settling = Settling()
-    with bench.inside(empty_database, settle=settling) as webhook:
+    with bench.inside(own_login, settle=settling) as webhook:
         answers = webhook.together([UPGRADED, UNKNOWN[0], CREATED])
     assert settling.batches == [["evt_upgraded", "evt_0", "evt_created"]]
     assert _states(answers) == [State.APPLIED, State.IGNORED, State.STALE]
@@ -77,11 +77,11 @@ def test_two_deliveries_of_one_event_in_a_batch_are_one(webhook: Inside, books: 
     assert _states(webhook.together([UPGRADED, UNKNOWN[0], UNKNOWN[0]])) == [None, None, None]
 
 
-def test_an_event_that_cannot_be_dealt_with_fails_alone(empty_database: sa.URL, books: Books) -> None:
+def test_an_event_that_cannot_be_dealt_with_fails_alone(own_login: sa.URL, books: Books) -> None:
     books.registry.add(wanted("zeta"))
     settling = Settling()
     settling.defect = "evt_upgraded"
-    with bench.inside(empty_database, settle=settling) as webhook:
+    with bench.inside(own_login, settle=settling) as webhook:
         answers = webhook.together([CREATED, UPGRADED, UNKNOWN[0], UPGRADED])
         assert _states(answers) == [State.APPLIED, EffectFailed, State.IGNORED, EffectFailed]
         assert books.states() == {"evt_created": "applied", "evt_upgraded": "received", "evt_0": "ignored"}
@@ -106,11 +106,11 @@ def test_a_row_that_the_database_refuses_fails_alone(webhook: Inside, books: Boo
 
 
 @pytest.mark.parametrize(("deaths", "state"), [(1, State.APPLIED), (2, Unavailable)])
-def test_the_connection_dies_in_a_batch(empty_database: sa.URL, books: Books, deaths: int, state: object) -> None:
+def test_the_connection_dies_in_a_batch(own_login: sa.URL, books: Books, deaths: int, state: object) -> None:
     """Once: another takes over. Again: nothing of the batch is kept, and all of it is to be sent again."""
     settling = Settling()
     settling.deaths = deaths
-    with bench.inside(empty_database, settle=settling) as webhook:
+    with bench.inside(own_login, settle=settling) as webhook:
         answers = webhook.together([UPGRADED, UNKNOWN[0]])
         assert _states(answers) == [state, state if deaths == 2 else State.IGNORED]
         if deaths == 2:
@@ -138,10 +138,10 @@ def test_connections_that_the_server_ended_do_not_lose_a_batch(webhook: Inside, 
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_around_the_commit_of_a_batch(empty_database: sa.URL, books: Books, tmp_path: Path, moment: str) -> None:
+def test_killed_around_the_commit_of_a_batch(own_login: sa.URL, books: Books, tmp_path: Path, moment: str) -> None:
     """Nobody was answered; delivered again, each has its effect once."""
     events = [CREATED, UPGRADED, DOWNGRADED, *UNKNOWN]
-    with bench.server(empty_database, tmp_path, "tests.services.billing.dying_server", moment) as server:
+    with bench.server(own_login, tmp_path, "tests.services.billing.dying_server", moment) as server:
 
         def send(one: Mapping[str, object]) -> int | None:
             try:
@@ -154,7 +154,7 @@ def test_killed_around_the_commit_of_a_batch(empty_database: sa.URL, books: Book
         assert server.process.wait(timeout=60) == -signal.SIGKILL
     kept = books.states()
     assert {name for name, status in answers.items() if status is not None} <= set(kept)
-    with bench.server(empty_database, tmp_path) as server:
+    with bench.server(own_login, tmp_path) as server:
         for one in events:
             answer = server.send(one)
             assert answer.status_code == 200
@@ -168,16 +168,16 @@ def test_killed_around_the_commit_of_a_batch(empty_database: sa.URL, books: Book
 
 @pytest.mark.parametrize("what", [[UPGRADED], UNKNOWN])
 def test_what_is_answered_is_on_disk_whatever_the_database_is_set_to(
-    empty_database: sa.URL, books: Books, what: Sequence[Mapping[str, object]]
+    own_login: sa.URL, books: Books, what: Sequence[Mapping[str, object]]
 ) -> None:
-    books.execute(f'ALTER DATABASE "{empty_database.database}" SET synchronous_commit = off')
+    books.execute(f'ALTER DATABASE "{own_login.database}" SET synchronous_commit = off')
     books.execute("CREATE TABLE told (value text)")
     books.execute(
-        "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS "
+        "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS "
         "$$ BEGIN INSERT INTO told VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$"
     )
     books.execute("CREATE TRIGGER tell AFTER INSERT ON billing_inbox EXECUTE FUNCTION tell()")
-    with bench.inside(empty_database) as webhook:
+    with bench.inside(own_login) as webhook:
         webhook.together(what)
     assert books.rows("SELECT DISTINCT value FROM told") == [("on",)]
 

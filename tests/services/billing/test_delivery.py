@@ -15,10 +15,12 @@ import pytest
 import sqlalchemy as sa
 
 from catalog.plans import Blueprint
+from catalog.services import Service
 from sandbox.stripe_events import Subscription, body_and_headers, event, identifier, subscription_event
 from services.billing.inbox import Arrival, Conclusion
 from services.billing.settlement import settle
 from services.billing.signature import sign
+from tests.service_logins import login, make_login
 from tests.services.billing import bench
 from tests.services.billing.bench import SECRET, Books, Inside
 from tests.services.billing.test_effects import CREATED, UPGRADED
@@ -27,11 +29,11 @@ pytestmark = pytest.mark.sandbox
 
 
 def test_a_thousand_deliveries_of_one_event_at_once_have_one_effect(
-    empty_database: sa.URL, books: Books, tmp_path: Path
+    own_login: sa.URL, books: Books, tmp_path: Path
 ) -> None:
     body, headers = body_and_headers(UPGRADED, SECRET)
     # Two processes, so that only the database can tell that it is one event.
-    with bench.server(empty_database, tmp_path) as one, bench.server(empty_database, tmp_path) as other:
+    with bench.server(own_login, tmp_path) as one, bench.server(own_login, tmp_path) as other:
 
         def burst(index: int) -> list[str]:
             url = (one, other)[index % 2].url
@@ -47,7 +49,7 @@ def test_a_thousand_deliveries_of_one_event_at_once_have_one_effect(
     assert books.operations() == [("acme", "update", "billing", "evt_upgraded")]
 
 
-def test_many_events_of_many_subscriptions_at_once(empty_database: sa.URL, books: Books, tmp_path: Path) -> None:
+def test_many_events_of_many_subscriptions_at_once(own_login: sa.URL, books: Books, tmp_path: Path) -> None:
     """Tenants, subscriptions and customers that several transactions touch in all orders: no deadlock, none lost."""
     tenants = [f"t{number}" for number in range(5)]
     for tenant in tenants:
@@ -62,8 +64,8 @@ def test_many_events_of_many_subscriptions_at_once(empty_database: sa.URL, books
         new = Subscription(old.id, old.customer, key, name)
         events.append(subscription_event("updated", new, old, id=identifier("evt", str(number)), created=number))
     with (
-        bench.server(empty_database, tmp_path) as one,
-        bench.server(empty_database, tmp_path) as other,
+        bench.server(own_login, tmp_path) as one,
+        bench.server(own_login, tmp_path) as other,
         ThreadPoolExecutor(20) as pool,
     ):
         answers = list(pool.map(lambda pair: (one, other)[pair[0] % 2].send(pair[1]), enumerate(events)))
@@ -75,24 +77,24 @@ def test_many_events_of_many_subscriptions_at_once(empty_database: sa.URL, books
 
 @pytest.mark.parametrize(("moment", "kept"), [("before", {}), ("after", {"evt_upgraded": "applied"})])
 def test_killed_around_the_commit_then_delivered_again(
-    empty_database: sa.URL, books: Books, tmp_path: Path, moment: str, kept: dict[str, str]
+    own_login: sa.URL, books: Books, tmp_path: Path, moment: str, kept: dict[str, str]
 ) -> None:
-    dying = bench.server(empty_database, tmp_path, "tests.services.billing.dying_server", moment)
+    dying = bench.server(own_login, tmp_path, "tests.services.billing.dying_server", moment)
     with dying as server:
         with pytest.raises(httpx.TransportError):
             server.send(UPGRADED)
         assert server.process.wait(timeout=60) == -signal.SIGKILL
     assert books.states() == kept
     assert len(books.operations()) == len(kept)
-    with bench.server(empty_database, tmp_path) as server:
+    with bench.server(own_login, tmp_path) as server:
         state = server.send(UPGRADED).json()["state"]
     assert state == ("duplicate" if kept else "applied")
     assert (books.plan(), books.states()) == ("pro", {"evt_upgraded": "applied"})
     assert books.operations() == [("acme", "update", "billing", "evt_upgraded")]
 
 
-def test_sigterm_lets_what_was_begun_end(empty_database: sa.URL, books: Books, tmp_path: Path) -> None:
-    with bench.server(empty_database, tmp_path) as server, books.engine.begin() as holder:
+def test_sigterm_lets_what_was_begun_end(own_login: sa.URL, books: Books, tmp_path: Path) -> None:
+    with bench.server(own_login, tmp_path) as server, books.engine.begin() as holder:
         holder.execute(sa.text("SELECT 1 FROM tenants WHERE id = 'acme' FOR UPDATE"))
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(server.send, UPGRADED)
@@ -120,8 +122,18 @@ def test_a_tenant_that_another_holds_for_long_is_5xx_and_nothing_is_done(webhook
     assert webhook.state(UPGRADED) == "applied"
 
 
-def test_the_database_is_down_then_back(books: Books, empty_database: sa.URL) -> None:
-    gone = empty_database.set(port=1)
+def test_before_its_role_has_rights_events_are_5xx_and_taken_when_they_come_again(
+    empty_database: sa.URL, books: Books
+) -> None:
+    with bench.inside(make_login(empty_database, Service.BILLING)) as webhook:
+        answers = [webhook.send(one).status_code for one in (UPGRADED, {**UPGRADED, "id": "evt_x", "type": "other"})]
+        assert (answers, books.states()) == ([503, 503], {})
+        login(empty_database, Service.BILLING)
+        assert webhook.state(UPGRADED) == "applied"
+
+
+def test_the_database_is_down_then_back(books: Books, own_login: sa.URL) -> None:
+    gone = own_login.set(port=1)
     with bench.inside(gone) as webhook:
         answer = webhook.send(UPGRADED)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
@@ -150,7 +162,7 @@ def test_a_full_disk_is_5xx_and_nothing_half_done(webhook: Inside, books: Books,
     assert books.plan() == "pro"
 
 
-def test_an_effect_that_fails_is_kept_answered_5xx_and_tried_again(empty_database: sa.URL, books: Books) -> None:
+def test_an_effect_that_fails_is_kept_answered_5xx_and_tried_again(own_login: sa.URL, books: Books) -> None:
     broken = True
 
     def settle_unless_broken(
@@ -161,7 +173,7 @@ def test_an_effect_that_fails_is_kept_answered_5xx_and_tried_again(empty_databas
             raise ZeroDivisionError("a defect")
         return done
 
-    with bench.inside(empty_database, settle=settle_unless_broken) as webhook:
+    with bench.inside(own_login, settle=settle_unless_broken) as webhook:
         assert webhook.send(UPGRADED).status_code == 500
         assert (books.plan(), books.operations(), books.states()) == ("starter", [], {"evt_upgraded": "received"})
         assert books.reason("evt_upgraded").startswith("ZeroDivisionError: its effect failed")
@@ -206,14 +218,14 @@ def test_a_deeply_nested_object_in_a_good_event_is_no_trouble(webhook: Inside) -
     assert webhook.state(event("radar.value_list.created", nested, id="evt_deep", created=1)) == "ignored"
 
 
-def test_a_large_body_is_refused_before_it_is_read(empty_database: sa.URL, books: Books, tmp_path: Path) -> None:
+def test_a_large_body_is_refused_before_it_is_read(own_login: sa.URL, books: Books, tmp_path: Path) -> None:
     large = b" " * (10 * 1024 * 1024)
 
     def in_parts() -> object:
         for _ in range(160):
             yield b" " * 65_536
 
-    with bench.server(empty_database, tmp_path) as server:
+    with bench.server(own_login, tmp_path) as server:
         for content in (large, in_parts()):
             try:
                 answer = httpx.post(server.url, content=content, headers=signed(large), trust_env=False, timeout=60)  # type: ignore[arg-type]

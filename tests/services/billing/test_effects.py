@@ -229,7 +229,7 @@ def test_the_rehearsals_event_is_the_same_each_time(webhook: Inside, books: Book
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_any_order_and_repetition_brings_the_tenant_to_the_same(
-    webhook: Inside, books: Books, empty_database: sa.URL, data: st.DataObject
+    webhook: Inside, books: Books, own_login: sa.URL, data: st.DataObject
 ) -> None:
     """Two subscriptions of one tenant, side by side, against what happens when all comes in order."""
     histories: list[Life] = [data.draw(lives("sub_1")), data.draw(lives("sub_2"))]

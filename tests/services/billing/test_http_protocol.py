@@ -26,10 +26,8 @@ ENDLESS = {
 }
 
 
-def test_what_has_no_end_is_cut_off_and_the_others_are_served(
-    empty_database: sa.URL, books: Books, tmp_path: Path
-) -> None:
-    with bench.server(empty_database, tmp_path) as server:
+def test_what_has_no_end_is_cut_off_and_the_others_are_served(own_login: sa.URL, books: Books, tmp_path: Path) -> None:
+    with bench.server(own_login, tmp_path) as server:
         for name, (start, more) in ENDLESS.items():
             with (
                 socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection,
@@ -42,14 +40,12 @@ def test_what_has_no_end_is_cut_off_and_the_others_are_served(
         assert server.send(CREATED).status_code == 200
 
 
-def test_many_requests_on_one_connection_are_each_counted_anew(
-    empty_database: sa.URL, books: Books, tmp_path: Path
-) -> None:
+def test_many_requests_on_one_connection_are_each_counted_anew(own_login: sa.URL, books: Books, tmp_path: Path) -> None:
     body, headers = body_and_headers(CREATED, SECRET)
     lines = [f"{name}: {value}" for name, value in {**headers, "Content-Length": str(len(body))}.items()]
     request = START + "\r\n".join(lines).encode() + b"\r\nX-Long: " + b"a" * 8_000 + b"\r\n\r\n" + body
     with (
-        bench.server(empty_database, tmp_path) as server,
+        bench.server(own_login, tmp_path) as server,
         socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection,
     ):
         for _ in range(5):

@@ -70,8 +70,8 @@ def _loop() -> Iterator[None]:
 
 
 @pytest.fixture
-def function(_loop: None, empty_database: sa.URL, books: Books, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name, value in bench.environment(empty_database).items():
+def function(_loop: None, own_login: sa.URL, books: Books, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in bench.environment(own_login).items():
         monkeypatch.setenv(name, value)
     module = importlib.reload(lambda_entry)
     yield module.handler

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from fleet import migrations
+from catalog.services import Service
 from fleet.cloud import client
+from tests.service_logins import login
 from tests.services.notifier.line import REGION, Line
 from tests.temporary_sandbox import Sandbox
 
@@ -24,8 +25,8 @@ def line(sandbox: Sandbox, empty_database: sa.URL) -> Iterator[Line]:
     topic = sns.create_topic(Name=name)["TopicArn"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    engine = sa.create_engine(empty_database)
-    with engine.begin() as connection:
-        migrations.upgrade(connection)
-    yield Line(environment, topic, queue, dead, empty_database, engine)
+    url = login(empty_database, Service.NOTIFIER)
+    engine, administrator = sa.create_engine(url), sa.create_engine(empty_database)
+    yield Line(environment, topic, queue, dead, url, engine, administrator)
     engine.dispose()
+    administrator.dispose()

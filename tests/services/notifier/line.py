@@ -33,7 +33,10 @@ class Line:
     queue: str
     dead_letters: str
     url: sa.URL
+    """As the notifier logs in."""
     engine: sa.Engine
+    """The same."""
+    administrator: sa.Engine
 
     def aws(self, service: str) -> Any:
         return client(service, REGION, self.environment)

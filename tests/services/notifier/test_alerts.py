@@ -11,9 +11,10 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from fleet import migrations
+from catalog.services import Service
 from services.notifier import alerts
 from services.notifier.message import AlertType, Amount, BudgetMessage
+from tests.service_logins import login
 from tests.services.notifier.samples import MESSAGE, NEXT_MONTH
 
 pytestmark = pytest.mark.sandbox
@@ -25,9 +26,7 @@ OVER = timedelta(0)
 
 @pytest.fixture
 def engine(empty_database: sa.URL) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(empty_database)
-    with engine.begin() as connection:
-        migrations.upgrade(connection)
+    engine = sa.create_engine(login(empty_database, Service.NOTIFIER))
     yield engine
     engine.dispose()
 

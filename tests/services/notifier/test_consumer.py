@@ -64,11 +64,11 @@ def test_without_the_certificate_or_the_database_nothing_is_acknowledged(line: L
     line.aws("sqs").set_queue_attributes(QueueUrl=line.queue, Attributes={"VisibilityTimeout": "0"})
     line.publish(render(MESSAGE))
     taking = consumer(line, "slack")
-    with line.engine.begin() as connection:
+    with line.administrator.begin() as connection:
         connection.execute(sa.text("ALTER TABLE budget_alerts RENAME TO away"))
     taking.once(0)
     assert (line.waiting(), line.dead()) == (1, [])
-    with line.engine.begin() as connection:
+    with line.administrator.begin() as connection:
         connection.execute(sa.text("ALTER TABLE away RENAME TO budget_alerts"))
     blind = Consumer(
         queues(line),
