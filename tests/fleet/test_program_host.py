@@ -26,8 +26,8 @@ from tests.rehearsal.freehold import until
 from tests.temporary_sandbox import Sandbox
 
 
-@pytest.fixture
-def forks() -> Iterator[socket.socket]:
+@contextmanager
+def _forker() -> Iterator[socket.socket]:
     """The end of a forker's socket that asks; the forker is a process, as it is beside an engine."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     child = os.fork()
@@ -39,6 +39,12 @@ def forks() -> Iterator[socket.socket]:
     yield ours
     ours.close()
     os.waitpid(child, 0)
+
+
+@pytest.fixture
+def forks() -> Iterator[socket.socket]:
+    with _forker() as asking:
+        yield asking
 
 
 def _script(folder: Path, text: str) -> str:
@@ -105,19 +111,11 @@ def test_a_run_that_nobody_wants_any_more_is_ended(forks: socket.socket, tmp_pat
 
 
 def test_no_run_outlives_who_asked_for_it(tmp_path: Path) -> None:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    served = os.fork()
-    if served == 0:
-        ours.close()
-        Forker(theirs).serve()
-        os._exit(0)
-    theirs.close()
     script = _script(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(600)")
-    run = forker.start_heard(ours, Task((script,), str(tmp_path), {}))
-    with open(run.output, closefd=False) as lines:
-        child = psutil.Process(int(lines.readline()))
-    ours.close()
-    os.waitpid(served, 0)
+    with _forker() as asking:
+        run = forker.start_heard(asking, Task((script,), str(tmp_path), {}))
+        with open(run.output, closefd=False) as lines:
+            child = psutil.Process(int(lines.readline()))
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
     run.close()
 
