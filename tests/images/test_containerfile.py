@@ -107,7 +107,11 @@ def test_nothing_else_of_ours_is_in_it(target: str, image: Callable[[str], Image
 
 def test_the_runner_holds_neither_stand_ins_nor_services(image: Callable[[str], Image]) -> None:
     home = image("runner").home
-    assert {path.name for path in (home / "sandbox" / "providers").iterdir()} == {"__init__.py", "creations.py"}
+    assert {path.name for path in (home / "sandbox" / "providers").iterdir()} == {
+        "__init__.py",
+        "choice.py",
+        "creations.py",
+    }
     assert {path.name for path in (home / "sandbox").iterdir() if path.is_dir()} == {"providers", "toolchain"}
     assert {path.name for path in (home / "services").iterdir()} == {"__init__.py", "health.py", "logs.py"}
 
