@@ -63,17 +63,6 @@ def report() -> list[Finding]:
         return list(pool.map(lambda tool: examine(tool, find(tool.name)), TOOLS.values()))
 
 
-def recorded_types() -> list[str]:
-    """The types of the sandbox's providers that are kept and checked but act on nothing, by token."""
-    # Only here: importing the stand-ins takes longer than any other command needs to start.
-    from sandbox.providers.registry import CLASSES, provider_class
-    from sandbox.providers.typed import Kind, TypedProvider
-
-    classes = map(provider_class, CLASSES)
-    tables = [provider.table for provider in classes if issubclass(provider, TypedProvider)]
-    return sorted(entry.token for table in tables for entry in table if entry.kind is Kind.RECORDED)
-
-
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     install: Annotated[bool, typer.Option("--install", help="Make what is missing first.")] = False,
@@ -83,14 +72,19 @@ def doctor(
         ensure()
     findings = report()
     healthy = all(finding.state in (State.OK, State.ON_REQUEST) for finding in findings)
-    recorded = recorded_types()
+    # Only here: importing the stand-ins takes longer than any other command needs to start.
+    from sandbox.providers.fidelity import MEANINGS, noted, recorded
+    from sandbox.providers.typed import Kind
+
+    kept = recorded()
     if as_json:
         tools = [asdict(finding) for finding in findings]
-        print(json.dumps({"ok": healthy, "tools": tools, "recorded": recorded}, indent=2))
+        print(json.dumps({"ok": healthy, "tools": tools, "recorded": [entry.token for entry in kept]}, indent=2))
     else:
         _print(findings)
-        if recorded:
-            print("\nRecorded in the sandbox, with no effect (docs/fidelity.md):", *recorded, sep="\n  ")
+        if kept:
+            lines = [noted(entry.token, entry) for entry in kept]
+            print(f"\nIn the sandbox (docs/fidelity.md). {MEANINGS[Kind.RECORDED]}", *lines, sep="\n  ")
     if not healthy:
         raise typer.Exit(ExitCode.FAILED)
 

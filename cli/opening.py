@@ -107,9 +107,8 @@ class EngineMaker(Protocol):
 
 def platform_program(cell: str, cloud: Cloud) -> ProgramHost:
     """The platform's program, whose import begins now, beside whatever comes before its first run."""
-    programs = ProgramHost(
-        "stacks.preload", "platform", str(cloud), log=Home.from_environment().logs / f"program-{cell}.log"
-    )
+    log = Home.from_environment().logs / f"program-{cell}.log"
+    programs = ProgramHost("stacks.preload", "platform", str(cloud), log=log, policies=True)
     programs.start()
     return programs
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import is_dataclass
 from typing import Annotated
 
 import typer
@@ -51,3 +54,26 @@ def confirm(question: str, *, yes: bool) -> None:
         raise UsageError(f"{question} Nobody is there to agree", mend="pass --yes")
     if not typer.confirm(question):
         raise typer.Exit(1)
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` as Typer reads it: where it takes a dataclass of options, those options stand in its place. So what
+    several commands take in the same way is declared once, and reaches each of them as one value."""
+    spelt: list[inspect.Parameter] = []
+    groups: dict[str, tuple[type, list[str]]] = {}
+    for name, one in inspect.signature(command, eval_str=True).parameters.items():
+        if isinstance(one.annotation, type) and is_dataclass(one.annotation):
+            options = inspect.signature(one.annotation, eval_str=True).parameters
+            groups[name] = (one.annotation, list(options))
+            spelt += options.values()
+        else:
+            spelt.append(one)
+
+    def spreading(**given: object) -> None:
+        for name, (group, options) in groups.items():
+            given[name] = group(**{option: given.pop(option) for option in options})
+        command(**given)
+
+    spreading.__name__, spreading.__doc__ = command.__name__, command.__doc__
+    spreading.__signature__ = inspect.Signature(spelt)  # type: ignore[attr-defined]
+    return spreading

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.asking import Asking, FollowOption, KeyOption
 from cli.cell import Cell, open_cell
-from cli.options import EnvironmentOption, JsonOption, NoColorOption, TargetOption, YesOption, confirm
+from cli.options import EnvironmentOption, JsonOption, NoColorOption, TargetOption, YesOption, spread
 from cli.output import show_json, show_table, spell
 from errors import UsageError
 
@@ -19,14 +20,6 @@ app = typer.Typer(name="tenant", no_args_is_help=True, help="Create, look at, ch
 
 TenantArgument = Annotated[str, typer.Argument(metavar="ID", help="A DNS label of at most 40 characters without `--`.")]
 CellOption = Annotated[str | None, typer.Option("--cell", metavar="CELL", help="Cell of the environment to live in.")]
-
-KeyOption = Annotated[
-    str | None,
-    typer.Option("--idempotency-key", metavar="KEY", help="Asked twice with one key, it is done once."),
-]
-FollowOption = Annotated[
-    bool, typer.Option("--wait/--no-wait", help="Follow it until it ends, or only ask for it and return.")
-]
 
 
 @app.command()
@@ -47,21 +40,17 @@ def create(
     no_color: NoColorOption = False,
 ) -> None:
     """Make a tenant: a row in the registry, then, by the runner, its own stack. One that failed is tried again."""
-    from cli.following import requester
     from fleet.registry import Status
-    from fleet.tenant_requests import Asker
-    from fleet.wishes import Request, require_id
+    from fleet.wishes import Request
 
-    require_id(tenant)
-    with open_cell(cell or env, target) as opened:
+    asking = Asking(cell or env, target, key, wait, yes)
+    with asking.open_cell(tenant) as opened:
         found = opened.registry.get(tenant)
         again = found is not None and found.status in (Status.PENDING, Status.FAILED) and found.plan == plan
         if not again:
-            confirm(f"Create {tenant} on plan {plan} in {opened.environment.cell}?", yes=yes)
+            asking.confirm(f"Create {tenant} on plan {plan} in {opened.environment.cell}?")
         request = Request(tenant, plan, name, subdomain, email, region)
-        asked = opened.requests.create(request, Asker(requester(), key))
-        if wait:
-            opened.follow(asked, f"tenant {tenant}")
+        asking.follow(opened, opened.requests.create(request, asking.asker()), f"tenant {tenant}")
         _show(opened, tenant, as_json=as_json)
 
 
@@ -105,112 +94,68 @@ def show(
 
 
 @app.command("plan")
+@spread
 def change_plan(
     tenant: TenantArgument,
     plan: Annotated[str, typer.Argument(metavar="PLAN")],
-    env: EnvironmentOption = None,
-    target: TargetOption = None,
-    key: KeyOption = None,
-    wait: FollowOption = True,
-    yes: YesOption = False,
+    asking: Asking,
     as_json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
     """Move a tenant to another plan: its quotas change, its data stays."""
-    from cli.following import requester
-    from fleet.tenant_requests import Asker
-    from fleet.wishes import require_id
-
-    require_id(tenant)
-    with open_cell(env, target) as opened:
-        row = opened.find(tenant)
-        confirm(f"Move {tenant} from {row.plan} to {plan}?", yes=yes)
-        asked = opened.requests.change_plan(tenant, plan, Asker(requester(), key))
-        if wait:
-            opened.follow(asked, f"tenant {tenant}")
-        _show(opened, tenant, as_json=as_json)
+    with asking.open_cell(tenant) as cell:
+        row = cell.find(tenant)
+        asking.confirm(f"Move {tenant} from {row.plan} to {plan}?")
+        asking.follow(cell, cell.requests.change_plan(tenant, plan, asking.asker()), f"tenant {tenant}")
+        _show(cell, tenant, as_json=as_json)
 
 
 @app.command()
+@spread
 def suspend(
-    tenant: TenantArgument,
-    env: EnvironmentOption = None,
-    target: TargetOption = None,
-    key: KeyOption = None,
-    wait: FollowOption = True,
-    yes: YesOption = False,
-    as_json: JsonOption = False,
-    no_color: NoColorOption = False,
+    tenant: TenantArgument, asking: Asking, as_json: JsonOption = False, no_color: NoColorOption = False
 ) -> None:
     """Suspend a tenant: its data stays, nothing of it runs, nobody gets in. Only a person can resume it."""
-    from cli.following import requester
-    from fleet.tenant_requests import Asker
-    from fleet.wishes import require_id
-
-    require_id(tenant)
-    with open_cell(env, target) as opened:
-        opened.find(tenant)
-        confirm(f"Suspend {tenant}? Its programs end, and nobody gets in; its data stays.", yes=yes)
-        asked = opened.requests.suspend(tenant, Asker(requester(), key))
-        if wait:
-            opened.follow(asked, f"suspending tenant {tenant}")
-        _show(opened, tenant, as_json=as_json)
+    with asking.open_cell(tenant) as cell:
+        cell.find(tenant)
+        asking.confirm(f"Suspend {tenant}? Its programs end, and nobody gets in; its data stays.")
+        asking.follow(cell, cell.requests.suspend(tenant, asking.asker()), f"suspending tenant {tenant}")
+        _show(cell, tenant, as_json=as_json)
 
 
 @app.command()
+@spread
 def resume(
-    tenant: TenantArgument,
-    env: EnvironmentOption = None,
-    target: TargetOption = None,
-    key: KeyOption = None,
-    wait: FollowOption = True,
-    yes: YesOption = False,
-    as_json: JsonOption = False,
-    no_color: NoColorOption = False,
+    tenant: TenantArgument, asking: Asking, as_json: JsonOption = False, no_color: NoColorOption = False
 ) -> None:
     """End a tenant's suspension, whatever it was for: it has again all that its plan gives."""
-    from cli.following import requester
-    from fleet.tenant_requests import Asker
-    from fleet.wishes import require_id
-
-    require_id(tenant)
-    with open_cell(env, target) as opened:
-        row = opened.find(tenant)
-        confirm(f"Resume {tenant} on plan {row.plan}?", yes=yes)
-        asked = opened.requests.resume(tenant, Asker(requester(), key))
-        if wait:
-            opened.follow(asked, f"resuming tenant {tenant}")
-        _show(opened, tenant, as_json=as_json)
+    with asking.open_cell(tenant) as cell:
+        row = cell.find(tenant)
+        asking.confirm(f"Resume {tenant} on plan {row.plan}?")
+        asking.follow(cell, cell.requests.resume(tenant, asking.asker()), f"resuming tenant {tenant}")
+        _show(cell, tenant, as_json=as_json)
 
 
 @app.command()
+@spread
 def delete(
     tenant: TenantArgument,
     yes_delete_data: Annotated[
         str, typer.Option("--yes-delete-data", metavar="ID", help="The id again: its data is deleted for good.")
     ],
-    env: EnvironmentOption = None,
-    target: TargetOption = None,
-    key: KeyOption = None,
-    wait: FollowOption = True,
-    yes: YesOption = False,
+    asking: Asking,
     no_color: NoColorOption = False,
 ) -> None:
     """Delete a tenant with all its data. The registry keeps its row, as deleted."""
-    from cli.following import requester
-    from fleet.tenant_requests import Asker
-    from fleet.wishes import require_id
-
-    require_id(tenant)
     if yes_delete_data != tenant:
         raise UsageError(f"--yes-delete-data says {yes_delete_data!r}, not {tenant!r}", mend="say the same id twice")
-    with open_cell(env, target) as opened:
-        opened.find(tenant)
-        confirm(f"Delete {tenant} with all its data?", yes=yes)
-        asked = opened.requests.delete(tenant, Asker(requester(), key))
-        if wait:
-            opened.follow(asked, f"deleting tenant {tenant}")
-    typer.echo(f"tenant {tenant} is deleted" if wait else f"tenant {tenant} is being deleted by operation {asked.id}")
+    with asking.open_cell(tenant) as cell:
+        cell.find(tenant)
+        asking.confirm(f"Delete {tenant} with all its data?")
+        asked = cell.requests.delete(tenant, asking.asker())
+        asking.follow(cell, asked, f"deleting tenant {tenant}")
+    done = "is deleted" if asking.wait else f"is being deleted by operation {asked.id}"
+    typer.echo(f"tenant {tenant} {done}")
 
 
 def _show(opened: Cell, tenant: str, *, as_json: bool) -> None:

@@ -9,13 +9,10 @@ import pulumi
 
 from catalog import identifiers, plans
 from components import tenant_names
-from components.contracts import (
-    CacheUser,
-    CacheUserArgs,
-    ObjectAccessArgs,
-    StoredSecretArgs,
-    TenantCloud,
-)
+from components.contracts.cache_user import CacheUser, CacheUserArgs
+from components.contracts.object_access import ObjectAccessArgs
+from components.contracts.stored_secret import StoredSecretArgs
+from components.contracts.tenancy import TenantCloud
 from components.kubernetes.access import SERVICE_ACCOUNT
 from components.kubernetes.workspace import Workspace, WorkspaceArgs
 from components.tags import Ownership

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from catalog import identifiers
-from components.contracts import TenantPrefixes
+from components.contracts.runner_identity import TenantPrefixes
 from components.naming import distinct_name, distinct_prefix
 
 # The limits of IAM and of ElastiCache.

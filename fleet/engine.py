@@ -226,11 +226,11 @@ class Engine:
         self._stop_if_asked()
         run = EngineRun(self.stack.name, command, new_token(), Process.own())
         began = time.monotonic()
-        with recorded(self.home, run), self._program(command, run.token) as program:
+        with recorded(self.home, run), self._program(command, run.token) as (program, environment):
             ended = engine_process.run(
                 (command, *program, "--stack", self.stack.name, *flags),
                 workdir=self.stack.workdir,
-                environment=self.stack.environment,
+                environment=environment,
                 token=run.token,
                 observe=self._observe,
                 interrupts=self._interrupts,
@@ -249,13 +249,14 @@ class Engine:
         return Result(self.stack.name, command, ended.progress, time.monotonic() - began, self._state())
 
     @contextmanager
-    def _program(self, command: str, token: str) -> Iterator[tuple[str, ...]]:
-        """The engine's flags for a program that is imported already; none where it starts it anew, or runs none."""
+    def _program(self, command: str, token: str) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
+        """The engine's flags and environment for a program that is imported already; no flags where it starts it anew,
+        or runs none."""
         if self._programs is None or command not in _PROGRAMMED:
-            yield ()
+            yield (), self.stack.environment
             return
-        with self._programs.serving({**self.stack.environment, RUN_VARIABLE: token}) as address:
-            yield ("--client", address)
+        with self._programs.serving({**self.stack.environment, RUN_VARIABLE: token}) as served:
+            yield ("--client", served.address), served.environment
 
     def _stop_if_asked(self) -> None:
         if self._interrupts.count:

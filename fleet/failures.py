@@ -4,57 +4,90 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from errors import FreeholdError, TransientError
 from fleet.events import Progress
 
-# What the engine and the operating system say, what it means here, and the mend. The first match wins.
-_KNOWN: Sequence[tuple[re.Pattern[str], str, str]] = (
-    (
-        re.compile(r"no space left on device", re.IGNORECASE),
+
+def _says(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the engine or the operating system says, what it means here, and the mend."""
+
+    said: re.Pattern[str]
+    what: str
+    mend: str
+    passes: bool = False
+    """Whether it may pass by itself."""
+
+
+_KNOWN = (  # the first match wins
+    _Known(
+        _says(r"no space left on device"),
         "no space left on the disk that holds the state",
         "free some space and run it again: it goes on from there",
     ),
-    (
-        re.compile(r"incorrect passphrase", re.IGNORECASE),
+    _Known(
+        _says(r"incorrect passphrase"),
         "wrong passphrase",
         "set PULUMI_CONFIG_PASSPHRASE to the one that the stack was made with",
     ),
-    (
-        re.compile(r"passphrase must be set", re.IGNORECASE),
+    _Known(
+        _says(r"passphrase must be set"),
         "no passphrase",
         "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE",
     ),
-    (
-        re.compile(r"the stack is currently locked by (.+)"),
+    _Known(
+        _says(r"the stack is currently locked by .+"),
         "locked by another run of pulumi",
         "let it finish; if none runs: pulumi cancel --stack {stack}",
+        passes=True,
     ),
-    (
-        re.compile(r"provider host is not running|sandbox is not running", re.IGNORECASE),
+    _Known(
+        _says(r"provider host is not running|sandbox is not running"),
         "the sandbox is not running",
         "./freehold sandbox start",
+        passes=True,
     ),
 )
 
-# What passes by itself: a service that is busy, that restarts, that asks for patience.
-_TRANSIENT = re.compile(
-    r"Throttl|RequestLimitExceeded|TooManyRequests|too many requests|Rate exceeded|SlowDown|PriorRequestNotComplete"
-    r"|ServiceUnavailable|InternalFailure|InternalServerError|\b50[234]\b|currently unable to handle the request"
-    r"|OperationAborted|ConcurrentModification|OperationInProgress|the object has been modified"
-    r"|connection (was )?(refused|reset|closed|lost)|could not connect|cannot connect|broken pipe|i/o timeout"
-    r"|TLS handshake timeout|timed? ?out|deadline exceeded|no such host|temporary failure in name resolution"
-    r"|code = Unavailable|transport is closing|error reading from server|unexpected EOF|plugin exited|signal: killed"
-    r"|EndpointConnectionError|Max retries exceeded|Remote end closed|etcdserver|leader changed"
-    r"|the database system is (starting up|shutting down|in recovery)|too many (clients|connections)|deadlock detected"
-    r"|server closed the connection|terminating connection|could not serialize|tuple concurrently"
-    r"|locked by|provider host is not running|sandbox is not running",
-    re.IGNORECASE,
-)
 
-# A provider that died: whatever else went wrong follows from it. What it was creating is sent again by the next try.
-_CRASHED = re.compile(r"exited prematurely|error reading from server: EOF")
+@dataclass(frozen=True)
+class _Passing:
+    """What may pass by itself."""
+
+    said: re.Pattern[str]
+    decides: bool = False
+    """Whether whatever else went wrong follows from it."""
+
+
+_PASSING = (  # the first match wins
+    # A provider died. What it was creating is sent again by the next try.
+    _Passing(_says(r"exited prematurely|error reading from server: EOF"), decides=True),
+    _Passing(_says(r"plugin exited|signal: killed|code = Unavailable|transport is closing|error reading from server")),
+    # A service asks for patience.
+    _Passing(_says(r"Throttl|RequestLimitExceeded|TooManyRequests|too many requests|Rate exceeded|SlowDown")),
+    # A service is ill, or restarts.
+    _Passing(_says(r"ServiceUnavailable|InternalFailure|InternalServerError|\b50[234]\b|etcdserver|leader changed")),
+    _Passing(_says(r"currently unable to handle the request")),
+    # Another change is under way.
+    _Passing(_says(r"OperationAborted|ConcurrentModification|OperationInProgress|PriorRequestNotComplete|locked by")),
+    _Passing(_says(r"the object has been modified")),
+    # The way to a service is broken.
+    _Passing(_says(r"connection (was )?(refused|reset|closed|lost)|could not connect|cannot connect|broken pipe")),
+    _Passing(_says(r"timed? ?out|i/o timeout|TLS handshake timeout|deadline exceeded|unexpected EOF")),
+    _Passing(_says(r"no such host|temporary failure in name resolution")),
+    _Passing(_says(r"EndpointConnectionError|Max retries exceeded|Remote end closed")),
+    # A database restarts, is full, or gave one of two transactions up.
+    _Passing(_says(r"the database system is (starting up|shutting down|in recovery)|too many (clients|connections)")),
+    _Passing(_says(r"server closed the connection|terminating connection")),
+    _Passing(_says(r"deadlock detected|could not serialize|tuple concurrently")),
+)
 
 # What the engine appends to the error that matters.
 _ECHO = re.compile(r"^(update failed|preview failed|refresh failed|destroy failed|resource monitor shut down.*)$")
@@ -67,23 +100,29 @@ def explain(stack: str, command: str, progress: Progress, output: str, log: Path
     A TransientError where all that went wrong may pass by itself.
     """
     where = f"stack {stack}"
-    for pattern, what, mend in _KNOWN:
-        if pattern.search(output) or any(pattern.search(text) for _, text in progress.errors):
-            passes = _TRANSIENT.search(what) is not None
-            return (TransientError if passes else FreeholdError)(what, where=where, mend=mend.format(stack=stack))
+    for known in _KNOWN:
+        if known.said.search(output) or any(known.said.search(text) for _, text in progress.errors):
+            return _error(known.passes, known.what, where, known.mend.format(stack=stack))
     if broken := [violation for violation in progress.violations if violation.mandatory]:
         return _refused(where, broken[0].policy, broken[0].resource, _gist(broken[0].message), len(broken))
     if errors := [(name, text) for name, text in progress.errors if not _ECHO.match(text)]:
         name, text = errors[0]
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         named = f"{where}, {name}" if name and name != f"freehold-{stack}" else where
-        passes = all(_TRANSIENT.search(text) for _, text in errors) or any(_CRASHED.search(text) for _, text in errors)
-        return (TransientError if passes else FreeholdError)(_gist(text) + more, where=named, mend=f"see {log}")
+        return _error(_may_pass([text for _, text in errors]), _gist(text) + more, named, f"see {log}")
     lines = [line for line in output.splitlines() if line.startswith("error:")] or output.splitlines()
     said = _gist(lines[0]) if lines else "it said nothing"
-    passes = _TRANSIENT.search(output) is not None
-    what = f"pulumi {command} failed: {said}"
-    return (TransientError if passes else FreeholdError)(what, where=where, mend=f"see {log}")
+    return _error(_may_pass([output]), f"pulumi {command} failed: {said}", where, f"see {log}")
+
+
+def _error(passes: bool, what: str, where: str, mend: str) -> FreeholdError:
+    return (TransientError if passes else FreeholdError)(what, where=where, mend=mend)
+
+
+def _may_pass(texts: Sequence[str]) -> bool:
+    """Whether all of it may pass by itself, or one decides that does."""
+    found = [next((one for one in _PASSING if one.said.search(text)), None) for text in texts]
+    return all(found) or any(one is not None and one.decides for one in found)
 
 
 def _refused(where: str, policy: str, resource: str, message: str, count: int) -> FreeholdError:

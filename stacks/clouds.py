@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from components.contracts import PlatformCloud, TenantCloud
+from components.contracts.platform import PlatformCloud
+from components.contracts.tenancy import TenantCloud
 from errors import UsageError
 
 

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import pulumi
 
 from components import tenant_names
-from components.contracts import (
-    Cluster,
-    Place,
-    PlatformCloud,
-    Redis,
-    RunnerIdentityArgs,
-    TenantBoundary,
-)
+from components.contracts.cluster import Cluster
+from components.contracts.place import Place
+from components.contracts.platform import PlatformCloud
+from components.contracts.redis import Redis
+from components.contracts.runner_identity import RunnerIdentityArgs
+from components.contracts.tenant_boundary import TenantBoundary
 from components.kubernetes.runner import NAMESPACE, SERVICE_ACCOUNT, Runner, RunnerArgs
 from components.kubernetes.runner_rights import GROUP, RunnerRights, RunnerRightsArgs
 from components.tags import Ownership

@@ -10,24 +10,18 @@ from pulumi_kubernetes import Provider as KubernetesProvider
 
 from catalog import identifiers
 from catalog.services import Service
-from components.contracts import (
-    BillingWebhook,
-    BillingWebhookArgs,
-    BucketArgs,
-    BudgetAlertsArgs,
-    ClusterArgs,
-    FunctionGuardArgs,
-    NetworkArgs,
-    NodePool,
-    NodeScalingArgs,
-    Notifier,
-    NotifierArgs,
-    Place,
-    Postgres,
-    PostgresArgs,
-    RedisArgs,
-    TenantBoundaryArgs,
-)
+from components.contracts.billing_webhook import BillingWebhook, BillingWebhookArgs
+from components.contracts.bucket import BucketArgs
+from components.contracts.budget_alerts import BudgetAlertsArgs
+from components.contracts.cluster import ClusterArgs, NodePool
+from components.contracts.function_guard import FunctionGuardArgs
+from components.contracts.network import NetworkArgs
+from components.contracts.node_scaling import NodeScalingArgs
+from components.contracts.notifier import Notifier, NotifierArgs
+from components.contracts.place import Place
+from components.contracts.postgres import Postgres, PostgresArgs
+from components.contracts.redis import RedisArgs
+from components.contracts.tenant_boundary import TenantBoundaryArgs
 from components.kubernetes import node_autoscaler
 from components.kubernetes.default_storage import DefaultStorage, DefaultStorageArgs
 from components.kubernetes.node_autoscaler import NodeAutoscaler, NodeAutoscalerArgs

@@ -8,7 +8,9 @@ import pulumi
 import pulumi_random as random
 
 from catalog.services import Service
-from components.contracts import PlatformCloud, Postgres, StoredSecretArgs
+from components.contracts.platform import PlatformCloud
+from components.contracts.postgres import Postgres
+from components.contracts.stored_secret import StoredSecretArgs
 from components.service_login import ServiceLogin, ServiceLoginArgs
 from components.shared_database import SharedDatabase
 from components.tags import Ownership

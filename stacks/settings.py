@@ -131,7 +131,7 @@ class BudgetSettings(Settings):
     emails: tuple[Email, ...] = ()
     webhooks: tuple[Https, ...] = ()
     by_environment_tag: bool = False
-    """Count this environment's tag only; see `components.contracts.BudgetAlertsArgs`."""
+    """Count this environment's tag only; see `components.contracts.budget_alerts`."""
 
     @model_validator(mode="after")
     def _reaches_somebody(self) -> BudgetSettings:

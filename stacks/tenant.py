@@ -13,10 +13,10 @@ from components.shared_database import SharedDatabaseArgs
 from components.shared_database import provider as postgres_provider
 from components.tags import Ownership
 from components.tenant import SharedServices, TenantWorkspace, TenantWorkspaceArgs
-from stacks import contract
 from stacks.clouds import tenant_cloud
 from stacks.configuration import environment_of
 from stacks.contract import PlatformContract
+from stacks.platform_reference import platform_contract
 from stacks.settings import TenantSettings
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ def run(settings: TenantSettings) -> None:
     """Declares the tenant's workspace and exports `tenant`, a record without secrets."""
     record = settings.tenant
     cloud = tenant_cloud(settings.cloud)
-    platform = contract.reference(record.cell, product=settings.blueprint)
+    platform = platform_contract(record.cell, product=settings.blueprint)
 
     def of(read: Callable[[PlatformContract], T]) -> pulumi.Output[T]:
         return platform.apply(read)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.contracts import Place
+from components.contracts.place import Place
 
 
 def partition(region: str) -> str:

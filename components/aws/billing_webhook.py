@@ -13,7 +13,7 @@ from pulumi_aws import cloudwatch, iam, lambda_, secretsmanager, sqs
 
 from components import tags
 from components.aws.arn import arn, managed_policy
-from components.contracts import BillingWebhookArgs
+from components.contracts.billing_webhook import BillingWebhookArgs
 from components.naming import physical_name
 
 _PERIOD_SECONDS = 300

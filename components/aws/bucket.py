@@ -7,7 +7,7 @@ from pulumi_aws import s3
 
 from components import tags
 from components.aws.key import Key, KeyArgs
-from components.contracts import BucketArgs
+from components.contracts.bucket import BucketArgs
 from components.naming import physical_name
 
 

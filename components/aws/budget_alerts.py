@@ -11,7 +11,8 @@ from pulumi_aws import budgets, sns
 from components import tags
 from components.aws.arn import arn
 from components.aws.key import Key, KeyArgs
-from components.contracts import BudgetAlertsArgs, Place
+from components.contracts.budget_alerts import BudgetAlertsArgs
+from components.contracts.place import Place
 from components.naming import key as key_of
 from components.naming import physical_name
 

@@ -7,7 +7,7 @@ import pulumi_random as random
 from pulumi_aws import elasticache
 
 from components import tags
-from components.contracts import CacheUserArgs
+from components.contracts.cache_user import CacheUserArgs
 
 CATEGORIES = ("read", "write", "connection", "transaction", "pubsub", "scripting")
 """What a tenant needs, in Redis' own groups of commands."""

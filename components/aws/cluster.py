@@ -15,7 +15,7 @@ from components.aws.cluster_addons import ClusterAddons, ClusterAddonsArgs
 from components.aws.key import Key, KeyArgs
 from components.aws.kubeconfig import kubeconfig
 from components.aws.node_group import NodeGroup, NodeGroupArgs
-from components.contracts import ClusterArgs
+from components.contracts.cluster import ClusterArgs
 from components.naming import key as key_of
 from components.naming import physical_name
 

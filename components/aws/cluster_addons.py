@@ -12,7 +12,7 @@ from components import tags
 from components.aws.addon_versions import addon_version
 from components.aws.arn import managed_policy
 from components.aws.workload_role import WorkloadRole, WorkloadRoleArgs
-from components.contracts import Place
+from components.contracts.place import Place
 from components.naming import physical_name
 from components.tags import Ownership
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components import tags
-from components.contracts import DiskDriver
+from components.contracts.disks import DiskDriver
 from components.tags import Ownership
 
 

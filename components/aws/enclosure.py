@@ -10,7 +10,7 @@ import pulumi_random as random
 
 from components.aws.closed_security_group import ClosedSecurityGroup, ClosedSecurityGroupArgs
 from components.aws.key import Key, KeyArgs
-from components.contracts import Place
+from components.contracts.place import Place
 from components.naming import physical_name
 from components.tags import Ownership
 

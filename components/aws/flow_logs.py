@@ -10,7 +10,7 @@ from pulumi_aws import cloudwatch, ec2, iam
 
 from components import tags
 from components.aws.arn import arn
-from components.contracts import Place
+from components.contracts.place import Place
 from components.naming import physical_name
 from components.tags import Ownership
 

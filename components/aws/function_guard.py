@@ -7,7 +7,7 @@ from pulumi_aws import ec2, vpc
 
 from components import tags
 from components.aws.postgres import PORT
-from components.contracts import FunctionGuardArgs
+from components.contracts.function_guard import FunctionGuardArgs
 from components.naming import physical_name
 
 

@@ -11,7 +11,7 @@ from pulumi_aws import kms
 
 from components import tags
 from components.aws.arn import account_root
-from components.contracts import Place
+from components.contracts.place import Place
 from components.tags import Ownership
 
 

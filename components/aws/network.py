@@ -8,7 +8,7 @@ from pulumi_aws import ec2
 from components import tags
 from components.aws.flow_logs import FlowLogs, FlowLogsArgs
 from components.aws.subnets import cut
-from components.contracts import NetworkArgs
+from components.contracts.network import NetworkArgs
 
 
 class Network(pulumi.ComponentResource):

@@ -12,7 +12,8 @@ from pulumi_aws import ec2, eks, iam
 
 from components import tags
 from components.aws.arn import managed_policy
-from components.contracts import NodePool, Place
+from components.contracts.cluster import NodePool
+from components.contracts.place import Place
 from components.naming import physical_name
 from components.tags import Ownership
 

@@ -9,7 +9,7 @@ import pulumi
 
 from components.aws.arn import arn
 from components.aws.workload_role import ANNOTATION, WorkloadRole, WorkloadRoleArgs
-from components.contracts import NodeScalingArgs
+from components.contracts.node_scaling import NodeScalingArgs
 from components.naming import physical_name
 
 OWNED_TAG = "k8s.io/cluster-autoscaler/"

@@ -11,7 +11,7 @@ from pulumi_aws import cloudwatch, secretsmanager, sns, sqs
 from components import tags
 from components.aws.arn import arn
 from components.aws.workload_role import ANNOTATION, WorkloadRole, WorkloadRoleArgs
-from components.contracts import NotifierArgs
+from components.contracts.notifier import NotifierArgs
 from components.naming import physical_name
 
 # An alert that waits is not lost: 14 days, the longest that SQS keeps a message.

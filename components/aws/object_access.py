@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 from components.aws.workload_role import ANNOTATION, WorkloadRole, WorkloadRoleArgs
-from components.contracts import ObjectAccessArgs
+from components.contracts.object_access import ObjectAccessArgs
 
 # It holds for credentials and presigned addresses that were given before as well, which closing the trust does not end:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html

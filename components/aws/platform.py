@@ -17,7 +17,7 @@ from components.aws.redis import Redis
 from components.aws.runner_identity import RunnerIdentity
 from components.aws.stored_secret import StoredSecret
 from components.aws.tenant_boundary import TenantBoundary
-from components.contracts import PlatformCloud
+from components.contracts.platform import PlatformCloud
 
 CLOUD = PlatformCloud(
     provider=account.provider,

@@ -10,7 +10,8 @@ from components import tags
 from components.aws.enclosure import Enclosure, EnclosureArgs
 from components.aws.postgres_parameters import parameters
 from components.aws.stored_secret import StoredSecret
-from components.contracts import PostgresArgs, StoredSecretArgs
+from components.contracts.postgres import PostgresArgs
+from components.contracts.stored_secret import StoredSecretArgs
 
 PORT = 5432
 USERNAME = "freehold"

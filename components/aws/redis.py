@@ -9,7 +9,8 @@ from pulumi_aws import elasticache
 from components import tags
 from components.aws.enclosure import Enclosure, EnclosureArgs
 from components.aws.stored_secret import StoredSecret
-from components.contracts import RedisArgs, StoredSecretArgs
+from components.contracts.redis import RedisArgs
+from components.contracts.stored_secret import StoredSecretArgs
 from components.naming import physical_name
 
 PORT = 6379

@@ -12,7 +12,7 @@ from pulumi_aws import eks
 from components import tags
 from components.aws.arn import arn, partition
 from components.aws.workload_role import ANNOTATION, WorkloadRole, WorkloadRoleArgs
-from components.contracts import RunnerIdentityArgs
+from components.contracts.runner_identity import RunnerIdentityArgs
 
 Row = tuple[str, Sequence[str], Any, Mapping[str, Any] | None]
 """A statement that allows: its name, actions, resources and condition."""

@@ -6,7 +6,7 @@ import pulumi
 from pulumi_aws import secretsmanager
 
 from components import tags
-from components.contracts import StoredSecretArgs
+from components.contracts.stored_secret import StoredSecretArgs
 
 
 class StoredSecret(pulumi.ComponentResource):

@@ -13,7 +13,7 @@ from components.aws import account
 from components.aws.cache_user import CacheUser
 from components.aws.object_access import ObjectAccess
 from components.aws.stored_secret import StoredSecret
-from components.contracts import TenantCloud
+from components.contracts.tenancy import TenantCloud
 
 
 def read_secret(reference: pulumi.Input[str], provider: pulumi.ProviderResource) -> pulumi.Output[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ from pulumi_aws import iam
 
 from components import tags
 from components.aws import object_access
-from components.contracts import TenantBoundaryArgs
+from components.contracts.tenant_boundary import TenantBoundaryArgs
 
 
 class TenantBoundary(pulumi.ComponentResource):

@@ -7,4 +7,5 @@ installed: some three seconds of CPU that come out the same every time. See docs
 - __main__: the process; it forks the forker, then answers engines
 - language: the engine's LanguageRuntime protocol
 - forker: forks the process that runs the program
+- policies: the engines' policy plugins, which get forks too; analyzer is the plugin, policy_pack what the fork runs
 """

@@ -25,8 +25,9 @@ def serve(control: Connection, forks: socket.socket) -> None:
     from pulumi.runtime.proto import language_pb2_grpc
 
     from fleet.program_host.language import Language, Runs
+    from fleet.program_host.policies import PolicyPlugins
 
-    runs = Runs()
+    runs, plugins = Runs(), PolicyPlugins(forks)
     servers: dict[str, Any] = {}
     while True:
         try:
@@ -41,8 +42,9 @@ def serve(control: Connection, forks: socket.socket) -> None:
         address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         server.start()
         servers[address] = server
-        control.send_bytes(address.encode())
+        control.send_bytes(json.dumps({"address": address, "commands": str(plugins.folder)}).encode())
     _outlast(runs)
+    plugins.close()
 
 
 def _outlast(runs: Any) -> None:
@@ -57,10 +59,15 @@ def _outlast(runs: Any) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="fleet.program_host", description=__doc__)
     parser.add_argument("--control", type=int, required=True, help="descriptor of the connection to who started it")
+    parser.add_argument("--policies", action="store_true", help="import the policy pack too")
     parser.add_argument("preload", help="the module whose function `preload` imports the program")
     parser.add_argument("arguments", nargs="*", help="what that function gets")
     options = parser.parse_args()
     importlib.import_module(options.preload).preload(*options.arguments)
+    if options.policies:
+        importlib.import_module("pulumi.policy")
+        for module in ("pulumi_policy", "policies.pack", "policies.levels", "policies.table"):
+            importlib.import_module(module)
     # What is there now stays: a collection in a fork would only copy its pages.
     gc.collect()
     gc.freeze()

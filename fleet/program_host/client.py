@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -14,30 +15,48 @@ from pathlib import Path
 from types import TracebackType
 
 from errors import FreeholdError
-from fleet.program import program_version
+from fleet.program import program_version, runner_version
 from sandbox.home import CHECKOUT
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Started:
     """A host, and the version of the program that it has imported."""
 
     process: subprocess.Popen[bytes]
     control: Connection
     version: str
+    serving: int = 0
+    retired: bool = False
+
+    def close_if_done(self) -> None:
+        """It ends by itself when this is closed; an engine that it serves may be between its preview and update."""
+        if self.retired and not self.serving:
+            self.control.close()
+            # Not waited for: what it runs now may take minutes yet.
+            threading.Thread(target=self.process.wait, daemon=True).start()
+
+
+@dataclass(frozen=True)
+class Served:
+    """What an engine is started with: the address for `pulumi --client`, and its environment."""
+
+    address: str
+    environment: Mapping[str, str]
 
 
 class ProgramHost:
     """A program that is imported once; used by any number of threads.
 
-    `module` has a function `preload` that imports it, and that gets `arguments`.
+    `module` has a function `preload` that imports it, and that gets `arguments`. With `policies` the policy pack is
+    imported too.
 
     Started by `start` or the first use, and anew where the program's files have changed or it has died. It ends by
     itself after the process that started it, and after the last engine it serves.
     """
 
-    def __init__(self, module: str, *arguments: str, log: Path) -> None:
-        self._preload, self._log = (module, *arguments), log
+    def __init__(self, module: str, *arguments: str, log: Path, policies: bool = False) -> None:
+        self._preload, self._log, self._policies = (module, *arguments), log, policies
         self._lock = threading.Lock()
         self._started: _Started | None = None
 
@@ -47,15 +66,21 @@ class ProgramHost:
             self._ready()
 
     @contextmanager
-    def serving(self, environment: Mapping[str, str]) -> Iterator[str]:
-        """The address of a language host whose program gets `environment`, for `pulumi --client`."""
+    def serving(self, environment: Mapping[str, str]) -> Iterator[Served]:
+        """For one engine, whose program gets `environment`."""
         with self._lock:
-            host, address = self._opened(environment)
+            host, answer = self._opened(environment)
+            host.serving += 1
+        address = answer["address"]
+        path = os.pathsep.join((answer["commands"], environment.get("PATH", os.defpath)))
         try:
-            yield address
+            yield Served(address, {**environment, "PATH": path} if self._policies else environment)
         finally:
-            with self._lock, suppress(OSError):  # it has ended, or another took its place
-                host.control.send_bytes(json.dumps({"close": address}).encode())
+            with self._lock:
+                host.serving -= 1
+                with suppress(OSError):  # it has ended
+                    host.control.send_bytes(json.dumps({"close": address}).encode())
+                host.close_if_done()
 
     def close(self) -> None:
         """Let it end."""
@@ -68,13 +93,14 @@ class ProgramHost:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _opened(self, environment: Mapping[str, str]) -> tuple[_Started, str]:
+    def _opened(self, environment: Mapping[str, str]) -> tuple[_Started, dict[str, str]]:
         request = json.dumps({"environment": dict(environment)}).encode()
         for _ in range(2):  # it may have died since
             host = self._ready()
             try:
                 host.control.send_bytes(request)
-                return host, host.control.recv_bytes().decode()
+                answer: dict[str, str] = json.loads(host.control.recv_bytes())
+                return host, answer
             except (EOFError, OSError):
                 self._end()
         raise FreeholdError(
@@ -82,12 +108,13 @@ class ProgramHost:
         )
 
     def _ready(self) -> _Started:
-        version = program_version()
+        version = runner_version() if self._policies else program_version()
         if self._started is not None and (self._started.version != version or self._started.process.poll() is not None):
             self._end()
         if self._started is None:
             ours, theirs = Pipe()
-            arguments = ("--control", str(theirs.fileno()), *self._preload)
+            options = ("--policies",) if self._policies else ()
+            arguments = ("--control", str(theirs.fileno()), *options, *self._preload)
             self._log.parent.mkdir(parents=True, exist_ok=True)
             with self._log.open("ab") as log:
                 process = subprocess.Popen(
@@ -105,7 +132,6 @@ class ProgramHost:
 
     def _end(self) -> None:
         if self._started is not None:
-            self._started.control.close()
-            # Not waited for: it may serve an engine for minutes yet.
-            threading.Thread(target=self._started.process.wait, daemon=True).start()
+            self._started.retired = True
+            self._started.close_if_done()
             self._started = None

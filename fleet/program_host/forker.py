@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn, Self
 
-_DESCRIPTORS = 3
+_DESCRIPTORS = 4
 
 
 @dataclass(frozen=True)
@@ -41,40 +41,58 @@ class Task:
 class Run:
     """One task that runs."""
 
-    def __init__(self, output: int, ended: socket.socket) -> None:
-        self.output = output
-        """What it prints, to be read to its end."""
-        self._ended = ended
+    def __init__(self, ended: socket.socket) -> None:
+        self.ended = ended
 
     def code(self) -> int:
         """Wait for its exit code; negative is the signal that ended it."""
-        said = self._ended.recv(16)
+        said = self.ended.recv(16)
         return int(said) if said else -signal.SIGKILL
 
     def end(self) -> None:
         """Kill it, if it still runs."""
         try:
-            self._ended.shutdown(socket.SHUT_WR)
+            self.ended.shutdown(socket.SHUT_WR)
         except OSError:
             return  # it has ended
 
     def close(self) -> None:
-        self._ended.close()
+        self.ended.close()
+
+
+class HeardRun(Run):
+    """One whose output is read here."""
+
+    def __init__(self, ended: socket.socket, output: int) -> None:
+        super().__init__(ended)
+        self.output = output
+        """What it prints, to be read to its end."""
+
+    def close(self) -> None:
+        super().close()
         os.close(self.output)
 
 
-def start(forker: socket.socket, task: Task) -> Run:
-    """Have the forker at the other end of `forker` run `task`."""
+def start(forker: socket.socket, task: Task, output: int, errors: int) -> Run:
+    """Have the forker at the other end of `forker` run `task`, which writes to these two descriptors."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    reading, writing = os.pipe()
     described = task.write()
     try:
-        socket.send_fds(forker, [b"run"], [described, writing, theirs.fileno()])
+        socket.send_fds(forker, [b"run"], [described, output, errors, theirs.fileno()])
     finally:
         theirs.close()
-        for descriptor in (described, writing):
-            os.close(descriptor)
-    return Run(reading, ours)
+        os.close(described)
+    return Run(ours)
+
+
+def start_heard(forker: socket.socket, task: Task) -> HeardRun:
+    """The same, and read what it writes."""
+    reading, writing = os.pipe()
+    try:
+        run = start(forker, task, writing, writing)
+    finally:
+        os.close(writing)
+    return HeardRun(run.ended, reading)
 
 
 class Forker:
@@ -103,13 +121,13 @@ class Forker:
             for child, _ in self._children.values():
                 os.kill(child, signal.SIGKILL)
             return False
-        described, output, ended = descriptors
+        described, output, errors, ended = descriptors
         child = os.fork()
         if child == 0:
             os.close(ended)
-            _become(described, output)
-        os.close(described)
-        os.close(output)
+            _become(described, output, errors)
+        for descriptor in (described, output, errors):
+            os.close(descriptor)
         asker = socket.socket(fileno=ended)
         watched = os.pidfd_open(child)
         self._children[watched] = (child, asker)
@@ -136,7 +154,7 @@ class Forker:
                 os.kill(child, signal.SIGKILL)
 
 
-def _become(described: int, output: int) -> NoReturn:
+def _become(described: int, output: int, errors: int) -> NoReturn:
     """Run the task as a new interpreter would, and end."""
     code = 1
     try:
@@ -144,7 +162,7 @@ def _become(described: int, output: int) -> NoReturn:
         with open(os.devnull, "rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         os.dup2(output, 1)
-        os.dup2(output, 2)
+        os.dup2(errors, 2)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
         sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)

@@ -78,7 +78,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         arguments = (script, *_arguments(request, engine))
         task = Task(arguments, request.pwd or os.getcwd(), {**self._environment, **_configuration(request)})
         with self._runs.one():
-            run = forker.start(self._forks, task)
+            run = forker.start_heard(self._forks, task)
             try:
                 context.add_callback(run.end)
                 with open(run.output, errors="replace", closefd=False) as lines:

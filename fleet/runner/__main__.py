@@ -72,7 +72,7 @@ class Process:
             self._health.opened(engine)
             log = self._home.logs / f"program-{self._cell}-tenants.log"
             cloud = str(environment.config("cloud") or "aws")
-            with ProgramHost("stacks.preload", "tenant", cloud, log=log) as programs:
+            with ProgramHost("stacks.preload", "tenant", cloud, log=log, policies=True) as programs:
                 work = TenantWork(environment, Registry(engine), programs)
                 self._runner = Runner(
                     Queue(engine), work, cell=self._cell, holder=holder, pace=self._pace, beat=self._beat

@@ -36,7 +36,8 @@ Rule = Callable[[Properties], Iterable[CheckFailure]]
 
 
 class Kind(Enum):
-    """How true a stand-in is: a live type acts on a service that another client reads; a recorded one is only kept."""
+    """How true a stand-in is: a live type acts on a service that another client reads; a recorded one is checked, kept
+    and compared, with no effect but what its note tells."""
 
     LIVE = "live"
     RECORDED = "recorded"

@@ -54,6 +54,10 @@ class Declared:
         """The inputs with secrets opened."""
         return opened(self.inputs)
 
+    def document(self, key: str = "policy") -> Any:
+        """The JSON document that one input holds."""
+        return json.loads(self.plain()[key])
+
 
 @dataclass
 class Recording:
@@ -72,6 +76,10 @@ class Recording:
         found = self.of(type)
         assert len(found) == 1, f"{len(found)} resources of type {type}, not one"
         return found[0]
+
+    def inputs(self, type: str) -> Any:
+        """Those of the one resource of this type, with secrets opened."""
+        return self.one(type).plain()
 
     def named(self, name: str) -> Declared:
         found = [resource for resource in self.resources if resource.name == name]

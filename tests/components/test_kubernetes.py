@@ -19,20 +19,21 @@ from components.kubernetes.tenant_rules import TenantRules
 from components.kubernetes.traffic import NOT_PUBLIC
 from components.kubernetes.workspace import Workspace
 from tests.components import samples
+from tests.components.every_component import SAMPLES
 from tests.components.recording import CANARY, Recording, Secret, declare, opened
 
 
 @pytest.fixture(scope="module")
 def workspace() -> Recording:
-    return declare(lambda: samples.SAMPLES[Workspace]("workspace", None))
+    return declare(lambda: SAMPLES[Workspace]("workspace", None))
 
 
 def _spec(recording: Recording, type: str) -> Any:
-    return recording.one(type).plain()["spec"]
+    return recording.inputs(type)["spec"]
 
 
 def test_namespace_enforces_the_restricted_standard(workspace: Recording) -> None:
-    labels = workspace.one("kubernetes:core/v1:Namespace").plain()["metadata"]["labels"]
+    labels = workspace.inputs("kubernetes:core/v1:Namespace")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
@@ -132,7 +133,7 @@ class TestAccess:
         assert subjects == [{"kind": "ServiceAccount", "name": "workload", "namespace": "t-acme--default"}]
 
     def test_token_is_not_mounted_unasked(self, workspace: Recording) -> None:
-        account = workspace.one("kubernetes:core/v1:ServiceAccount").plain()
+        account = workspace.inputs("kubernetes:core/v1:ServiceAccount")
         assert account["automountServiceAccountToken"] is False
         assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
 
@@ -156,7 +157,7 @@ def test_workload_meets_the_restricted_standard(workspace: Recording) -> None:
 
 
 def test_services_of_tenants_may_not_draw_traffic_from_elsewhere() -> None:
-    recording = declare(lambda: samples.SAMPLES[TenantRules]("rules", None))
+    recording = declare(lambda: SAMPLES[TenantRules]("rules", None))
     kind = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
     policy, binding = _spec(recording, kind), _spec(recording, f"{kind}Binding")
     assert policy["failurePolicy"] == "Fail" and binding["validationActions"] == ["Deny"]
@@ -197,7 +198,7 @@ def test_autoscaling_says_its_pace_in_both_directions() -> None:
 
 @pytest.fixture(scope="module")
 def autoscaler() -> Recording:
-    return declare(lambda: samples.SAMPLES[NodeAutoscaler]("autoscaler", None))
+    return declare(lambda: SAMPLES[NodeAutoscaler]("autoscaler", None))
 
 
 class TestNodeAutoscaler:
@@ -226,14 +227,14 @@ class TestNodeAutoscaler:
         rules = [
             rule
             for kind in kinds
-            for rule in autoscaler.one(f"kubernetes:rbac.authorization.k8s.io/v1:{kind}").plain()["rules"]
+            for rule in autoscaler.inputs(f"kubernetes:rbac.authorization.k8s.io/v1:{kind}")["rules"]
         ]
         assert not any("*" in entries for rule in rules for entries in rule.values())
         assert not any("secrets" in rule["resources"] for rule in rules)
         # What it changes cluster-wide; its lease and its status are in its namespace only.
         writes = {
             (resource, verb)
-            for rule in autoscaler.one("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole").plain()["rules"]
+            for rule in autoscaler.inputs("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole")["rules"]
             for resource in rule["resources"]
             for verb in set(rule["verbs"]) - {"get", "list", "watch"}
         }
@@ -254,9 +255,7 @@ class TestNodeAutoscaler:
 
 
 def test_a_claim_that_names_no_class_gets_an_encrypted_disk_where_its_pod_is() -> None:
-    made = declare(lambda: samples.SAMPLES[DefaultStorage]("storage", None)).one(
-        "kubernetes:storage.k8s.io/v1:StorageClass"
-    )
+    made = declare(lambda: SAMPLES[DefaultStorage]("storage", None)).one("kubernetes:storage.k8s.io/v1:StorageClass")
     inputs = made.plain()
     assert inputs["metadata"]["annotations"] == {"storageclass.kubernetes.io/is-default-class": "true"}
     assert inputs["volumeBindingMode"] == "WaitForFirstConsumer" and inputs["allowVolumeExpansion"] is True

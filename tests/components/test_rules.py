@@ -17,8 +17,8 @@ import pytest
 
 import components
 from components.tags import MANAGER
+from tests.components.every_component import SAMPLES, declared
 from tests.components.recording import CANARY, Declared, outside_secrets
-from tests.components.samples import SAMPLES, declared
 
 # Never changed without an alias: a new token makes the engine replace everything below the component.
 TOKENS = {

@@ -13,11 +13,12 @@ from components.kubernetes.runner import Runner
 from components.kubernetes.runner_rights import CLUSTER_RULES, GROUP, RunnerRights
 from fleet.runner import __main__ as process
 from tests.components import samples
+from tests.components.every_component import SAMPLES
 from tests.components.recording import Recording, declare
 
 
 def _pod(recording: Recording) -> Any:
-    return recording.one("kubernetes:apps/v1:Deployment").plain()["spec"]["template"]["spec"]
+    return recording.inputs("kubernetes:apps/v1:Deployment")["spec"]["template"]["spec"]
 
 
 def _arguments(recording: Recording) -> dict[str, str]:
@@ -27,22 +28,22 @@ def _arguments(recording: Recording) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def runner() -> Recording:
-    return declare(lambda: samples.SAMPLES[Runner]("runner", None))
+    return declare(lambda: SAMPLES[Runner]("runner", None))
 
 
 def test_its_account_has_no_rights_of_its_own(runner: Recording) -> None:
     assert not [one.name for one in runner.resources if "rbac" in one.type]
-    account = runner.one("kubernetes:core/v1:ServiceAccount").plain()
+    account = runner.inputs("kubernetes:core/v1:ServiceAccount")
     assert account["automountServiceAccountToken"] is False
     assert set(account["metadata"]["annotations"]) == {"eks.amazonaws.com/role-arn"}
     assert _pod(runner)["automountServiceAccountToken"] is False
 
 
 def test_it_meets_the_restricted_standard_of_its_namespace(runner: Recording) -> None:
-    namespace = runner.one("kubernetes:core/v1:Namespace").plain()["metadata"]
+    namespace = runner.inputs("kubernetes:core/v1:Namespace")["metadata"]
     assert namespace["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     for kind in ("core/v1:ServiceAccount", "apps/v1:Deployment"):
-        assert runner.one(f"kubernetes:{kind}").plain()["metadata"]["namespace"] == namespace["name"]
+        assert runner.inputs(f"kubernetes:{kind}")["metadata"]["namespace"] == namespace["name"]
     pod = _pod(runner)
     assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["seccompProfile"]
     (container,) = pod["containers"]
@@ -79,7 +80,7 @@ def test_it_starts_with_options_that_it_knows(
 
 def test_a_deployment_is_not_waited_for_that_waits_for_the_end_of_the_program(runner: Recording) -> None:
     # Its pods are ready when they have read the contract, which the program exports at its end.
-    annotations = runner.one("kubernetes:apps/v1:Deployment").plain()["metadata"]["annotations"]
+    annotations = runner.inputs("kubernetes:apps/v1:Deployment")["metadata"]["annotations"]
     assert annotations == {"pulumi.com/skipAwait": "true"}
 
 
@@ -105,12 +106,12 @@ def test_it_is_as_large_as_what_it_does_at_a_time(concurrency: int, memory: str)
 
 
 def test_its_group_is_confined_before_it_is_given_rights() -> None:
-    recording = declare(lambda: samples.SAMPLES[RunnerRights]("rights", None))
+    recording = declare(lambda: SAMPLES[RunnerRights]("rights", None))
     binding = recording.one("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding")
     confined = recording.one("kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding")
     assert confined.urn in binding.dependencies
     assert [subject["name"] for subject in binding.plain()["subjects"]] == [GROUP]
-    policy = recording.one("kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy").plain()["spec"]
+    policy = recording.inputs("kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy")["spec"]
     (rule,) = policy["matchConstraints"]["resourceRules"]
     assert set(rule["apiGroups"]) == {group for group, _, _ in CLUSTER_RULES}
 

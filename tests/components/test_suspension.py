@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -45,8 +44,8 @@ def test_nothing_runs(working: Recording, suspended: Recording) -> None:
 
 
 def test_nobody_gets_in(suspended: Recording) -> None:
-    assert suspended.one("postgresql:index/role:Role").plain()["login"] is False
-    rules = suspended.one("aws:elasticache/user:User").plain()["accessString"].split()
+    assert suspended.inputs("postgresql:index/role:Role")["login"] is False
+    rules = suspended.inputs("aws:elasticache/user:User")["accessString"].split()
     assert "off" in rules and "-@all" in rules
     assert not [rule for rule in rules if rule.startswith("+")]
     assert suspended.of(BINDING) == []
@@ -56,11 +55,11 @@ def test_nobody_gets_in(suspended: Recording) -> None:
 
 
 def test_the_role_of_the_objects_is_closed_at_both_ends(working: Recording, suspended: Recording) -> None:
-    trust = json.loads(suspended.one("aws:iam/role:Role").plain()["assumeRolePolicy"])
+    trust = suspended.one("aws:iam/role:Role").document("assumeRolePolicy")
     assert [one["Effect"] for one in trust["Statement"]] == ["Deny"]
-    (statement,) = json.loads(suspended.one("aws:iam/rolePolicy:RolePolicy").plain()["policy"])["Statement"]
+    (statement,) = suspended.one("aws:iam/rolePolicy:RolePolicy").document()["Statement"]
     assert (statement["Effect"], statement["Action"], statement["Resource"]) == ("Deny", "*", "*")
-    open_trust = json.loads(working.one("aws:iam/role:Role").plain()["assumeRolePolicy"])
+    open_trust = working.one("aws:iam/role:Role").document("assumeRolePolicy")
     assert [one["Effect"] for one in open_trust["Statement"]] == ["Allow"]
 
 

@@ -32,7 +32,7 @@ def acme_eu() -> Recording:
 
 def _owned(recording: Recording) -> dict[str, set[str]]:
     """Every physical identity that a tenant's resources claim, by kind."""
-    policies = [json.loads(policy.plain()["policy"]) for policy in recording.of("aws:iam/rolePolicy:RolePolicy")]
+    policies = [policy.document() for policy in recording.of("aws:iam/rolePolicy:RolePolicy")]
     roles = [role.plain() for role in recording.of("aws:iam/role:Role")]
     users = [user.plain() for user in recording.of("aws:elasticache/user:User")]
     return {
@@ -89,7 +89,7 @@ def test_no_pattern_of_one_matches_a_name_of_the_other(acme: Recording, acme_eu:
 
 
 def test_postgres_role_is_no_administrator(acme: Recording) -> None:
-    role = acme.one("postgresql:index/role:Role").plain()
+    role = acme.inputs("postgresql:index/role:Role")
     for power in ("superuser", "createDatabase", "createRole", "replication", "bypassRowLevelSecurity"):
         assert role[power] is False
     assert role["login"] is True and role["connectionLimit"] == 10
@@ -105,7 +105,7 @@ def test_postgres_grants(acme: Recording) -> None:
         inputs = default.plain()
         # A rule for one schema could only add to what PUBLIC has.
         assert inputs["role"] == "public" and inputs["privileges"] == [] and "schema" not in inputs
-    assert "owner" not in acme.one("postgresql:index/schema:Schema").plain()
+    assert "owner" not in acme.inputs("postgresql:index/schema:Schema")
 
 
 @pytest.mark.parametrize("protect", [False, True])

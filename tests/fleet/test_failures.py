@@ -58,6 +58,7 @@ def test_one_that_does_not_pass_decides() -> None:
 
 def test_a_provider_that_died_decides_for_what_follows_from_it() -> None:
     crash = "Detected that /plugins/resource-aws-v7.51.1/pulumi-resource-aws exited prematurely."
+    assert transient(output=f"error: {crash}")
     assert transient(("", crash), ("address-1", "resource registration was cancelled"))
     assert transient(
         ("address-1", "error reading from server: EOF"), ("", "Program failed with an unhandled exception")

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 import psutil
 import pytest
-from pulumi.runtime.proto import language_pb2, language_pb2_grpc
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import analyzer_pb2_grpc, language_pb2, language_pb2_grpc
 
-from fleet.program_host import client, forker
+from fleet.program_host import analyzer, client, forker
 from fleet.program_host.client import ProgramHost
 from fleet.program_host.forker import Forker, Task
 from sandbox.home import CHECKOUT
 from tests.rehearsal.freehold import until
+from tests.temporary_sandbox import Sandbox
 
 
 @pytest.fixture
@@ -44,7 +48,7 @@ def _script(folder: Path, text: str) -> str:
 
 
 def _run(forks: socket.socket, task: Task) -> tuple[int, str]:
-    run = forker.start(forks, task)
+    run = forker.start_heard(forks, task)
     with open(run.output, closefd=False) as lines:
         said = lines.read()
     try:
@@ -80,7 +84,7 @@ def test_what_one_run_changes_no_other_sees(forks: socket.socket, tmp_path: Path
 def test_runs_go_on_side_by_side(forks: socket.socket, tmp_path: Path) -> None:
     there, both = tmp_path / "1", tmp_path / "2"
     first = _script(tmp_path, f"import os, time\nwhile not os.path.exists({str(both)!r}): time.sleep(0.01)")
-    waiting = forker.start(forks, Task((first,), str(tmp_path), {}))
+    waiting = forker.start_heard(forks, Task((first,), str(tmp_path), {}))
     second = tmp_path / "second.py"
     second.write_text(f"open({str(there)!r}, 'w'); open({str(both)!r}, 'w')")
     assert _run(forks, Task((str(second),), str(tmp_path), {}))[0] == 0
@@ -90,7 +94,7 @@ def test_runs_go_on_side_by_side(forks: socket.socket, tmp_path: Path) -> None:
 
 def test_a_run_that_nobody_wants_any_more_is_ended(forks: socket.socket, tmp_path: Path) -> None:
     script = _script(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(600)")
-    run = forker.start(forks, Task((script,), str(tmp_path), {}))
+    run = forker.start_heard(forks, Task((script,), str(tmp_path), {}))
     with open(run.output, closefd=False) as lines:
         child = psutil.Process(int(lines.readline()))
         run.end()
@@ -109,7 +113,7 @@ def test_no_run_outlives_who_asked_for_it(tmp_path: Path) -> None:
         os._exit(0)
     theirs.close()
     script = _script(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(600)")
-    run = forker.start(ours, Task((script,), str(tmp_path), {}))
+    run = forker.start_heard(ours, Task((script,), str(tmp_path), {}))
     with open(run.output, closefd=False) as lines:
         child = psutil.Process(int(lines.readline()))
     ours.close()
@@ -141,9 +145,9 @@ def test_engines_are_served_side_by_side_each_at_its_address(programs: ProgramHo
     together = threading.Barrier(3)
 
     def ask() -> None:
-        with programs.serving({}) as address:
-            addresses.append(address)
-            assert _answers(address)
+        with programs.serving({}) as served:
+            addresses.append(served.address)
+            assert _answers(served.address)
             together.wait(timeout=60)
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
@@ -158,8 +162,8 @@ def test_a_host_that_was_killed_is_replaced(programs: ProgramHost) -> None:
     with programs.serving({}):
         before = _pid(programs)
     psutil.Process(before).kill()
-    with programs.serving({}) as address:
-        assert _answers(address)
+    with programs.serving({}) as served:
+        assert _answers(served.address)
         assert _pid(programs) != before
 
 
@@ -167,10 +171,10 @@ def test_a_program_that_was_edited_is_imported_anew(programs: ProgramHost, monke
     with programs.serving({}) as served:
         before = psutil.Process(_pid(programs))
         monkeypatch.setattr(client, "program_version", lambda: "edited")
-        with programs.serving({}) as address:
-            assert _answers(address)
+        with programs.serving({}) as other:
+            assert _answers(other.address)
             assert _pid(programs) != before.pid
-        assert _answers(served)  # an engine that it serves is served to its end
+        assert _answers(served.address)  # an engine that it serves is served to its end
     until(lambda: not before.is_running() or before.status() == psutil.STATUS_ZOMBIE)
 
 
@@ -183,3 +187,52 @@ def test_importing_a_program_starts_no_thread(program: str) -> None:
     )
     run = subprocess.run([sys.executable, "-c", check], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["1", "True"]
+
+
+@contextmanager
+def _plugin(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """As the engine starts the plugin of our pack, with no engine behind the address."""
+    command = shutil.which(analyzer.COMMAND, path=environment["PATH"])
+    assert command is not None
+    line = [command, "127.0.0.1:1", ".", "-virtualenv=../.venv"]
+    folder, out = CHECKOUT / "policies", subprocess.PIPE
+    with subprocess.Popen(line, cwd=folder, env=environment, stdout=out, stderr=out, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _policies_of(port: str) -> list[str]:
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        found = analyzer_pb2_grpc.AnalyzerStub(channel).GetAnalyzerInfo(Empty(), timeout=20)
+        return [policy.name for policy in found.policies]
+
+
+def test_a_policy_plugin_is_a_fork_that_ends_with_it(tmp_path: Path) -> None:
+    with (
+        ProgramHost("tests.rehearsal.plain_sdk", log=tmp_path / "log", policies=True) as programs,
+        programs.serving(os.environ) as served,
+        _plugin(served.environment) as plugin,
+    ):
+        assert plugin.stdout is not None
+        port = plugin.stdout.readline().strip()
+        assert "required-tags" in _policies_of(port)
+        (host,) = psutil.Process(_pid(programs)).children()  # the process that forks
+        (fork,) = host.children()
+        plugin.kill()
+        until(lambda: not fork.is_running() or fork.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_without_its_host_a_policy_plugin_is_the_engine_s_own(tmp_path: Path, sandbox: Sandbox) -> None:
+    with (
+        ProgramHost("tests.rehearsal.plain_sdk", log=tmp_path / "log", policies=True) as programs,
+        programs.serving(sandbox.environment) as served,
+    ):
+        commands = Path(served.environment["PATH"].split(os.pathsep)[0])
+        (commands / "socket").unlink()
+        with _plugin(served.environment) as plugin:
+            assert plugin.stdout is not None
+            assert "required-tags" in _policies_of(plugin.stdout.readline().strip())
+        folder = commands
+    until(lambda: not folder.exists())

@@ -78,7 +78,9 @@ class Run:
 @functools.cache
 def sdks() -> ProgramHost:
     """Has imported what the programs of tests import, once for this process."""
-    return ProgramHost("tests.rehearsal.sdks", log=Path(tempfile.mkdtemp(prefix="freehold-sdks-")) / "log")
+    return ProgramHost(
+        "tests.rehearsal.sdks", log=Path(tempfile.mkdtemp(prefix="freehold-sdks-")) / "log", policies=True
+    )
 
 
 @dataclass
@@ -180,8 +182,8 @@ class EngineProject:
         return Run(command, process.returncode, stdout, stderr, seconds, tuple(json.loads(line) for line in lines))
 
     def _programmed(self, command: str, *flags: str, environment: Mapping[str, str] | None = None) -> Run:
-        with sdks().serving({**self.environment, **(environment or {})}) as address:
-            return self._operation(command, "--client", address, *flags, environment=environment)
+        with sdks().serving({**self.environment, **(environment or {})}) as served:
+            return self._operation(command, "--client", served.address, *flags, environment=served.environment)
 
     def _operation(self, *command: str, environment: Mapping[str, str] | None = None) -> Run:
         events = self.folder / "events.jsonl"

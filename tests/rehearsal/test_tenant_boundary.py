@@ -26,7 +26,8 @@ from components.aws.object_access import ObjectAccess
 from components.aws.runner_identity import RunnerIdentity
 from components.aws.tenant_boundary import TenantBoundary
 from tests.components import samples
-boundary = samples.SAMPLES[TenantBoundary]("boundary", None)
+from tests.components.every_component import SAMPLES
+boundary = SAMPLES[TenantBoundary]("boundary", None)
 RunnerIdentity("runner", replace(samples.runner_identity(), boundary=boundary.reference))
 access = ObjectAccess("objects", replace(samples.objects("acme", ("t-acme--default",)), boundary=BOUNDARY))
 pulumi.export("boundary", boundary.reference)

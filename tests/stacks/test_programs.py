@@ -139,7 +139,7 @@ def test_zones_are_the_first_by_name() -> None:
 
 
 def test_whoever_runs_the_program_administers_the_sandboxs_cluster() -> None:
-    assert _platform().one("aws:eks/accessEntry:AccessEntry").plain()["principalArn"] == CALLER
+    assert _platform().inputs("aws:eks/accessEntry:AccessEntry")["principalArn"] == CALLER
 
 
 def test_the_example_of_an_administrator_is_refused_in_a_real_account() -> None:
@@ -223,12 +223,12 @@ def test_from_outside_the_network_nothing_inside_it_is_touched() -> None:
 
 def test_the_nodes_of_a_cluster_follow_its_pods_and_claims_get_disks() -> None:
     recording = _platform()
-    container = recording.one("kubernetes:apps/v1:Deployment").plain()["spec"]["template"]["spec"]["containers"][0]
+    container = recording.inputs("kubernetes:apps/v1:Deployment")["spec"]["template"]["spec"]["containers"][0]
     discovery = [argument for argument in container["args"] if argument.startswith("--node-group-auto-discovery=")]
     assert discovery and discovery[0].endswith("/chronos-cloud-sandbox")
-    account = recording.one("kubernetes:core/v1:ServiceAccount").plain()["metadata"]
+    account = recording.inputs("kubernetes:core/v1:ServiceAccount")["metadata"]
     assert account["annotations"]["eks.amazonaws.com/role-arn"]
-    assert recording.one("kubernetes:storage.k8s.io/v1:StorageClass").plain()["parameters"]["encrypted"] == "true"
+    assert recording.inputs("kubernetes:storage.k8s.io/v1:StorageClass")["parameters"]["encrypted"] == "true"
 
 
 def test_what_runs_pods_comes_after_the_nodes_and_goes_before_them() -> None:
@@ -254,7 +254,7 @@ def test_the_control_database_alone_lets_the_billing_function_in() -> None:
         if "billing" in one.name
     )
     assert rule.name.startswith("control-")
-    function = recording.one("aws:lambda/function:Function").plain()
+    function = recording.inputs("aws:lambda/function:Function")
     assert function["vpcConfig"]["securityGroupIds"] == [rule.plain()["referencedSecurityGroupId"]]
 
 

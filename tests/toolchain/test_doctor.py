@@ -72,6 +72,14 @@ def test_it_lists_what_is_only_recorded() -> None:
     assert listed == sorted(entry.token for entry in TABLE if entry.kind is Kind.RECORDED)
 
 
+def test_of_what_is_recorded_it_tells_the_effect_that_it_has() -> None:
+    lines = doctor().stdout.splitlines()
+    for entry in TABLE:
+        if entry.kind is Kind.RECORDED:
+            assert f"  {entry.token}: {entry.note}" in lines
+    assert sum("checked, kept and compared, with no effect but what is told beside" in line for line in lines) == 1
+
+
 def test_it_runs_from_any_folder_and_knows_the_checkout() -> None:
     answer = doctor("--json")
     assert answer.returncode in (0, 1)

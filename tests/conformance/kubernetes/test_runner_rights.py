@@ -14,6 +14,7 @@ import pytest
 from components.kubernetes.runner_rights import GROUP, RunnerRights
 from components.tenant import TenantWorkspace
 from tests.components import samples
+from tests.components.every_component import SAMPLES
 from tests.components.recording import Recording, declare
 from tests.conformance.kubernetes.conftest import Api
 
@@ -56,7 +57,7 @@ class AsRunner:
 
 @pytest.fixture(scope="module")
 def runner(api: Api) -> Iterator[AsRunner]:
-    made = _objects(declare(lambda: samples.SAMPLES[RunnerRights]("rights", None)))
+    made = _objects(declare(lambda: SAMPLES[RunnerRights]("rights", None)))
     for manifest in made:
         api.apply(manifest)
     runner = AsRunner(api)

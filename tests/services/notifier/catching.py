@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ Answer = int | str | tuple[int, Mapping[str, str]] | Callable[[], int]
 
 @dataclass
 class Catcher:
-    """Answers as `answers` say, one after the other, and 200 from then on."""
+    """Answers connections as `answers` say, one after the other, and with 200 from then on."""
 
     port: int = 0
     answers: list[Answer] = field(default_factory=list)
@@ -42,11 +43,14 @@ class Catcher:
 def catcher(*answers: Answer) -> Iterator[Catcher]:
     state = Catcher(answers=list(answers))
 
+    # By connection, in the order in which they came: of a caller that gave up before it was read, too.
+    given: dict[object, Answer] = {}
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             state.caught.append(Caught(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-            answer: Answer = state.answers.pop(0) if state.answers else 200
+            answer = given.pop(self.client_address)
             state.arrived.release()
             if callable(answer):
                 answer = answer()
@@ -84,6 +88,10 @@ def catcher(*answers: Answer) -> Iterator[Catcher]:
 
     class Server(http.server.ThreadingHTTPServer):
         daemon_threads = True
+
+        def process_request(self, request: Any, client_address: Any) -> None:
+            given[client_address] = state.answers.pop(0) if state.answers else 200
+            super().process_request(request, client_address)
 
         def handle_error(self, request: object, client_address: object) -> None:
             pass

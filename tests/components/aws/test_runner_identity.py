@@ -16,6 +16,7 @@ from components.aws.runner_identity import RunnerIdentity
 from components.aws.tenant_boundary import TenantBoundary
 from components.tenant import TenantWorkspace
 from tests.components import samples
+from tests.components.every_component import declared
 from tests.components.iam_policies import Request, allows, several
 from tests.components.recording import ACCOUNT, Recording, declare
 
@@ -44,9 +45,7 @@ def identity() -> Recording:
 
 @pytest.fixture(scope="module")
 def statements(identity: Recording) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(identity.one("aws:iam/rolePolicy:RolePolicy").plain()["policy"])[
-        "Statement"
-    ]
+    found: list[dict[str, Any]] = identity.one("aws:iam/rolePolicy:RolePolicy").document()["Statement"]
     return found
 
 
@@ -175,12 +174,12 @@ def test_its_actions_are_the_services_own(statements: list[dict[str, Any]]) -> N
 )
 def test_state_lies_below_the_backends_address(backend: str, object: str) -> None:
     recording = declare(lambda: RunnerIdentity("identity", samples.runner_identity(backend)))
-    found = json.loads(recording.one("aws:iam/rolePolicy:RolePolicy").plain()["policy"])["Statement"]
+    found = recording.one("aws:iam/rolePolicy:RolePolicy").document()["Statement"]
     assert allows(found, Request("s3:GetObject", object))
 
 
 def test_one_service_account_takes_the_role_and_it_logs_in_with_one_group(identity: Recording) -> None:
-    trust = json.loads(identity.one("aws:iam/role:Role").plain()["assumeRolePolicy"])["Statement"]
+    trust = identity.one("aws:iam/role:Role").document("assumeRolePolicy")["Statement"]
     (condition,) = (one["Condition"] for one in trust)
     host = samples.ISSUER.removeprefix("https://")
     assert condition == {
@@ -189,7 +188,7 @@ def test_one_service_account_takes_the_role_and_it_logs_in_with_one_group(identi
             f"{host}:aud": "sts.amazonaws.com",
         }
     }
-    entry = identity.one("aws:eks/accessEntry:AccessEntry").plain()
+    entry = identity.inputs("aws:eks/accessEntry:AccessEntry")
     assert entry["kubernetesGroups"] == ["freehold:runner"]
     assert entry["principalArn"].endswith(":identity-role-role")
     assert not identity.of("aws:eks/accessPolicyAssociation:AccessPolicyAssociation")
@@ -207,7 +206,7 @@ def test_the_names_of_tenants_begin_as_the_role_expects(cell: str, tenant: str) 
 def test_what_a_workspace_makes_is_within_what_the_runner_may_make(statements: list[dict[str, Any]]) -> None:
     recording = declare(lambda: TenantWorkspace("acme", samples.tenant("acme")))
     role, user, secret = (
-        recording.one(type).plain()
+        recording.inputs(type)
         for type in ("aws:iam/role:Role", "aws:elasticache/user:User", "aws:secretsmanager/secret:Secret")
     )
     boundary = {"iam:PermissionsBoundary": role["permissionsBoundary"]}
@@ -238,8 +237,8 @@ def test_what_a_workspace_makes_is_within_what_the_runner_may_make(statements: l
 
 
 def test_the_boundary_holds_all_that_a_tenants_role_may_do_and_no_other_objects() -> None:
-    bounds = json.loads(samples.declared(TenantBoundary).one("aws:iam/policy:Policy").plain()["policy"])["Statement"]
-    own = json.loads(samples.declared(ObjectAccess).one("aws:iam/rolePolicy:RolePolicy").plain()["policy"])["Statement"]
+    bounds = declared(TenantBoundary).one("aws:iam/policy:Policy").document()["Statement"]
+    own = declared(ObjectAccess).one("aws:iam/rolePolicy:RolePolicy").document()["Statement"]
     key = {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::objects"}
     for action, resource, context in (
         ("s3:ListBucket", "arn:aws:s3:::objects", {"s3:prefix": "tenants/acme/a"}),

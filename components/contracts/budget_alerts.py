@@ -1,0 +1,36 @@
+"""A budget and its alerts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import pulumi
+
+from components.contracts.place import Place
+from components.tags import Ownership
+
+
+@dataclass(frozen=True)
+class BudgetAlertsArgs:
+    """A monthly budget whose alerts reach people."""
+
+    ownership: Ownership
+    place: Place
+    budget_name: str
+    monthly_usd: int
+    emails: tuple[str, ...] = ()
+    webhooks: tuple[str, ...] = ()
+    """HTTPS addresses (chat, paging)."""
+    by_environment_tag: bool = False
+    """Count only what carries this environment's tag. Needs the tag to be activated for cost allocation: until it is,
+    the budget counts nothing and never alerts. False counts the whole account."""
+    thresholds_actual_percent: tuple[int, ...] = (80, 95, 100)
+    thresholds_forecast_percent: tuple[int, ...] = (100,)
+
+
+class BudgetAlerts(Protocol):
+    """A budget and the topic that its alerts go to."""
+
+    budget_name: pulumi.Output[str]
+    topic: pulumi.Output[str]

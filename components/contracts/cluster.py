@@ -1,0 +1,58 @@
+"""A managed Kubernetes cluster and its nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import pulumi
+
+from components.contracts.place import Place
+from components.tags import Ownership
+
+
+@dataclass(frozen=True)
+class NodePool:
+    """How many machines of which kinds a cluster runs."""
+
+    minimum: int
+    maximum: int
+    machine_types: tuple[str, ...]
+    disk_gib: int
+
+
+@dataclass(frozen=True)
+class ClusterArgs:
+    """A managed Kubernetes cluster in private subnets."""
+
+    ownership: Ownership
+    place: Place
+    name: str
+    kubernetes_version: str
+    network_id: pulumi.Input[str]
+    subnet_ids: tuple[pulumi.Input[str], ...]
+    service_cidr: str
+    public_cidrs: tuple[str, ...]
+    """Who may reach the API server from outside; empty closes the public endpoint."""
+    admins: tuple[str, ...]
+    """Principals who administer the cluster (AWS: IAM ARNs)."""
+    nodes: NodePool
+    log_retention_days: int
+    protect: bool
+    operator_cidrs: tuple[str, ...] = ()
+    """Private networks, beside the cluster's own nodes, that reach the API server's private addresses."""
+
+
+class Cluster(Protocol):
+    """What programs need to work in a cluster and to let its workloads reach the cloud."""
+
+    cluster_name: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    kubeconfig: pulumi.Output[str]
+    """JSON without any credential: it logs in by a command of the cloud's own tool."""
+    security_group_id: pulumi.Output[str]
+    oidc_issuer: pulumi.Output[str]
+    oidc_provider: pulumi.Output[str]
+    ready: pulumi.Resource
+    """Nodes and add-ons. What runs pods comes after it, and goes before it: pods that nothing can move hold up the end
+    of their node, and disks are deleted by an add-on."""

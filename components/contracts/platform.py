@@ -1,0 +1,52 @@
+"""A cloud's pieces of a platform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pulumi
+
+from components.contracts.billing_webhook import BillingWebhook, BillingWebhookArgs
+from components.contracts.bucket import Bucket, BucketArgs
+from components.contracts.budget_alerts import BudgetAlerts, BudgetAlertsArgs
+from components.contracts.cluster import Cluster, ClusterArgs
+from components.contracts.disks import DiskDriver
+from components.contracts.function_guard import FunctionGuard, FunctionGuardArgs
+from components.contracts.network import Network, NetworkArgs
+from components.contracts.node_scaling import NodeScaling, NodeScalingArgs
+from components.contracts.notifier import Notifier, NotifierArgs
+from components.contracts.postgres import Postgres, PostgresArgs
+from components.contracts.redis import Redis, RedisArgs
+from components.contracts.runner_identity import RunnerIdentity, RunnerIdentityArgs
+from components.contracts.stored_secret import StoredSecret, StoredSecretArgs
+from components.contracts.tenant_boundary import TenantBoundary, TenantBoundaryArgs
+from components.tags import Ownership
+
+
+@dataclass(frozen=True)
+class PlatformCloud:
+    """A cloud's pieces of a platform."""
+
+    provider: Callable[[str, pulumi.Input[str]], pulumi.ProviderResource]
+    """From a resource name and a region."""
+    account: Callable[[pulumi.ProviderResource], str]
+    """Who pays: the account (GCP: the project) that the provider's credentials belong to."""
+    deployer: Callable[[pulumi.ProviderResource], str]
+    """The principal that the program runs as, in the form that `ClusterArgs.admins` takes."""
+    zones: Callable[[pulumi.ProviderResource, int], tuple[str, ...]]
+    """The first so many zones of the provider's region."""
+    network: Callable[[str, NetworkArgs, pulumi.ResourceOptions], Network]
+    cluster: Callable[[str, ClusterArgs, pulumi.ResourceOptions], Cluster]
+    node_scaling: Callable[[str, NodeScalingArgs, pulumi.ResourceOptions], NodeScaling]
+    disks: Callable[[Ownership], DiskDriver]
+    postgres: Callable[[str, PostgresArgs, pulumi.ResourceOptions], Postgres]
+    redis: Callable[[str, RedisArgs, pulumi.ResourceOptions], Redis]
+    bucket: Callable[[str, BucketArgs, pulumi.ResourceOptions], Bucket]
+    tenant_boundary: Callable[[str, TenantBoundaryArgs, pulumi.ResourceOptions], TenantBoundary]
+    budget_alerts: Callable[[str, BudgetAlertsArgs, pulumi.ResourceOptions], BudgetAlerts]
+    notifier: Callable[[str, NotifierArgs, pulumi.ResourceOptions], Notifier]
+    runner_identity: Callable[[str, RunnerIdentityArgs, pulumi.ResourceOptions], RunnerIdentity]
+    function_guard: Callable[[str, FunctionGuardArgs, pulumi.ResourceOptions], FunctionGuard]
+    billing_webhook: Callable[[str, BillingWebhookArgs, pulumi.ResourceOptions], BillingWebhook]
+    stored_secret: Callable[[str, StoredSecretArgs, pulumi.ResourceOptions], StoredSecret]

@@ -1,0 +1,71 @@
+"""The control plane: who reaches it, who administers it, what protects it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from components.aws.cluster import Cluster
+from tests.components import samples
+from tests.components.recording import ACCOUNT, declare
+
+INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+
+
+def test_control_plane() -> None:
+    recording = declare(lambda: Cluster("cluster", samples.cluster()))
+    cluster = recording.inputs("aws:eks/cluster:Cluster")
+    assert cluster["accessConfig"] == {
+        "authenticationMode": "API",
+        "bootstrapClusterCreatorAdminPermissions": False,
+    }
+    assert cluster["encryptionConfig"]["resources"] == ["secrets"]
+    assert len(cluster["enabledClusterLogTypes"]) == 5
+    assert cluster["vpcConfig"]["endpointPrivateAccess"] is True
+    assert cluster["vpcConfig"]["endpointPublicAccess"] is False
+
+
+def test_logs_are_there_before_the_control_plane_and_outlive_it() -> None:
+    recording = declare(lambda: Cluster("cluster", samples.cluster()))
+    logs = recording.one("aws:cloudwatch/logGroup:LogGroup")
+    assert logs.plain()["name"] == "/aws/eks/chronos-cloud-sandbox/cluster"
+    assert logs.plain()["retentionInDays"] == 7
+    assert logs.urn in recording.one("aws:eks/cluster:Cluster").dependencies
+
+
+def test_public_endpoint_only_for_named_networks() -> None:
+    recording = declare(lambda: Cluster("cluster", samples.cluster(public_cidrs=("203.0.113.0/24",))))
+    config = recording.inputs("aws:eks/cluster:Cluster")["vpcConfig"]
+    assert config["endpointPublicAccess"] is True
+    assert config["publicAccessCidrs"] == ["203.0.113.0/24"]
+
+
+def test_admins_by_access_entries() -> None:
+    recording = declare(lambda: Cluster("cluster", samples.cluster()))
+    entries = recording.of("aws:eks/accessEntry:AccessEntry")
+    links = recording.of("aws:eks/accessPolicyAssociation:AccessPolicyAssociation")
+    expected = {f"arn:aws:iam::{ACCOUNT}:role/ci", f"arn:aws:iam::{ACCOUNT}:user/ada"}
+    assert {entry.plain()["principalArn"] for entry in entries} == expected
+    assert {link.plain()["principalArn"] for link in links} == expected
+    assert {link.plain()["policyArn"] for link in links} == {
+        "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+    }
+
+
+def test_operators_reach_the_private_endpoint() -> None:
+    def rules(*cidrs: str) -> list[tuple[str, int]]:
+        args = replace(samples.cluster(), operator_cidrs=cidrs)
+        made = declare(lambda: Cluster("cluster", args)).of(INGRESS)
+        return [(rule.plain()["cidrIpv4"], rule.plain()["toPort"]) for rule in made]
+
+    assert rules() == []
+    assert rules("10.99.0.0/22") == [("10.99.0.0/22", 443)]
+
+
+@pytest.mark.parametrize("protect", [False, True])
+def test_protection_by_the_engine_and_by_the_cloud(protect: bool) -> None:
+    recording = declare(lambda: Cluster("cluster", samples.cluster(protect=protect)))
+    cluster = recording.one("aws:eks/cluster:Cluster")
+    assert cluster.protect is cluster.plain()["deletionProtection"] is protect
+    assert recording.one("aws:kms/key:Key").protect is protect

@@ -1,0 +1,33 @@
+"""The cache: encryption, users, replicas."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.aws.redis import Redis
+from tests.components import samples
+from tests.components.recording import declare
+
+
+def test_encrypted_with_users_and_without_a_token() -> None:
+    recording = declare(lambda: Redis("redis", samples.redis()))
+    group = recording.inputs("aws:elasticache/replicationGroup:ReplicationGroup")
+    assert group["transitEncryptionEnabled"] is True and group["transitEncryptionMode"] == "required"
+    assert group["atRestEncryptionEnabled"] is True and group["kmsKeyId"]
+    assert group["userGroupIds"] and "authToken" not in group
+    users = {user.plain()["userName"]: user.plain() for user in recording.of("aws:elasticache/user:User")}
+    assert users["default"]["accessString"] == "off -@all"
+    members = recording.one("aws:elasticache/userGroup:UserGroup")
+    assert members.plain()["userIds"] == [users["default"]["userId"], users["freehold"]["userId"]]
+    # Tenants join by associations: the group must not take them out again.
+    assert members.ignore_changes == ("userIds",)
+
+
+@pytest.mark.parametrize("replicas", [0, 2])
+def test_replicas_fail_over(replicas: int) -> None:
+    recording = declare(lambda: Redis("redis", samples.redis(replicas=replicas, protect=True)))
+    group = recording.one("aws:elasticache/replicationGroup:ReplicationGroup")
+    assert group.plain()["numCacheClusters"] == replicas + 1
+    assert group.plain()["automaticFailoverEnabled"] is group.plain()["multiAzEnabled"] is (replicas > 0)
+    assert group.protect is True
+    assert recording.one("aws:kms/key:Key").protect is True

@@ -1,0 +1,120 @@
+"""kill -9 of the supervisor and of what it runs, also while something is being made."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from errors import FreeholdError
+from sandbox.home import Home
+from sandbox.supervisor import pidfile
+from sandbox.supervisor.client import Supervisor
+from tests.sandbox.command import freehold, pids, populate, processes_of
+
+pytestmark = pytest.mark.sandbox
+
+
+def test_after_kill_9_of_the_supervisor_nothing_is_left_and_the_next_start_has_everything(fresh_home: Home) -> None:
+    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+    supervisor = Supervisor.connect(fresh_home)
+    populate(supervisor)
+    port = supervisor.cache("cache")
+    pid = supervisor.status().supervisor_pid
+    # What the kernel's own signal on the supervisor's death does not reach: as if setpriv were missing.
+    orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    try:
+        identity = pidfile.ProcessIdentity.of(orphan.pid)
+        assert identity is not None
+        pidfile.write(fresh_home.run / "orphan.pid", identity)
+        os.kill(pid, signal.SIGKILL)
+        restarted = freehold(fresh_home, "sandbox", "start")
+        assert restarted.returncode == 0, restarted.stderr
+        assert "sandbox is ready" in restarted.stdout
+        assert orphan.wait(10) == -signal.SIGTERM
+    finally:
+        orphan.kill()
+        orphan.wait()
+    supervisor = Supervisor.connect(fresh_home)
+    assert supervisor.cache("cache") == port
+    assert supervisor.database("control") is not None
+    started = [process.create_time() for process in processes_of(fresh_home)]
+    assert min(started) >= psutil.Process(supervisor.status().supervisor_pid).create_time() - 0.1, "one lived on"
+
+
+def test_kill_9_of_the_supervisor_and_then_stop_or_reset(fresh_home: Home) -> None:
+    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+    os.kill(Supervisor.connect(fresh_home).status().supervisor_pid, signal.SIGKILL)
+    reset = freehold(fresh_home, "sandbox", "reset", "--yes")
+    assert reset.returncode == 0, reset.stderr
+    assert processes_of(fresh_home) == []
+    assert not fresh_home.root.exists()
+    fresh_home.root.mkdir()  # for the fixture's own tidying
+
+
+def test_crashed_processes_come_back_without_loss(fresh_home: Home) -> None:
+    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+    supervisor = Supervisor.connect(fresh_home)
+    before = pids(supervisor)
+    for name in ("moto", "token-webhook", "provider-host"):
+        os.kill(before[name], signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        now = supervisor.status()
+        if now.state == "ready" and all(process.restarts == 1 for process in now.processes):
+            break
+        time.sleep(0.1)
+    after = {process.name: (process.state, process.restarts) for process in supervisor.status().processes}
+    assert after == dict.fromkeys(before, ("ready", 1))
+
+
+def test_what_was_being_made_when_the_supervisor_died_can_be_made_again(fresh_home: Home) -> None:
+    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+    supervisor = Supervisor.connect(fresh_home)
+    pid = supervisor.status().supervisor_pid
+    outcome: list[str] = []
+
+    def create() -> None:
+        try:
+            supervisor.create_cluster("half", "1.35")
+        except FreeholdError as error:
+            outcome.append(error.line())
+
+    asking = threading.Thread(target=create)
+    asking.start()
+    while not any(process.name == "kube-apiserver-half" and process.pid for process in supervisor.status().processes):
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    asking.join()
+    assert outcome == ["supervisor: it ended during create-cluster; ./freehold sandbox start, then try again"]
+    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+    assert supervisor.cluster("half") is None
+    assert not any(process.instance == "half" for process in supervisor.status().processes)
+    assert supervisor.create_cluster("half", "1.35").server_version.startswith("1.35.")
+
+
+def test_stopping_while_something_is_being_made_ends_both(fresh_home: Home) -> None:
+    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+    supervisor = Supervisor.connect(fresh_home)
+    outcome: list[str] = []
+
+    def create() -> None:
+        try:
+            supervisor.create_cluster("late", "1.35")
+        except FreeholdError as error:
+            outcome.append(error.line())
+
+    asking = threading.Thread(target=create)
+    asking.start()
+    while not any(process.name == "kube-apiserver-late" and process.pid for process in supervisor.status().processes):
+        time.sleep(0.02)
+    supervisor.stop()  # without the command's start, in which the cluster could become ready
+    asking.join()
+    assert len(outcome) == 1
+    assert processes_of(fresh_home) == []
