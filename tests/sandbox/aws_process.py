@@ -56,6 +56,11 @@ class AwsProcess:
                 time.sleep(0.05)
         raise AssertionError(f"not ready: {log.read_text()}")
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
