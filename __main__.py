@@ -3,11 +3,12 @@
 import pulumi
 
 from errors import FreeholdError
-from stacks import configuration
+from stacks import configuration, stack_traces
 from stacks.settings.platform import PlatformSettings
 
 
 def main() -> None:
+    stack_traces.shorten()
     stack = pulumi.get_stack()
     try:
         settings = configuration.load(configuration.from_engine(), stack)

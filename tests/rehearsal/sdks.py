@@ -1,6 +1,8 @@
-"""Imports the SDKs, and the classes in them, that the programs of tests use most."""
+"""Imports the SDKs, and the classes in them, that the programs of tests use most; their states are as ours are."""
 
 from __future__ import annotations
+
+from stacks import stack_traces
 
 
 def preload() -> None:
@@ -9,6 +11,7 @@ def preload() -> None:
     import pulumi_postgresql as postgresql
     import pulumi_random as random
 
+    stack_traces.shorten()
     # The SDKs put an import off to the first look at a name in it.
     for module, names in {
         k8s.core.v1: ("ConfigMap", "Namespace", "Service"),

@@ -54,6 +54,12 @@ def test_the_summary_is_what_is_there(built: Freehold) -> None:
     assert built.json("status")["tenants"][0]["namespaces"][0]["name"] == "t-acme--default"
 
 
+def test_the_state_tells_where_each_resource_is_declared_and_not_how_python_came_there(built: Freehold) -> None:
+    for one in built.state().managed:
+        assert one["stackTrace"] == [{"sourcePosition": one["sourcePosition"]}], one["urn"]
+        assert one["sourcePosition"].startswith(("project:///components/", "project:///stacks/"))
+
+
 def test_each_command_of_the_summary_works(built: Freehold) -> None:
     shown = built.ok("status").stdout
     commands = re.findall(r"^ +\$ (.+)$", shown, re.MULTILINE)
