@@ -3,9 +3,9 @@
     python -m benchmarks.engine [--objects 500] [--rounds 3]
 
 Needs a running sandbox (`./freehold sandbox start`); it makes a cluster of its own there and removes it. Prints
-seconds and, beside them, the ratio to kubectl in the same round. The engine runs as Freehold's commands run it: its
-program has been imported already (`fleet.program_host`), with the same settings. A busy machine slows the engine more
-than kubectl: it works in three processes, kubectl in one. So the load is printed too.
+seconds and, beside them, the ratios to kubectl's two ways in the same round: they can differ tenfold. The engine runs
+as Freehold's commands run it: its program has been imported already (`fleet.program_host`), with the same settings. A
+busy machine slows the engine more than kubectl: it works in three processes, kubectl in one. So the load is printed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from fleet import engine_process
 from tests.rehearsal.engine import EngineProject, sdks
 
 _NAMESPACES = 10
+_WAYS: Mapping[str, Sequence[str]] = {"apply": (), "apply --server-side": ("--server-side",)}
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,12 @@ class Seconds:
 
     what: str
     engine: float
-    kubectl: float
+    kubectl: Mapping[str, float]
+    """By way."""
 
     @property
-    def ratio(self) -> float:
-        return self.engine / self.kubectl
+    def ratios(self) -> Mapping[str, float]:
+        return {way: self.engine / seconds for way, seconds in self.kubectl.items()}
 
 
 def objects(count: int, prefix: str) -> list[dict[str, Any]]:
@@ -128,15 +130,10 @@ class Benchmark:
             Seconds("unchanged, checkpoints on", unchanged_too, again),
         ]
 
-    def _baseline(self, folder: Path) -> tuple[float, float]:
-        """The quicker of kubectl's two ways, for each; both are printed, for they can differ tenfold."""
-        ways = {
-            "apply": self._apply(folder / "client"),
-            "apply --server-side": self._apply(folder / "server", "--server-side"),
-        }
-        for way, (create, again) in ways.items():
-            print(f"kubectl {way}: create {create:.2f} s, unchanged {again:.2f} s", flush=True)
-        return min(create for create, _ in ways.values()), min(again for _, again in ways.values())
+    def _baseline(self, folder: Path) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        """What creating and applying again took, by way."""
+        taken = {way: self._apply(folder / str(number), *flags) for number, (way, flags) in enumerate(_WAYS.items())}
+        return {way: create for way, (create, _) in taken.items()}, {way: again for way, (_, again) in taken.items()}
 
     def _apply(self, folder: Path, *flags: str) -> tuple[float, float]:
         prefix = self._namespaces(folder)
@@ -174,13 +171,13 @@ def report(rounds: list[list[Seconds]], count: int) -> None:
     """Medians over the rounds."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     print(f"\n{count} objects, median of {len(rounds)} rounds; load {load} on {os.cpu_count()} processors")
-    print(f"{'':30} {'engine':>9} {'kubectl':>9} {'ratio':>7}")
+    print(f"{'':28} {'engine':>9}" + "".join(f" {way:>19} {'ratio':>7}" for way in _WAYS))
     for same in zip(*rounds, strict=True):
-        engine, kubectl, ratio = (
-            statistics.median(values)
-            for values in ([s.engine for s in same], [s.kubectl for s in same], [s.ratio for s in same])
-        )
-        print(f"{same[0].what:30} {engine:7.2f} s {kubectl:7.2f} s {ratio:6.2f}x")
+        line = f"{same[0].what:28} {statistics.median(s.engine for s in same):7.2f} s"
+        for way in _WAYS:
+            seconds = statistics.median(s.kubectl[way] for s in same)
+            line += f" {seconds:17.2f} s {statistics.median(s.ratios[way] for s in same):6.2f}x"
+        print(line)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -206,7 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
         rounds = []
         for number in range(options.rounds):
             rounds.append(benchmark.round(folder / str(number)))
-            print(f"round {number + 1}: " + ", ".join(f"{s.what} {s.ratio:.2f}x" for s in rounds[-1]), flush=True)
+            report(rounds[-1:], options.objects)
         report(rounds, options.objects)
     finally:
         supervisor.delete_cluster(name)
