@@ -56,14 +56,6 @@ def _outlast(runs: Any) -> None:
         time.sleep(0.1)
 
 
-def _leave_out_debug_messages() -> None:
-    """The SDK calls the engine with each, four times a resource, whether somebody reads them or not: a third of a
-    program's time. Our engines never run with --debug."""
-    from pulumi import log
-
-    log.debug = lambda *_, **__: None
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="fleet.program_host", description=__doc__)
     parser.add_argument("--control", type=int, required=True, help="descriptor of the connection to who started it")
@@ -72,7 +64,6 @@ def main() -> None:
     parser.add_argument("arguments", nargs="*", help="what that function gets")
     options = parser.parse_args()
     importlib.import_module(options.preload).preload(*options.arguments)
-    _leave_out_debug_messages()
     if options.policies:
         importlib.import_module("pulumi.policy")
         for module in ("pulumi_policy", "policies.pack", "policies.levels", "policies.table"):

@@ -125,10 +125,6 @@ class EngineProject:
             self.program(program)
         return self._programmed("preview", *flags)
 
-    def by_hand(self, command: str, *flags: str) -> Run:
-        """`pulumi COMMAND` with an interpreter of its own for the program, as it is."""
-        return self._operation(command, *flags)
-
     def refresh(self, *flags: str) -> Run:
         return self._operation("refresh", "--yes", "--skip-preview", *flags)
 
