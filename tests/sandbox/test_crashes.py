@@ -74,22 +74,29 @@ def test_crashed_processes_come_back_without_loss(fresh_home: Home) -> None:
     assert after == dict.fromkeys(before, ("ready", 1))
 
 
-def test_what_was_being_made_when_the_supervisor_died_can_be_made_again(fresh_home: Home) -> None:
-    assert freehold(fresh_home, "sandbox", "start").returncode == 0
-    supervisor = Supervisor.connect(fresh_home)
-    pid = supervisor.status().supervisor_pid
+def being_made(supervisor: Supervisor, cluster: str) -> tuple[threading.Thread, list[str]]:
+    """Who asks for this cluster, whose API server runs already, and what they will have been told where it fails."""
     outcome: list[str] = []
 
     def create() -> None:
         try:
-            supervisor.create_cluster("half", "1.35")
+            supervisor.create_cluster(cluster, "1.35")
         except FreeholdError as error:
             outcome.append(error.line())
 
     asking = threading.Thread(target=create)
     asking.start()
-    while not any(process.name == "kube-apiserver-half" and process.pid for process in supervisor.status().processes):
+    server = f"kube-apiserver-{cluster}"
+    while not any(process.name == server and process.pid for process in supervisor.status().processes):
         time.sleep(0.02)
+    return asking, outcome
+
+
+def test_what_was_being_made_when_the_supervisor_died_can_be_made_again(fresh_home: Home) -> None:
+    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+    supervisor = Supervisor.connect(fresh_home)
+    pid = supervisor.status().supervisor_pid
+    asking, outcome = being_made(supervisor, "half")
     os.kill(pid, signal.SIGKILL)
     asking.join()
     assert outcome == ["supervisor: it ended during create-cluster; ./freehold sandbox start, then try again"]
@@ -102,18 +109,7 @@ def test_what_was_being_made_when_the_supervisor_died_can_be_made_again(fresh_ho
 def test_stopping_while_something_is_being_made_ends_both(fresh_home: Home) -> None:
     assert freehold(fresh_home, "sandbox", "start").returncode == 0
     supervisor = Supervisor.connect(fresh_home)
-    outcome: list[str] = []
-
-    def create() -> None:
-        try:
-            supervisor.create_cluster("late", "1.35")
-        except FreeholdError as error:
-            outcome.append(error.line())
-
-    asking = threading.Thread(target=create)
-    asking.start()
-    while not any(process.name == "kube-apiserver-late" and process.pid for process in supervisor.status().processes):
-        time.sleep(0.02)
+    asking, outcome = being_made(supervisor, "late")
     supervisor.stop()  # without the command's start, in which the cluster could become ready
     asking.join()
     assert len(outcome) == 1
