@@ -16,14 +16,10 @@ from typing import Any
 
 import psutil
 
+from components.aws.policy_document import assumed_by
 from tests.sandbox.aws_process import AwsProcess, data_home
 
-_TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-    }
-)
+_TRUST = assumed_by("eks.amazonaws.com")
 _POLICY = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 )

@@ -163,15 +163,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
     control = postgres("control", CONTROL_DATABASE, settings.control, functions) if settings.control else None
     logins: Mapping[Service, pulumi.Output[str]] = {}
     if control:
-        logins = service_logins(
-            control,
-            closed.get("control"),
-            ownership=ownership,
-            identifier=named("control"),
-            recovery_days=recovery_days,
-            cloud=cloud,
-            opts=opts,
-        )
+        logins = service_logins(site, control, closed.get("control"), recovery_days=recovery_days)
     webhook = None
     if settings.billing and control and guard and archive:
         webhook = cloud.billing_webhook(

@@ -8,29 +8,26 @@ import pulumi
 import pulumi_random as random
 
 from catalog.services import Service
-from components.contracts.platform import PlatformCloud
-from components.contracts.postgres import Postgres
+from components.contracts.postgres import Postgres, login_record
 from components.contracts.stored_secret import StoredSecretArgs
 from components.service_login import ServiceLogin, ServiceLoginArgs
 from components.shared_database import SharedDatabase
-from components.tags import Ownership
+from stacks.site import Site
 
 
 def service_logins(
+    site: Site,
     control: Postgres,
     closed: SharedDatabase | None,
     *,
-    ownership: Ownership,
-    identifier: str,
     recovery_days: int,
-    cloud: PlatformCloud,
-    opts: pulumi.ResourceOptions,
 ) -> Mapping[Service, pulumi.Output[str]]:
     """Of each service the reference to its secret: JSON like the administrator's, under the same key.
 
     `closed` is what closed the database; None from outside the network: then there are secrets alone, so that what
     refers to them is the same, and the next run from inside makes the roles.
     """
+    identifier = site.named("control")
     references: dict[Service, pulumi.Output[str]] = {}
     earlier: pulumi.Resource | None = closed
     for service in Service:
@@ -44,23 +41,16 @@ def service_logins(
                 pulumi.ResourceOptions(provider=closed.admin, depends_on=earlier),
             )
             earlier, password = login, login.password
-        references[service] = cloud.stored_secret(
+        references[service] = site.cloud.stored_secret(
             name,
             StoredSecretArgs(
-                ownership=ownership,
+                ownership=site.ownership,
                 secret_name=f"{identifier}/postgres/{service}",
                 description=f"Login of the {service} service on the Postgres server {identifier}",
-                value={
-                    "host": control.host,
-                    "port": control.port,
-                    "database": control.database,
-                    "username": service.role,
-                    "password": password,
-                    "sslmode": "require",
-                },
+                value=login_record(control.host, control.port, control.database, service.role, password),
                 key=control.admin_key,
                 recovery_days=recovery_days,
             ),
-            opts,
+            site.opts,
         ).reference
     return references

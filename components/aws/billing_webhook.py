@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
-from typing import Any
 
 import pulumi
 from pulumi_aws import cloudwatch, iam, lambda_, secretsmanager, sqs
 
 from components import tags
 from components.aws.arn import arn, managed_policy
+from components.aws.policy_document import assumed_by, policy_document
 from components.contracts.billing_webhook import BillingWebhookArgs
 from components.naming import physical_name
 
@@ -114,59 +113,53 @@ class BillingWebhook(pulumi.ComponentResource):
         role = iam.Role(
             f"{self._name}-role",
             name=physical_name(args.function_name, limit=64),
-            assume_role_policy=json.dumps(
-                _policy(
-                    {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-                )
-            ),
+            assume_role_policy=assumed_by("lambda.amazonaws.com"),
             tags=self._marks,
             opts=self._child,
         )
         may = iam.RolePolicy(
             f"{self._name}-may",
             role=role.id,
-            policy=pulumi.Output.json_dumps(
-                _policy(
-                    {
-                        "Effect": "Allow",
-                        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                        "Resource": pulumi.Output.concat(log, ":*"),
+            policy=policy_document(
+                {
+                    "Effect": "Allow",
+                    "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                    "Resource": pulumi.Output.concat(log, ":*"),
+                },
+                {
+                    "Effect": "Allow",
+                    "Action": "secretsmanager:GetSecretValue",
+                    "Resource": [signing, args.database_secret],
+                },
+                {
+                    "Effect": "Allow",
+                    "Action": "kms:Decrypt",
+                    "Resource": args.database_key,
+                    # For that secret only: the encryption context is the secret's ARN.
+                    # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+                    "Condition": {
+                        "StringEquals": {
+                            "kms:EncryptionContext:SecretARN": args.database_secret,
+                            "kms:ViaService": f"secretsmanager.{args.place.region}.amazonaws.com",
+                        }
                     },
-                    {
-                        "Effect": "Allow",
-                        "Action": "secretsmanager:GetSecretValue",
-                        "Resource": [signing, args.database_secret],
-                    },
-                    {
-                        "Effect": "Allow",
-                        "Action": "kms:Decrypt",
-                        "Resource": args.database_key,
-                        # For that secret only: the encryption context is the secret's ARN.
-                        # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
-                        "Condition": {
-                            "StringEquals": {
-                                "kms:EncryptionContext:SecretARN": args.database_secret,
-                                "kms:ViaService": f"secretsmanager.{args.place.region}.amazonaws.com",
-                            }
-                        },
-                    },
-                    {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": letters},
-                    # Lambda attaches the function to the network with the function's role; the code itself needs none
-                    # of it: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
-                    {
-                        "Effect": "Deny",
-                        "Action": [
-                            "ec2:CreateNetworkInterface",
-                            "ec2:DeleteNetworkInterface",
-                            "ec2:DescribeNetworkInterfaces",
-                            "ec2:DescribeSubnets",
-                            "ec2:AssignPrivateIpAddresses",
-                            "ec2:UnassignPrivateIpAddresses",
-                        ],
-                        "Resource": "*",
-                        "Condition": {"ArnEquals": {"lambda:SourceFunctionArn": [own]}},
-                    },
-                )
+                },
+                {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": letters},
+                # Lambda attaches the function to the network with the function's role; the code itself needs none
+                # of it: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
+                {
+                    "Effect": "Deny",
+                    "Action": [
+                        "ec2:CreateNetworkInterface",
+                        "ec2:DeleteNetworkInterface",
+                        "ec2:DescribeNetworkInterfaces",
+                        "ec2:DescribeSubnets",
+                        "ec2:AssignPrivateIpAddresses",
+                        "ec2:UnassignPrivateIpAddresses",
+                    ],
+                    "Resource": "*",
+                    "Condition": {"ArnEquals": {"lambda:SourceFunctionArn": [own]}},
+                },
             ),
             opts=self._child,
         )
@@ -251,7 +244,3 @@ class BillingWebhook(pulumi.ComponentResource):
             tags=self._marks,
             opts=self._child,
         )
-
-
-def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}

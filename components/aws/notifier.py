@@ -10,6 +10,7 @@ from pulumi_aws import cloudwatch, secretsmanager, sns, sqs
 
 from components import tags
 from components.aws.arn import arn
+from components.aws.policy_document import policy_document
 from components.aws.workload_role import ANNOTATION, WorkloadRole, WorkloadRoleArgs
 from components.contracts.notifier import NotifierArgs
 from components.naming import physical_name
@@ -66,22 +67,17 @@ class Notifier(pulumi.ComponentResource):
         may_send = sqs.QueuePolicy(
             f"{name}-may-send",
             queue_url=queue.url,
-            policy=pulumi.Output.json_dumps(
+            policy=policy_document(
                 {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Sid": "TopicSends",
-                            "Effect": "Allow",
-                            "Principal": {"Service": "sns.amazonaws.com"},
-                            "Action": "sqs:SendMessage",
-                            "Resource": queue.arn,
-                            "Condition": {
-                                "ArnEquals": {"aws:SourceArn": args.topic},
-                                "StringEquals": {"aws:SourceAccount": args.place.account},
-                            },
-                        }
-                    ],
+                    "Sid": "TopicSends",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "sns.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": queue.arn,
+                    "Condition": {
+                        "ArnEquals": {"aws:SourceArn": args.topic},
+                        "StringEquals": {"aws:SourceAccount": args.place.account},
+                    },
                 }
             ),
             opts=child,

@@ -10,7 +10,7 @@ from components import tags
 from components.aws.enclosure import Enclosure, EnclosureArgs
 from components.aws.postgres_parameters import parameters
 from components.aws.stored_secret import StoredSecret
-from components.contracts.postgres import PostgresArgs
+from components.contracts.postgres import PostgresArgs, login_record
 from components.contracts.stored_secret import StoredSecretArgs
 
 PORT = 5432
@@ -127,14 +127,7 @@ class Postgres(pulumi.ComponentResource):
                 ownership=args.ownership,
                 secret_name=f"{args.identifier}/postgres/admin",
                 description=f"Administrator of the Postgres server {args.identifier}",
-                value={
-                    "host": instance.address,
-                    "port": instance.port,
-                    "database": args.database,
-                    "username": USERNAME,
-                    "password": password.result,
-                    "sslmode": "require",
-                },
+                value=login_record(instance.address, instance.port, args.database, USERNAME, password.result),
                 key=around.key,
                 recovery_days=30 if args.protect else 0,
             ),

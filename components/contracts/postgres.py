@@ -50,3 +50,21 @@ class Postgres(Protocol):
     """Reference into the cloud's secret manager, not a secret itself."""
     admin_key: pulumi.Output[str]
     """The key that encrypts it (AWS: its ARN)."""
+
+
+def login_record(
+    host: pulumi.Input[str],
+    port: pulumi.Input[int],
+    database: str,
+    username: str,
+    password: pulumi.Input[str],
+) -> Mapping[str, pulumi.Input[str | int]]:
+    """What the secret manager keeps of a login, the administrator's or a service's: all that connecting takes."""
+    return {
+        "host": host,
+        "port": port,
+        "database": database,
+        "username": username,
+        "password": password,
+        "sslmode": "require",
+    }
