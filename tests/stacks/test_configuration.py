@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+from pulumi.runtime import resource
 
 from errors import UsageError
 from stacks import configuration
@@ -187,7 +188,7 @@ def test_a_tenants_images() -> None:
 @pytest.mark.parametrize(
     ("cell", "environment"), [("prod", "prod"), ("prod-eu1", "prod"), ("sandbox-gcp", "sandbox"), ("dev", "dev")]
 )
-def test_a_cell_belongs_to_anengine_environment(cell: str, environment: str) -> None:
+def test_a_cell_belongs_to_an_environment(cell: str, environment: str) -> None:
     assert configuration.environment_of(cell) == environment
 
 
@@ -201,6 +202,8 @@ def test_the_program_ends_in_one_line_and_declares_nothing(monkeypatch: pytest.M
     config = engine_environment(_changed("network.cidr", "172.20.0.0/16"))
     monkeypatch.setenv("PULUMI_CONFIG", config["PULUMI_CONFIG"])
     monkeypatch.chdir(CHECKOUT)
+    # The program changes it for its process, which here is that of the other tests too.
+    monkeypatch.setattr(resource, "_get_stack_trace", resource._get_stack_trace)
     declared: list[str] = []
 
     def program() -> None:

@@ -20,6 +20,7 @@ class Pair(pulumi.ComponentResource):
 
 def test_the_place_is_the_first_frame_that_the_sdk_would_send(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = resource._get_stack_trace
+    assert whole is not stack_traces._place, "another test left the SDK changed"
     sent: list[tuple[Any, Any]] = []
 
     def both() -> Any:
