@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from benchmarks.processor_time import Profile
 from catalog.identifiers import tenant_stack
 from cli.cell import Cell, open_cell
-from fleet import tenant_folders
+from fleet import tenant_folders, working_folders
 from fleet.environments import POLICIES
 from fleet.operations import State
 from fleet.targets import Target
@@ -101,7 +101,8 @@ def by_hand(cell: Cell, way: Way, wanted: Iterable[Request], at_once: int, roots
     environment, names = cell.environment, []
     for request in wanted:
         tenant = cell.registry.add(cell.wishes.wanted(request))
-        tenant_folders.prepare(environment, tenant, tenant_folders.configuration(environment, tenant))
+        config = tenant_folders.configuration(environment, tenant)
+        working_folders.write(tenant_folders.folder(environment, tenant.id), tenant_stack(_CELL, tenant.id), config)
         names.append(tenant.id)
     folder = tenant_folders.folder(environment, names[0]).parent
     prefix = tenant_stack(_CELL, names[0]).removesuffix(names[0])

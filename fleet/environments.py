@@ -64,14 +64,29 @@ class Environment:
         return str(provider) if provider else None
 
     @property
+    def salt(self) -> str | None:
+        """What the platform's key is derived with from a passphrase; None where a cloud key encrypts.
+
+        Tenants' stacks take it too. With the same passphrase it gives the same key, and a run on a tenant, which reads
+        the platform's outputs, derives one key in place of two: a quarter of a second of a processor each.
+        """
+        if self.secrets_provider:
+            return None
+        salt = read_stack_file(self._folder / f"Pulumi.{self.cell}.yaml").get("encryptionsalt")
+        return str(salt) if salt else None
+
+    @property
     def stack(self) -> Stack:
         """The platform stack. It runs in the checkout; the rehearsal of a real environment runs in a folder of its own
         with a copy of the configuration, so that its passphrase and salt never get into the environment's file."""
+        if self._folder != CHECKOUT:
+            write(self._folder, self.cell, self.file.get("config") or {})
+        return Stack(project(), self.cell, self._folder, self.engine, journaled=self.journaled)
+
+    @property
+    def _folder(self) -> Path:
         rehearsed = self.target is Target.SANDBOX and self.cell.split("-")[0] != DEFAULT
-        folder = self.home.root / "rehearsals" / self.cell if rehearsed else CHECKOUT
-        if rehearsed:
-            write(folder, self.cell, self.file.get("config") or {})
-        return Stack(project(), self.cell, folder, self.engine, journaled=self.journaled)
+        return self.home.root / "rehearsals" / self.cell if rehearsed else CHECKOUT
 
     @property
     def journaled(self) -> bool:

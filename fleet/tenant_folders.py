@@ -47,7 +47,7 @@ def folder(environment: Environment, tenant: str) -> Path:
 def prepare(environment: Environment, wanted: Wanted, config: Mapping[str, Json]) -> Stack:
     """Write the folder, and return the stack that runs in it."""
     place, name = folder(environment, wanted.id), tenant_stack(wanted.cell, wanted.id)
-    write(place, name, config, secrets_provider=environment.secrets_provider)
+    write(place, name, config, secrets_provider=environment.secrets_provider, salt=environment.salt)
     return Stack(project(), name, place, environment.engine, journaled=environment.journaled)
 
 

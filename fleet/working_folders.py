@@ -19,8 +19,16 @@ from sandbox.home import CHECKOUT
 Json = Any
 
 
-def write(folder: Path, stack: str, config: Mapping[str, Json], *, secrets_provider: str | None = None) -> None:
-    """Write both files of the folder. What the engine added to the stack's file (its salt) stays."""
+def write(
+    folder: Path,
+    stack: str,
+    config: Mapping[str, Json],
+    *,
+    secrets_provider: str | None = None,
+    salt: str | None = None,
+) -> None:
+    """Write both files of the folder. What the stack's file has of a provider and a salt stays; `secrets_provider` and
+    `salt` are for a stack that has none yet."""
     ours = read_stack_file(CHECKOUT / "Pulumi.yaml")
     project = {
         "name": ours["name"],
@@ -35,6 +43,8 @@ def write(folder: Path, stack: str, config: Mapping[str, Json], *, secrets_provi
     kept = {key: value for key, value in read_stack_file(path).items() if key != "config"}
     if secrets_provider is not None:
         kept.setdefault("secretsprovider", secrets_provider)
+    if salt is not None:
+        kept.setdefault("encryptionsalt", salt)
     _put(path, {**kept, "config": dict(config)})
 
 

@@ -1,0 +1,58 @@
+"""A tenant's stack derives the key that its platform's does, so that one run derives one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleet import environments, tenant_folders
+from fleet.environments import Environment
+from fleet.stack_files import read_stack_file
+from fleet.targets import Target
+from sandbox.home import Home
+from tests.fleet.samples import wanted
+
+PLATFORMS = "v1:platforms:v1:salt"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(environments, "CHECKOUT", tmp_path)
+    (tmp_path / "Pulumi.yaml").write_text("name: freehold\n")
+    return tmp_path
+
+
+def _prepared(checkout: Path, cell: str, target: Target) -> dict[str, Any]:
+    environment = Environment(cell, target, Home(checkout / "home"), {})
+    tenant = wanted("acme", cell=cell)
+    stack = tenant_folders.prepare(environment, tenant, {})
+    return dict(read_stack_file(stack.workdir / f"Pulumi.{stack.name}.yaml"))
+
+
+def test_it_takes_the_platforms_salt(checkout: Path) -> None:
+    (checkout / "Pulumi.sandbox.yaml").write_text(f"encryptionsalt: {PLATFORMS}\n")
+    assert _prepared(checkout, "sandbox", Target.SANDBOX)["encryptionsalt"] == PLATFORMS
+
+
+def test_the_salt_of_a_rehearsal_is_beside_its_copy_of_the_file(checkout: Path) -> None:
+    (checkout / "Pulumi.prod.yaml").write_text("secretsprovider: awskms://alias/pulumi\nencryptedkey: of the cloud\n")
+    rehearsal = checkout / "home/rehearsals/prod"
+    rehearsal.mkdir(parents=True)
+    (rehearsal / "Pulumi.prod.yaml").write_text(f"encryptionsalt: {PLATFORMS}\n")
+    assert _prepared(checkout, "prod", Target.SANDBOX) == {"encryptionsalt": PLATFORMS, "config": {}}
+
+
+def test_a_stack_that_has_one_keeps_it(checkout: Path) -> None:
+    (checkout / "Pulumi.sandbox.yaml").write_text("{}\n")
+    assert "encryptionsalt" not in _prepared(checkout, "sandbox", Target.SANDBOX)
+    (checkout / "Pulumi.sandbox.yaml").write_text("encryptionsalt: v1:first:v1:salt\n")
+    assert _prepared(checkout, "sandbox", Target.SANDBOX)["encryptionsalt"] == "v1:first:v1:salt"
+    (checkout / "Pulumi.sandbox.yaml").write_text(f"encryptionsalt: {PLATFORMS}\n")
+    assert _prepared(checkout, "sandbox", Target.SANDBOX)["encryptionsalt"] == "v1:first:v1:salt"
+
+
+def test_a_cloud_key_needs_none(checkout: Path) -> None:
+    (checkout / "Pulumi.prod.yaml").write_text(f"secretsprovider: awskms://alias/pulumi\nencryptionsalt: {PLATFORMS}\n")
+    assert _prepared(checkout, "prod", Target.CLOUD) == {"secretsprovider": "awskms://alias/pulumi", "config": {}}
