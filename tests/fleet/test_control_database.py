@@ -14,10 +14,12 @@ from catalog.services import Service
 from errors import TransientError
 from fleet import migrations
 from fleet.cloud import client
+from fleet.connection_limits import TCP_LIMITS
 from fleet.control_database import control_database, runner_database
 from fleet.registry import Registry
 from stacks.contract import PlatformContract
 from tests.service_logins import make_login
+from tests.tcp_limits import tcp_limits
 from tests.temporary_sandbox import Sandbox
 
 pytestmark = pytest.mark.sandbox
@@ -111,3 +113,22 @@ def test_in_a_platform_of_an_earlier_release_the_runner_logs_in_as_before(cell: 
     with opened.connect() as connection:
         assert connection.scalar(sa.text("SELECT current_user")) == cell.database.username
     opened.dispose()
+
+
+def test_a_server_that_falls_silent_is_left_and_no_statement_waits_for_ever(cell: Cell) -> None:
+    administrator = control_database(cell.contract(), cell.sandbox.environment)
+    runner = cell.open_as_runner()
+    for engine, limit in ((administrator, "0"), (runner, "10s")):
+        assert tcp_limits(engine) == TCP_LIMITS
+        with engine.connect() as connection:
+            # A migration takes what it takes.
+            assert connection.scalar(sa.text("SHOW statement_timeout")) == limit
+        engine.dispose()
+
+
+def test_what_a_row_holds_is_in_no_message(cell: Cell) -> None:
+    for engine in (control_database(cell.contract(), cell.sandbox.environment), cell.open_as_runner()):
+        with engine.connect() as connection, pytest.raises(sa.exc.ProgrammingError) as failed:
+            connection.execute(sa.text("SELECT :value FROM nowhere"), {"value": "of a customer"})
+        assert "of a customer" not in str(failed.value)
+        engine.dispose()
