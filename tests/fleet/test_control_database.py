@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
 from catalog.services import Service
 from errors import TransientError
@@ -132,3 +136,57 @@ def test_what_a_row_holds_is_in_no_message(cell: Cell) -> None:
             connection.execute(sa.text("SELECT :value FROM nowhere"), {"value": "of a customer"})
         assert "of a customer" not in str(failed.value)
         engine.dispose()
+
+
+def earlier(database: sa.Engine) -> None:
+    """Back to the revision before `tenants` was altered."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with database.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+
+
+@pytest.fixture
+def impatient(database: sa.Engine) -> Iterator[sa.Engine]:
+    """The same as `database`; a statement that waits without an end of its own is ended some day."""
+    engine = sa.create_engine(database.url, connect_args={"options": "-c statement_timeout=60000"})
+    yield engine
+    engine.dispose()
+
+
+def test_a_migration_lets_others_read_while_it_waits_for_a_lock(database: sa.Engine, impatient: sa.Engine) -> None:
+    earlier(database)
+    tenants = sa.text("SELECT count(*) FROM tenants")
+    with database.connect() as idle:
+        # A session that read, and then forgot its transaction.
+        idle.execute(tenants)
+        reads: list[int] = []
+
+        def read() -> None:
+            with impatient.connect() as reader:
+                reads.append(reader.scalar(tenants))
+            if len(reads) == 3:
+                idle.rollback()
+
+        with impatient.begin() as connection:
+            assert migrations.upgrade(connection, lock_seconds=0.1, pause=read)
+            assert connection.scalar(sa.text("SHOW lock_timeout")) == "0"
+    assert len(reads) == 3
+    with database.connect() as connection:
+        assert migrations.current(connection) == migrations.HEAD
+
+
+def test_a_migration_that_gets_no_lock_gives_up_and_says_who_has_it(database: sa.Engine, impatient: sa.Engine) -> None:
+    earlier(database)
+    with database.connect() as idle:
+        idle.execute(sa.text("SELECT count(*) FROM tenants"))
+        process = idle.scalar(sa.text("SELECT pg_backend_pid()"))
+        with pytest.raises(TransientError) as failed, impatient.begin() as connection:
+            migrations.upgrade(connection, tries=2, lock_seconds=0.1, pause=lambda: None)
+    assert failed.value.line() == (
+        f"control database: its schema could not be changed: other sessions keep its tables locked (process {process}); "
+        "end what is idle in a transaction (pg_stat_activity), then run it again"
+    )
+    with database.connect() as connection:
+        assert migrations.current(connection) == "0004"
