@@ -19,7 +19,7 @@ from stacks.contract import DatabaseContract, PlatformContract
 _RDS_AUTHORITY = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 _CONNECT_SECONDS = 10
 _RUNNER_STATEMENT_MILLISECONDS = 10_000
-"""The runner's statements read and write a few rows. Less than a lease: one that waits for a lock may be tried again."""
+"""The runner's statements are of a few rows. Less than a lease: one that waits for a lock can be tried again."""
 
 
 def control_database(contract: PlatformContract, environment: Mapping[str, str]) -> sa.Engine:

@@ -16,8 +16,8 @@ OVERDUE_SECONDS = 1800.0
 """A tenant's stack is run in minutes, with some tries of it and those before it in the queue."""
 
 _OTHER = OPERATIONS.alias("other")
-# As the partial indexes say it (`operations_open`, `operations_given_up`), in the statement itself: a prepared one could
-# not use them otherwise. All operations that ever were are many more.
+# In the statement itself, as the partial indexes `operations_open` and `operations_given_up` say it: a prepared one
+# could not use them otherwise, and all operations that ever were are many more.
 _OPEN = sa.literal_column("operations.state IN ('queued', 'running')", sa.Boolean)
 _GIVEN_UP = (
     sa.literal_column("operations.state = 'failed'", sa.Boolean),
@@ -120,7 +120,9 @@ class QueueView:
 
 def _of(cell: str, *which: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Operations of the cell's tenants."""
-    return sa.select(OPERATIONS).join(TENANTS, TENANTS.c.id == OPERATIONS.c.tenant).where(TENANTS.c.cell == cell, *which)
+    return (
+        sa.select(OPERATIONS).join(TENANTS, TENANTS.c.id == OPERATIONS.c.tenant).where(TENANTS.c.cell == cell, *which)
+    )
 
 
 def _age(moment: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:

@@ -1,8 +1,8 @@
 """What every service answers about itself: /healthz, /readyz and /metrics.
 
-/healthz says that the process lives: whoever starts it starts it again where it does not. It asks nobody else, or a
-database that is down would have every replica restarted. /readyz says whether it can do its work: a replica that cannot is given no traffic. /metrics is for
-Prometheus.
+/healthz says that the process lives: where it does not, only a new one helps. It asks nobody else, or a database that
+is down would have every replica restarted. /readyz says whether it can do its work: a replica that cannot is given no
+traffic. /metrics is for Prometheus.
 """
 
 from __future__ import annotations

@@ -75,9 +75,9 @@ def upgrade(
         holders = now if holders is None else holders & now
         pause()
     # Who held one each time; others came and went.
-    found = ", ".join(map(str, sorted(holders or ())))
+    found = f" (process {', '.join(map(str, sorted(holders)))})" if holders else ""
     raise TransientError(
-        f"its schema could not be changed: other sessions keep its tables locked{f' (process {found})' if found else ''}",
+        f"its schema could not be changed: other sessions keep its tables locked{found}",
         where="control database",
         mend="end what is idle in a transaction (pg_stat_activity), then run it again",
     )

@@ -29,8 +29,8 @@ class Done:
 
 
 class Run:
-    """What the work knows of its operation, and tells of itself. Within it, the lease is renewed by a thread, and another
-    watches that it does not run out: a renewal may hang in the network for longer than that.
+    """What the work knows of its operation, and tells of itself. Within it, the lease is renewed by a thread, and
+    another watches that it does not run out: a renewal may hang in the network for longer than that.
 
     `interrupts.count` is raised when the work is to stop; `lost` says that it is because another may have it now.
     `held_until`, by the monotonic clock, is when the lease runs out at the earliest.

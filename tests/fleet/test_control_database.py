@@ -185,7 +185,8 @@ def test_a_migration_that_gets_no_lock_gives_up_and_says_who_has_it(database: sa
         with pytest.raises(TransientError) as failed, impatient.begin() as connection:
             migrations.upgrade(connection, tries=2, lock_seconds=0.1, pause=lambda: None)
     assert failed.value.line() == (
-        f"control database: its schema could not be changed: other sessions keep its tables locked (process {process}); "
+        "control database: its schema could not be changed: "
+        f"other sessions keep its tables locked (process {process}); "
         "end what is idle in a transaction (pg_stat_activity), then run it again"
     )
     with database.connect() as connection:

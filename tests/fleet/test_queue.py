@@ -285,7 +285,9 @@ def test_what_was_given_up_counts_until_something_is_asked_for_again(
     assert (view.backlog(CELL).failed, view.failing(CELL)) == (0, [])
 
 
-def test_figures_are_had_without_reading_all_operations_that_ever_were(database: sa.Engine, as_runner: sa.Engine) -> None:
+def test_figures_are_had_without_reading_all_operations_that_ever_were(
+    database: sa.Engine, as_runner: sa.Engine
+) -> None:
     history = sa.text("""
         INSERT INTO operations (tenant, kind, idempotency_key, requester, payload, correlation_id, state, finished_at)
         SELECT 't' || number % 100, 'update', number, 'test', '{}', 'c',
@@ -303,7 +305,9 @@ def test_figures_are_had_without_reading_all_operations_that_ever_were(database:
     rows: list[int] = []
 
     @sa.event.listens_for(as_runner, "after_cursor_execute")
-    def listen(connection: object, cursor: Any, statement: str, parameters: object, context: object, many: bool) -> None:
+    def listen(
+        connection: object, cursor: Any, statement: str, parameters: object, context: object, many: bool
+    ) -> None:
         if "FROM operations" in statement:
             asked.append((statement, parameters))
             rows.append(cursor.rowcount)

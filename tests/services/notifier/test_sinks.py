@@ -130,7 +130,9 @@ def test_what_will_not_pass_is_a_refusal(make: Any, status: int) -> None:
     assert [one.path for one in caught.caught] == ["/alerts"]
 
 
-@pytest.mark.parametrize(("header", "wait"), [("7", 7.0), ("999999", 3600.0), ("-1", 0.0), ("soon", None), ("nan", None), ("inf", None)])
+@pytest.mark.parametrize(
+    ("header", "wait"), [("7", 7.0), ("999999", 3600.0), ("-1", 0.0), ("soon", None), ("nan", None), ("inf", None)]
+)
 def test_a_sink_may_say_when_to_come_again(header: str, wait: float | None) -> None:
     with catcher((429, {"Retry-After": header})) as caught, pytest.raises(SinkFailed) as failed:
         _slack(caught.url).send(ALERT)
@@ -258,12 +260,11 @@ def test_a_password_is_never_sent_in_clear() -> None:
 
 def test_a_password_that_smtp_cannot_carry_is_a_refusal(certificates: Authority) -> None:
     mailbox = _Mailbox()
-    options = {"authority": certificates.certificate_path, "username": "u", "password": "pässword"}
     with (
         _mail_server(mailbox, _server_context(certificates), authenticated=True) as port,
-        pytest.raises(SinkRefused, match="^its user name or password is not ASCII$"),
+        pytest.raises(SinkRefused, match="user name or password is not ASCII"),
     ):
-        _mail(port, **options).send(ALERT)
+        _mail(port, authority=certificates.certificate_path, username="u", password="pässword").send(ALERT)
     assert mailbox.messages == []
 
 
