@@ -6,7 +6,7 @@ import contextlib
 import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -41,8 +41,7 @@ class StallingProxy:
         for one in (self._listening, *self._open):
             one.close()
 
-    def _start(self, work: object, *arguments: object) -> None:
-        assert callable(work)
+    def _start(self, work: Callable[..., None], *arguments: socket.socket) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
