@@ -94,8 +94,9 @@ _ECHO = re.compile(r"^(update failed|preview failed|refresh failed|destroy faile
 _PREFIX = re.compile(r"^(error:|pulumi:|failed to \w+ resource:|\d+ errors? occurred:|[*\-•])\s*", re.IGNORECASE)
 
 
-def explain(stack: str, command: str, progress: Progress, output: str, log: Path) -> FreeholdError:
-    """Why `pulumi <command>` of `stack` failed, from its events and from its output (stdout and stderr).
+def explain(stack: str, command: str, progress: Progress, output: str, log: Path | str) -> FreeholdError:
+    """Why `pulumi <command>` of `stack` failed, from its events and from its output (stdout and stderr). `log` says
+    more.
 
     A TransientError where all that went wrong may pass by itself.
     """
