@@ -32,9 +32,6 @@ Json = Any
 
 _SHORT_SECONDS = 120
 
-_PROGRAMMED = ("preview", "up")
-"""The commands that run the stack's program."""
-
 
 @dataclass(frozen=True)
 class Stack:
@@ -264,7 +261,7 @@ class Engine:
         self._stop_if_asked()
         run = EngineRun(self.stack.name, command, new_token(), Process.own())
         began = time.monotonic()
-        with recorded(self.home, run), self._program(command, run.token) as (program, environment):
+        with recorded(self.home, run), self._program(run.token) as (program, environment):
             ended = engine_process.run(
                 (command, *program, "--stack", self.stack.name, *flags),
                 workdir=self.stack.workdir,
@@ -299,10 +296,12 @@ class Engine:
             self._tell(error.line())
 
     @contextmanager
-    def _program(self, command: str, token: str) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
-        """The engine's flags and environment for a program that is imported already; no flags where it starts it anew,
-        or runs none."""
-        if self._programs is None or command not in _PROGRAMMED:
+    def _program(self, token: str) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
+        """The engine's flags and environment for a program that is imported already; no flags where it starts it anew.
+
+        A refresh and a destroy run none, and yet have a language host list the packages of its environment.
+        """
+        if self._programs is None:
             yield (), self.stack.environment
             return
         with self._programs.serving({**self.stack.environment, RUN_VARIABLE: token}) as served:
