@@ -239,6 +239,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
             network_id=network.network_id,
             subnet_ids=tuple(network.data_subnet_ids),
             client_security_groups={"nodes": cluster.security_group_id},
+            tenants_keys=identifiers.KEYS,
             protect=settings.protect,
         ),
         opts,
@@ -272,8 +273,9 @@ def run(settings: PlatformSettings, cell: str) -> None:
             site,
             operations.Cell(
                 cluster=cluster,
-                database_secrets=(tenants.admin_secret, logins[Service.RUNNER]),
+                database_secrets=(tenants.admin_secret, logins[Service.RUNNER], redis.sweeper_secret),
                 redis=redis,
+                bucket=bucket,
                 boundary=boundary,
             ),
             pulumi.ResourceOptions(provider=kubernetes, depends_on=[cluster.ready]),
