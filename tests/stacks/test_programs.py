@@ -35,6 +35,7 @@ ANSWERS = {
         "groupNames": [],
         "id": "us-east-1",
     },
+    "aws:eks/getClusters:getClusters": {"names": ["another"], "id": "us-east-1", "region": "us-east-1"},
     "aws:secretsmanager/getSecretVersion:getSecretVersion": {
         "secretString": json.dumps({"username": "freehold", "password": CANARY}),
         "arn": "arn",
@@ -137,6 +138,20 @@ def test_two_databases_apart() -> None:
 def test_zones_are_the_first_by_name() -> None:
     zones = {subnet.plain()["availabilityZone"] for subnet in _platform().of("aws:ec2/subnet:Subnet")}
     assert zones == {"us-east-1a", "us-east-1b", "us-east-1c"}
+
+
+def test_the_nodes_that_run_stay_when_their_bounds_change() -> None:
+    settings = _settings("prod")
+    nodes = settings.cluster.nodes
+    size = {"minSize": nodes.minimum, "maxSize": nodes.maximum - 1, "desiredSize": 40}
+    group = {"scalingConfigs": [size], "instanceTypes": list(nodes.machine_types), "id": "id", "region": "us-east-1"}
+    running = {
+        "aws:eks/getClusters:getClusters": {"names": ["chronos-cloud-prod"], "id": "us-east-1"},
+        "aws:eks/getNodeGroups:getNodeGroups": {"names": ["chronos-cloud-prod-nodes-1"], "id": "id"},
+        "aws:eks/getNodeGroup:getNodeGroup": group,
+    }
+    recording = declare(lambda: platform.run(settings, "prod"), stack="prod", answers=ANSWERS | running)
+    assert recording.inputs("aws:eks/nodeGroup:NodeGroup")["scalingConfig"]["desiredSize"] == 40
 
 
 def test_whoever_runs_the_program_administers_the_sandboxs_cluster() -> None:
