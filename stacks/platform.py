@@ -225,7 +225,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
                         "NOTIFIER_SINKS_SECRET": notifier.sinks_secret,
                     },
                 ),
-                pulumi.ResourceOptions(provider=kubernetes),
+                pulumi.ResourceOptions(provider=kubernetes, depends_on=[cluster.ready]),
             )
     redis = cloud.redis(
         "redis",
