@@ -75,7 +75,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
             place=place,
             network_name=named(),
             cidr=settings.network.cidr,
-            zones=settings.network.zones or cloud.zones(provider, 3),
+            zones=cloud.zones(provider, settings.network.zones or (), 3),
             nat_per_zone=settings.network.nat_per_zone,
             log_retention_days=settings.network.log_retention_days,
         ),

@@ -20,7 +20,8 @@ https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html"""
 class NetworkSettings(Settings):
     cidr: NetworkCidr
     zones: Annotated[tuple[str, ...], Field(min_length=3, max_length=3)] | None = None
-    """Three availability zones; absent, the region's first three by name."""
+    """Three availability zones, in the order in which they have their subnets. The sandbox alone may leave them out: it
+    takes the region's first three by name, and a cloud's list changes, which would replace nearly all subnets."""
     nat_per_zone: bool = False
     peers: tuple[Cidr, ...] = ()
     """Networks that this one is or will be connected to, which it therefore may not overlap."""
@@ -28,6 +29,13 @@ class NetworkSettings(Settings):
     """Private networks (a VPN's, a peer's, subnets of this one) from which programs and people reach the API server and
     the databases; absent, the cluster's nodes alone do."""
     log_retention_days: LogRetention = 30
+
+    @field_validator("zones")
+    @classmethod
+    def _distinct(cls, zones: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if twice := sorted({zone for zone in zones or () if (zones or ()).count(zone) > 1}):
+            raise ValueError(f"{twice[0]} is named twice")
+        return zones
 
 
 class NodeSettings(Settings):
@@ -194,6 +202,12 @@ class PlatformSettings(Settings):
     def _runner_has_a_database(self) -> PlatformSettings:
         if self.runner is not None and self.control is None:
             raise ValueError("runner finds its work in the control database: set control, or leave runner out")
+        return self
+
+    @model_validator(mode="after")
+    def _zones_in_the_region(self) -> PlatformSettings:
+        if strange := [zone for zone in self.network.zones or () if zone[:-1] != self.region]:
+            raise ValueError(f"network.zones: {strange[0]} is no zone of {self.region}")
         return self
 
     @model_validator(mode="after")

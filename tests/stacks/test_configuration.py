@@ -98,6 +98,9 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("cluster.publicCidrs", ["0.0.0.0/0"], "freehold:cluster.publicCidrs: 0.0.0.0/0 would open the API server"),
         ("cluster.publicCidrs", ["128.0.0.0/1"], "freehold:cluster.publicCidrs: 128.0.0.0/1 would open the API server"),
         ("cluster.publicCidrs", ["10.99.0.0/22"], "freehold:cluster.publicCidrs: 10.99.0.0/22 is private"),
+        ("network.zones", ["us-east-1a", "us-east-1b"], "freehold:network.zones: "),
+        ("network.zones", ["us-east-1a", "us-east-1b", "us-east-1b"], "freehold:network.zones: us-east-1b is named twice"),
+        ("network.zones", ["us-east-1a", "us-east-1b", "eu-west-1c"], "network.zones: eu-west-1c is no zone of us-east-1"),
         ("network.operators", ["203.0.113.0/24"], "freehold:network.operators[0]: 203.0.113.0/24 is not private"),
         (
             "cluster.admins",
@@ -127,6 +130,15 @@ def test_outside_the_sandbox_somebody_is_named_to_administer_the_cluster(stack: 
     with pytest.raises(UsageError) as error:
         load(config, stack)
     assert error.value.line().startswith(f"Pulumi.{stack}.yaml: freehold:cluster.admins: missing; name the IAM roles")
+
+
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod-eu1"])
+def test_outside_the_sandbox_the_zones_are_named(stack: str) -> None:
+    config = stack_file(stack.split("-")[0])["config"]
+    del config["freehold:network"]["zones"]
+    with pytest.raises(UsageError) as error:
+        load(config, stack)
+    assert error.value.line().startswith(f"Pulumi.{stack}.yaml: freehold:network.zones: missing; name three")
 
 
 def test_several_mistakes_are_told_at_once() -> None:

@@ -87,8 +87,13 @@ def test_zones_without_a_control_plane_are_left_out() -> None:
         asked.append(args["excludeZoneIds"])
         return ANSWERS[ZONES]
 
-    declare(lambda: platform.run(_settings("dev"), "dev"), stack="dev", answers=ANSWERS | {ZONES: zones})
-    assert asked == [["cac1-az3", "use1-az3", "usw1-az2"]]
+    for environment in ("sandbox", "dev"):
+        declare(
+            lambda name=environment: platform.run(_settings(name), name),
+            stack=environment,
+            answers=ANSWERS | {ZONES: zones},
+        )
+    assert asked == [["cac1-az3", "use1-az3", "usw1-az2"]] * 2
 
 
 def test_platform_exports_one_typed_contract() -> None:
@@ -138,6 +143,31 @@ def test_two_databases_apart() -> None:
 def test_zones_are_the_first_by_name() -> None:
     zones = {subnet.plain()["availabilityZone"] for subnet in _platform().of("aws:ec2/subnet:Subnet")}
     assert zones == {"us-east-1a", "us-east-1b", "us-east-1c"}
+
+
+def _zones(environment: str, names: list[str], state: str = "available") -> list[str]:
+    """Where the subnets lie, in the order of their networks, in a region with these zones, which are in `state`."""
+
+    def found(args: Any) -> Any:
+        return {**ANSWERS[ZONES], "names": names if args.get("state") in (None, state) else []}
+
+    answers = ANSWERS | {ZONES: found}
+    recording = declare(
+        lambda: platform.run(_settings(environment), environment), stack=environment, answers=answers
+    )
+    data = [one.plain() for one in recording.of("aws:ec2/subnet:Subnet") if "-data-" in one.name]
+    return [one["availabilityZone"] for one in sorted(data, key=lambda one: one["cidrBlock"])]
+
+
+def test_zones_that_are_named_stay_whatever_the_region_has() -> None:
+    named = ["us-east-1a", "us-east-1b", "us-east-1c"]
+    assert _zones("prod", ["us-east-10", *named]) == named
+    assert _zones("prod", named, state="impaired") == named
+
+
+def test_zones_that_cannot_hold_everything_are_refused() -> None:
+    with pytest.raises(pulumi.RunError, match=r"network\.zones: us-east-1b .* choose among us-east-1a, us-east-1c$"):
+        _zones("prod", ["us-east-1c", "us-east-1a"])
 
 
 def test_the_nodes_that_run_stay_when_their_bounds_change() -> None:
