@@ -81,6 +81,7 @@ class Cluster(pulumi.ComponentResource):
                 place=args.place,
                 cluster_name=cluster.name,
                 group_name=group_name(args.name),
+                kubernetes_version=args.kubernetes_version,
                 subnet_ids=args.subnet_ids,
                 security_group_ids=(
                     own_group,

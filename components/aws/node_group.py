@@ -64,6 +64,8 @@ class NodeGroupArgs:
     place: Place
     cluster_name: pulumi.Input[str]
     group_name: str
+    kubernetes_version: str
+    """The cluster's, which has it before its nodes do."""
     subnet_ids: tuple[pulumi.Input[str], ...]
     security_group_ids: tuple[pulumi.Input[str], ...]
     nodes: NodePool
@@ -129,6 +131,10 @@ class NodeGroup(pulumi.ComponentResource):
         group = eks.NodeGroup(
             f"{name}-group",
             cluster_name=args.cluster_name,
+            # Without it the nodes stay at the version that they were made with. The release of the image is left to EKS:
+            # the latest one with each new version, and in between whenever somebody asks for it (docs/deploy.md).
+            # https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdateNodegroupVersion.html
+            version=args.kubernetes_version,
             node_group_name_prefix=name_prefix(args.group_name),
             node_role_arn=role.arn,
             subnet_ids=list(args.subnet_ids),

@@ -81,14 +81,17 @@ class PostgresSettings(Settings):
     machine_type: str
     storage_gib: int = Field(ge=20, le=65536)
     storage_limit_gib: int = Field(ge=20, le=65536)
-    """How far storage grows by itself."""
+    """How far storage grows by itself; RDS wants it a tenth above what there is:
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html"""
     highly_available: bool = False
     backup_retention_days: int = Field(ge=7, le=35)
 
     @model_validator(mode="after")
     def _ordered(self) -> PostgresSettings:
-        if self.storage_gib > self.storage_limit_gib:
-            raise ValueError(f"storageGib {self.storage_gib} exceeds storageLimitGib {self.storage_limit_gib}")
+        if self.storage_limit_gib * 10 < self.storage_gib * 11:
+            raise ValueError(
+                f"storageLimitGib {self.storage_limit_gib} is less than a tenth above storageGib {self.storage_gib}"
+            )
         return self
 
 

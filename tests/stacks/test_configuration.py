@@ -89,6 +89,8 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("network", "10.0.0.0/16", "freehold:network: Input should be an object, not '10.0.0.0/16'"),
         ("cluster.nodes.maximum", 5000, "freehold:cluster.nodes.maximum: Input should be less than or equal to 450"),
         ("postgres.backupRetentionDays", 3, "freehold:postgres.backupRetentionDays: Input should be greater than"),
+        ("postgres.storageLimitGib", 21, "freehold:postgres: storageLimitGib 21 is less than a tenth above storageGib 20"),
+        ("control.storageLimitGib", 20, "freehold:control: storageLimitGib 20 is less than a tenth above storageGib 20"),
         ("cluster.nodes.minimum", 4, "freehold:cluster.nodes: minimum 4 exceeds maximum 3"),
         ("network.cidr", "10.0.0.1/16", "freehold:network.cidr: '10.0.0.1/16' is not an IPv4 network"),
         ("network.cidr", "8.8.0.0/16", "freehold:network.cidr: 8.8.0.0/16 is not private"),
@@ -121,6 +123,10 @@ def test_one_line_for_each_mistake(path: str, value: Any, line: str) -> None:
         load(_changed(path, value), "sandbox")
     assert error.value.line().startswith(f"Pulumi.sandbox.yaml: {line}")
     assert "\n" not in error.value.line()
+
+
+def test_storage_that_may_grow_by_a_tenth() -> None:
+    load(_changed("postgres.storageLimitGib", 22), "sandbox")
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod", "prod-eu1"])

@@ -129,3 +129,13 @@ def test_what_runs_is_told_as_it_is_now() -> None:
     made = declare(lambda: Cluster("cluster", replace(samples.cluster(), name=NAME)))
     prefix = made.inputs("aws:eks/nodeGroup:NodeGroup")["nodeGroupNamePrefix"]
     assert _asked([NAME], [f"{prefix}20261101", "gpu"]) == (RunningNodes(3, 50, 40, LARGE),)
+
+
+def test_nodes_follow_the_control_plane_s_version() -> None:
+    args = replace(samples.cluster(), kubernetes_version="1.34")
+    recording = declare(lambda: Cluster("cluster", args))
+    group = recording.one("aws:eks/nodeGroup:NodeGroup")
+    assert group.plain()["version"] == "1.34"
+    assert recording.one("aws:eks/cluster:Cluster").urn in group.dependencies
+    # A release of its own choice would be set back by the next run, and EKS goes back to none.
+    assert "releaseVersion" not in group.plain()
