@@ -145,8 +145,10 @@ class RunnerSettings(Settings):
     secrets_key: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[\w-]+$")]
     """The ARN of the key that encrypts secrets in the state: `secretsprovider` of the stack's file. A key and no alias,
     which a role cannot be given."""
-    concurrency: int = Field(default=4, ge=1, le=16)
-    """Operations at a time in each replica; each takes a gibibyte and two connections to the control database."""
+    concurrency: int = Field(default=4, ge=1, le=8)
+    """Operations at a time in each replica; each takes 0.3 processors, a gibibyte and two connections to the control
+    database. With 8 in each of 5 replicas a database of 1 GiB still lets others in; a node of 2 processors has room for
+    5 (docs/deploy.md)."""
     replicas: int = Field(default=2, ge=1, le=5)
 
 
