@@ -102,6 +102,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
             log_retention_days=settings.cluster.log_retention_days,
             protect=settings.protect,
             operator_cidrs=settings.network.operators,
+            extended_support=settings.cluster.extended_support,
             running=cloud.running_nodes(provider, named()),
         ),
         opts,

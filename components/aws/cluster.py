@@ -183,6 +183,8 @@ class Cluster(pulumi.ComponentResource):
             },
             encryption_config={"provider": {"key_arn": key.arn}, "resources": ["secrets"]},
             enabled_cluster_log_types=list(LOG_TYPES),
+            # https://docs.aws.amazon.com/eks/latest/userguide/view-upgrade-policy.html
+            upgrade_policy={"support_type": "EXTENDED" if args.extended_support else "STANDARD"},
             bootstrap_self_managed_addons=False,
             deletion_protection=args.protect,
             tags=self._tags,

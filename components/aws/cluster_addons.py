@@ -39,7 +39,7 @@ ADDONS = (
     # The add-on's own default StorageClass takes no parameters, so its volumes would not be encrypted: the platform
     # makes one that is (components/kubernetes/default_storage.py), and there may be only one default.
     # https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/charts/aws-ebs-csi-driver/values.yaml
-    # Its policy is the one that leaves it the volumes and snapshots with its own mark, which it sets on all that it makes:
+    # Its policy leaves it the volumes and snapshots with its own mark, which it sets on all that it makes:
     # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverPolicyV2.html
     # https://github.com/kubernetes-sigs/aws-ebs-csi-driver/issues/2918
     Addon(

@@ -131,8 +131,8 @@ class NodeGroup(pulumi.ComponentResource):
         group = eks.NodeGroup(
             f"{name}-group",
             cluster_name=args.cluster_name,
-            # Without it the nodes stay at the version that they were made with. The release of the image is left to EKS:
-            # the latest one with each new version, and in between whenever somebody asks for it (docs/deploy.md).
+            # Without it the nodes stay at the version that they were made with. The image's release is left to EKS: the
+            # latest with each new version, and in between whenever somebody asks for it (docs/deploy.md).
             # https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdateNodegroupVersion.html
             version=args.kubernetes_version,
             node_group_name_prefix=name_prefix(args.group_name),

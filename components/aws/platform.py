@@ -14,8 +14,8 @@ from components.aws.node_scaling import NodeScaling
 from components.aws.notifier import Notifier
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
-from components.aws.running_nodes import running_nodes
 from components.aws.runner_identity import RunnerIdentity
+from components.aws.running_nodes import running_nodes
 from components.aws.stored_secret import StoredSecret
 from components.aws.tenant_boundary import TenantBoundary
 from components.contracts.platform import PlatformCloud

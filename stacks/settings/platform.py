@@ -54,6 +54,10 @@ class NodeSettings(Settings):
 
 class ClusterSettings(Settings):
     version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$")]
+    extended_support: bool = True
+    """Whether the cluster keeps its version after the end of standard support, for a fee. Without, AWS moves it to the
+    next one unrehearsed, at a time of its own, and the program, which still names the old one, is refused until it is
+    changed: a bill is the smaller surprise."""
     service_cidr: ServiceCidr = "172.20.0.0/16"
     public_cidrs: tuple[Cidr, ...] = ()
     """Who may reach the API server from outside the network; absent, nobody."""

@@ -17,6 +17,7 @@ from stacks.settings.tenant import TenantSettings
 from tests.components.recording import declare
 from tests.stacks.files import CHECKOUT, engine_environment, load, stack_file
 
+ZONES = ["us-east-1a", "us-east-1b", "us-east-1c"]
 ENVIRONMENTS = ("sandbox", "dev", "staging", "prod")
 
 
@@ -89,8 +90,8 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("network", "10.0.0.0/16", "freehold:network: Input should be an object, not '10.0.0.0/16'"),
         ("cluster.nodes.maximum", 5000, "freehold:cluster.nodes.maximum: Input should be less than or equal to 450"),
         ("postgres.backupRetentionDays", 3, "freehold:postgres.backupRetentionDays: Input should be greater than"),
-        ("postgres.storageLimitGib", 21, "freehold:postgres: storageLimitGib 21 is less than a tenth above storageGib 20"),
-        ("control.storageLimitGib", 20, "freehold:control: storageLimitGib 20 is less than a tenth above storageGib 20"),
+        ("postgres.storageLimitGib", 21, "freehold:postgres: storageLimitGib 21 is less than a tenth above"),
+        ("control.storageLimitGib", 20, "freehold:control: storageLimitGib 20 is less than a tenth above"),
         ("cluster.nodes.minimum", 4, "freehold:cluster.nodes: minimum 4 exceeds maximum 3"),
         ("network.cidr", "10.0.0.1/16", "freehold:network.cidr: '10.0.0.1/16' is not an IPv4 network"),
         ("network.cidr", "8.8.0.0/16", "freehold:network.cidr: 8.8.0.0/16 is not private"),
@@ -100,9 +101,9 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("cluster.publicCidrs", ["0.0.0.0/0"], "freehold:cluster.publicCidrs: 0.0.0.0/0 would open the API server"),
         ("cluster.publicCidrs", ["128.0.0.0/1"], "freehold:cluster.publicCidrs: 128.0.0.0/1 would open the API server"),
         ("cluster.publicCidrs", ["10.99.0.0/22"], "freehold:cluster.publicCidrs: 10.99.0.0/22 is private"),
-        ("network.zones", ["us-east-1a", "us-east-1b"], "freehold:network.zones: "),
-        ("network.zones", ["us-east-1a", "us-east-1b", "us-east-1b"], "freehold:network.zones: us-east-1b is named twice"),
-        ("network.zones", ["us-east-1a", "us-east-1b", "eu-west-1c"], "network.zones: eu-west-1c is no zone of us-east-1"),
+        ("network.zones", ZONES[:2], "freehold:network.zones: "),
+        ("network.zones", [*ZONES[:2], "us-east-1b"], "freehold:network.zones: us-east-1b is named twice"),
+        ("network.zones", [*ZONES[:2], "eu-west-1c"], "network.zones: eu-west-1c is no zone of us-east-1"),
         ("network.operators", ["203.0.113.0/24"], "freehold:network.operators[0]: 203.0.113.0/24 is not private"),
         (
             "cluster.admins",

@@ -21,7 +21,7 @@ from tests.stacks.files import load, stack_file
 
 CALLER = f"arn:aws:iam::{ACCOUNT}:user/freehold-operator"
 ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
-ANSWERS = {
+ANSWERS: dict[str, Any] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {
         "accountId": ACCOUNT,
         "arn": CALLER,
@@ -87,12 +87,8 @@ def test_zones_without_a_control_plane_are_left_out() -> None:
         asked.append(args["excludeZoneIds"])
         return ANSWERS[ZONES]
 
-    for environment in ("sandbox", "dev"):
-        declare(
-            lambda name=environment: platform.run(_settings(name), name),
-            stack=environment,
-            answers=ANSWERS | {ZONES: zones},
-        )
+    declare(lambda: platform.run(_settings("sandbox"), "sandbox"), answers=ANSWERS | {ZONES: zones})
+    declare(lambda: platform.run(_settings("dev"), "dev"), stack="dev", answers=ANSWERS | {ZONES: zones})
     assert asked == [["cac1-az3", "use1-az3", "usw1-az2"]] * 2
 
 
@@ -152,9 +148,7 @@ def _zones(environment: str, names: list[str], state: str = "available") -> list
         return {**ANSWERS[ZONES], "names": names if args.get("state") in (None, state) else []}
 
     answers = ANSWERS | {ZONES: found}
-    recording = declare(
-        lambda: platform.run(_settings(environment), environment), stack=environment, answers=answers
-    )
+    recording = declare(lambda: platform.run(_settings(environment), environment), stack=environment, answers=answers)
     data = [one.plain() for one in recording.of("aws:ec2/subnet:Subnet") if "-data-" in one.name]
     return [one["availabilityZone"] for one in sorted(data, key=lambda one: one["cidrBlock"])]
 
@@ -182,6 +176,18 @@ def test_the_nodes_that_run_stay_when_their_bounds_change() -> None:
     }
     recording = declare(lambda: platform.run(settings, "prod"), stack="prod", answers=ANSWERS | running)
     assert recording.inputs("aws:eks/nodeGroup:NodeGroup")["scalingConfig"]["desiredSize"] == 40
+
+
+def test_aws_moves_no_cluster_to_another_version_unless_it_is_asked_to() -> None:
+    def support(**cluster: Any) -> str:
+        config = stack_file("dev")["config"]
+        settings = load(config | {"freehold:cluster": config["freehold:cluster"] | cluster}, "dev")
+        assert isinstance(settings, PlatformSettings)
+        recording = declare(lambda: platform.run(settings, "dev"), stack="dev", answers=ANSWERS)
+        return str(recording.inputs("aws:eks/cluster:Cluster")["upgradePolicy"]["supportType"])
+
+    assert support() == "EXTENDED"
+    assert support(extendedSupport=False) == "STANDARD"
 
 
 def test_whoever_runs_the_program_administers_the_sandboxs_cluster() -> None:

@@ -105,7 +105,8 @@ def _secret_version(api: Api, args: Mapping[str, Any]) -> Properties:
 
 
 def _clusters(api: Api, args: Mapping[str, Any]) -> Properties:
-    return {**args, "id": api.region, "region": api.region, "names": sorted(api.all("eks", "list_clusters", "clusters"))}
+    names = sorted(api.all("eks", "list_clusters", "clusters"))
+    return {**args, "id": api.region, "region": api.region, "names": names}
 
 
 def _node_groups(api: Api, args: Mapping[str, Any]) -> Properties:
