@@ -192,7 +192,7 @@ def test_it_builds_suspends_and_destroys_a_tenant(cell: Cell) -> None:
     store, bucket = cell.client("s3"), cell.contract.bucket.name
     store.delete_bucket_policy(Bucket=bucket)  # it takes TLS only, which the sandbox's endpoint does not speak
     store.put_object(Bucket=bucket, Key=f"tenants/{TENANT}/invoice", Body=b"x")
-    with redis.Redis.from_url(cell.variables["REDIS_URL"]) as cache:
+    with redis.Redis.from_url(cell.sandbox.environment["REDIS_URL"]) as cache:
         cache.set(f"t:{TENANT}:session", "x")
     # Another pod knows nothing of the first one's files.
     with cell.runner():
@@ -202,7 +202,7 @@ def test_it_builds_suspends_and_destroys_a_tenant(cell: Cell) -> None:
         requests.delete(TENANT, Asker("test"))
         until(lambda: reached(Status.DELETED))
     assert "Versions" not in store.list_object_versions(Bucket=bucket)
-    with redis.Redis.from_url(cell.variables["REDIS_URL"]) as cache:
+    with redis.Redis.from_url(cell.sandbox.environment["REDIS_URL"]) as cache:
         assert not list(cache.scan_iter("t:*"))
     left = [one["Key"] for one in cell.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
     assert f"team/.pulumi/stacks/freehold/tenant.{CELL}.{TENANT}.json" not in left

@@ -120,7 +120,7 @@ def test_its_account_takes_the_role_that_the_cluster_and_the_databases_know() ->
     policy = recording.named("runner-identity-role-policy").plain()["policy"]
     for secret in recording.of("aws:secretsmanager/secret:Secret"):
         assert (f'"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:{secret.name}"' in policy) == (
-            secret.name.startswith(("postgres-", "control-runner-"))
+            secret.name.startswith(("postgres-", "control-runner-", "redis-sweeper-"))
         ), secret.name
     assert KEY in policy and "tenant.dev.*" in policy and "company-pulumi-state/team/.pulumi" in policy
 
