@@ -14,8 +14,18 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from fleet.events import Progress as EngineProgress
 
@@ -59,6 +69,13 @@ def spell(seconds: float) -> str:
     return f"{int(seconds) // 60} min {int(seconds) % 60} s"
 
 
+class _Count(ProgressColumn):
+    """`3/10`; nothing as long as it is not known how many there are."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.total is None else f"{task.completed:.0f}/{task.total:.0f}")
+
+
 class Screen:
     """Progress of several things at once: bars on a terminal, a line when each ends elsewhere. Safe from threads."""
 
@@ -70,7 +87,7 @@ class Screen:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            _Count(),
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[doing]}"),
             console=self._console,
