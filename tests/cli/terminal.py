@@ -21,7 +21,7 @@ from typing import Self
 from sandbox.home import CHECKOUT
 
 CTRL_C = b"\x03"
-_SECONDS = 60.0
+_SECONDS = 45.0
 # The terminal becomes the one that Ctrl-C comes from, which only a process without one can have done.
 _TAKE = "import fcntl, os, sys, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 _SEQUENCE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|([\r\n])|([^\x1b\r\n])", re.DOTALL)
@@ -30,7 +30,7 @@ _SEQUENCE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|([\r\n])|([^\x1b\r\n])", re.
 class Terminal:
     """`command` on a terminal of so many columns; its standard output goes to `stdout` where that is given.
 
-    Whatever is waited for is waited for a minute at most, then it is an AssertionError that shows the screen. It is
+    Whatever is waited for is waited for 45 s at most, then it is an AssertionError that shows the screen. It is
     ended with the block.
     """
 
