@@ -22,6 +22,7 @@ from fleet.connection_limits import TCP_LIMITS
 from fleet.control_database import control_database, runner_database
 from fleet.registry import Registry
 from stacks.contract import PlatformContract
+from tests.fleet.contracts import contract
 from tests.service_logins import make_login
 from tests.tcp_limits import tcp_limits
 from tests.temporary_sandbox import Sandbox
@@ -53,25 +54,7 @@ class Cell:
             "database": self.database.database,
             "admin_secret": self.secret(self.database),
         }
-        nothing = {"name": "", "arn": "", "kms_key_arn": ""}
-        return PlatformContract.model_validate(
-            {
-                **dict.fromkeys(("product", "environment", "cell", "cost_centre", "cloud", "account"), "x"),
-                "version": 1,
-                "region": REGION,
-                "admits_tenants": True,
-                "network": {"cidr": "", "data_cidrs": (), "service_cidr": ""},
-                "cluster": dict.fromkeys(("name", "endpoint", "kubeconfig", "oidc_issuer", "oidc_provider_arn"), ""),
-                "database": {"tenants": server, "control": {**server, "logins": self.logins}},
-                "cache": {
-                    "port": 6379,
-                    **dict.fromkeys(("replication_group", "host", "user_group", "admin_secret"), ""),
-                },
-                "bucket": nothing,
-                "alerts": {"topic_arn": ""},
-                "budget": {"name": "", "limit": 1},
-            }
-        )
+        return contract(database={"tenants": server, "control": {**server, "logins": self.logins}})
 
     def open_as_runner(self) -> sa.Engine:
         return runner_database(self.contract(), self.sandbox.environment, connections=1)
