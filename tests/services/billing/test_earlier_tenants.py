@@ -67,6 +67,8 @@ def test_neither_what_is_bought_by_a_customer_that_named_the_old_one(webhook: In
     """The subscription names no tenant itself, and began since."""
     webhook.state(customer_event("created", "cus_old", "acme", id="evt_customer", created=BEGAN))
     used_again(webhook, books)
+    # Something else of the customer changes: it names acme as before.
+    webhook.state(customer_event("updated", "cus_old", "acme", id="evt_card", created=MADE + 15, began=BEGAN))
     bought = replace(OLD, id="sub_2", tenant=None, began=MADE + 20)
     assert webhook.state(subscription_event("created", bought, id="evt_2", created=MADE + 20)) == "unmatched"
     assert (books.plan(), len(books.operations())) == ("starter", 1)
