@@ -205,15 +205,15 @@ def _next_plan(tenant: Tenant, before: Account, after: Account, blueprint: Bluep
 
 def _unchanged(now: Standing, tenant: Tenant, after: Account) -> Decision:
     paying = after.billed is not None and after.billed.status in ENTITLED
+    if now.status in ENTITLED and now.collection_paused is not None:
+        told = f"collection is paused ({now.collection_paused}): nobody is charged"
+        return Decision(State.APPLIED, f"{told}; the tenant keeps plan {tenant.plan} meanwhile")
     if now.status == "past_due":
         return Decision(
             State.APPLIED, f"past_due: Stripe still collects; the tenant keeps plan {tenant.plan} meanwhile"
         )
     if now.status in BEFORE_PAYMENT:
         return Decision(State.APPLIED, f"{now.status}: nothing was bought; nothing to change")
-    if now.status in ENTITLED and now.collection_paused is not None:
-        told = f"collection is paused ({now.collection_paused}): nobody is charged"
-        return Decision(State.APPLIED, f"{told}; the tenant keeps plan {tenant.plan} meanwhile")
     if now.status in ENTITLED or paying:
         return Decision(State.APPLIED, "nothing to change")
     if not after.lapsed:

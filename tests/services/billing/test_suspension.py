@@ -98,11 +98,13 @@ def test_a_pause_of_collection_is_told_and_takes_nothing_away(webhook: Inside, b
     webhook.state(UPGRADED)
     paused = replace(PRO, collection_paused=how)
     assert webhook.state(subscription_event("updated", paused, PRO, id="evt_paused", created=210)) == "applied"
+    late = replace(paused, status="past_due")
+    assert webhook.state(subscription_event("updated", late, paused, id="evt_late", created=215)) == "applied"
     told = f"collection is paused ({how}): nobody is charged; the tenant keeps plan pro meanwhile"
-    assert books.reason("evt_paused") == told
+    assert (books.reason("evt_paused"), books.reason("evt_late")) == (told, told)
     assert books.rows("SELECT id, collection_paused FROM billing_subscriptions") == [("sub_1", how)]
     assert (books.plan(), books.suspended_for()) == ("pro", None)
-    assert webhook.state(subscription_event("updated", PRO, paused, id="evt_on", created=220)) == "applied"
+    assert webhook.state(subscription_event("updated", PRO, late, id="evt_on", created=220)) == "applied"
     assert books.reason("evt_on") == "nothing to change"
     assert books.rows("SELECT id, collection_paused FROM billing_subscriptions") == [("sub_1", None)]
 
