@@ -12,7 +12,8 @@ class Backoff:
 
     first: float = 2.0
     longest: float = 300.0
-    limit: int = 6
+    limit: int = 12
+    """As it is, a service may be ill for a quarter of an hour before what needs it is given up."""
 
     def given_up(self, failures: int) -> bool:
         """Whether there is no further try after so many failures."""

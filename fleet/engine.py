@@ -30,8 +30,7 @@ from sandbox.home import Home
 
 Json = Any
 
-_PROGRAMMED = ("preview", "up")
-"""The commands that run the stack's program."""
+_SHORT_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -230,15 +229,26 @@ class Engine:
     def _quiet(self, *command: str, given: str | None = None) -> str:
         """A command of the engine that takes about half a second and has no events; its stdout."""
         self._stop_if_asked()
-        run = subprocess.run(
-            ["pulumi", "--non-interactive", *command],
-            cwd=self.stack.workdir,
-            env=dict(self.stack.environment),
-            input=given or "",
-            capture_output=True,
-            text=True,
-            start_new_session=True,
-        )
+        return self._short(*command, given=given)
+
+    def _short(self, *command: str, given: str | None = None) -> str:
+        """The same, whether or not somebody asked to stop."""
+        try:
+            run = subprocess.run(
+                ["pulumi", "--non-interactive", *command],
+                cwd=self.stack.workdir,
+                env=dict(self.stack.environment),
+                input=given or "",
+                capture_output=True,
+                text=True,
+                start_new_session=True,
+                timeout=_SHORT_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            what = f"pulumi {command[0]} did not end within {_SHORT_SECONDS} s"
+            raise TransientError(
+                what, where=f"stack {self.stack.name}", mend="see whether its backend answers"
+            ) from None
         if run.returncode != 0:
             raise explain(self.stack.name, command[0], Progress(), run.stderr + run.stdout, self._log)
         return run.stdout
@@ -251,7 +261,7 @@ class Engine:
         self._stop_if_asked()
         run = EngineRun(self.stack.name, command, new_token(), Process.own())
         began = time.monotonic()
-        with recorded(self.home, run), self._program(command, run.token) as (program, environment):
+        with recorded(self.home, run), self._program(run.token) as (program, environment):
             ended = engine_process.run(
                 (command, *program, "--stack", self.stack.name, *flags),
                 workdir=self.stack.workdir,
@@ -262,6 +272,8 @@ class Engine:
                 room=self._room,
             )
         self._keep(ended.said)
+        if ended.code < 0 and ended.progress.begun:
+            self._unlock()
         if ended.short_of_room and self._room is not None:
             raise self._room.refused()
         if self._interrupts.count:
@@ -273,11 +285,23 @@ class Engine:
             raise explain(self.stack.name, command, ended.progress, ended.said, self._log)
         return Result(self.stack.name, command, ended.progress, time.monotonic() - began, self._state())
 
+    def _unlock(self) -> None:
+        """After the death of an engine that held the stack. A lock in files is seen to be stale by the next run; one in
+        a bucket would be there for ever, because nobody could tell."""
+        if local_backend(self.stack.environment) is not None:
+            return
+        try:
+            self._short("cancel", "--yes", "--stack", self.stack.name)
+        except FreeholdError as error:
+            self._tell(error.line())
+
     @contextmanager
-    def _program(self, command: str, token: str) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
-        """The engine's flags and environment for a program that is imported already; no flags where it starts it anew,
-        or runs none."""
-        if self._programs is None or command not in _PROGRAMMED:
+    def _program(self, token: str) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
+        """The engine's flags and environment for a program that is imported already; no flags where it starts it anew.
+
+        A refresh and a destroy run none, and yet have a language host list the packages of its environment.
+        """
+        if self._programs is None:
             yield (), self.stack.environment
             return
         with self._programs.serving({**self.stack.environment, RUN_VARIABLE: token}) as served:

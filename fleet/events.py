@@ -72,6 +72,8 @@ class Violation:
 class Progress:
     """One run of the engine as its events have told it so far."""
 
+    begun: bool = False
+    """Whether the engine got to its work. It has the lock of the stack by then."""
     previewing: bool = True
     planned: int = 0
     """Resources in the plan, those that stay the same included; 0 until the preview has ended."""
@@ -97,7 +99,7 @@ class Progress:
     def take(self, event: Mapping[str, Json]) -> None:
         """Count one event in."""
         if "preludeEvent" in event:
-            self.done, self.current = 0, ""
+            self.begun, self.done, self.current = True, 0, ""
         elif "resourcePreEvent" in event:
             step = event["resourcePreEvent"]["metadata"]
             if step["op"] != "same":

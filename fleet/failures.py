@@ -78,6 +78,8 @@ _PASSING = (  # the first match wins
     # Another change is under way.
     _Passing(_says(r"OperationAborted|ConcurrentModification|OperationInProgress|PriorRequestNotComplete|locked by")),
     _Passing(_says(r"the object has been modified")),
+    # ElastiCache takes one change of a user or a user group at a time, and a cell's tenants share a group.
+    _Passing(_says(r"InvalidUserState|InvalidUserGroupState|Only active users")),
     # The way to a service is broken.
     _Passing(_says(r"connection (was )?(refused|reset|closed|lost)|could not connect|cannot connect|broken pipe")),
     _Passing(_says(r"timed? ?out|i/o timeout|TLS handshake timeout|deadline exceeded|unexpected EOF")),
@@ -94,8 +96,9 @@ _ECHO = re.compile(r"^(update failed|preview failed|refresh failed|destroy faile
 _PREFIX = re.compile(r"^(error:|pulumi:|failed to \w+ resource:|\d+ errors? occurred:|[*\-•])\s*", re.IGNORECASE)
 
 
-def explain(stack: str, command: str, progress: Progress, output: str, log: Path) -> FreeholdError:
-    """Why `pulumi <command>` of `stack` failed, from its events and from its output (stdout and stderr).
+def explain(stack: str, command: str, progress: Progress, output: str, log: Path | str) -> FreeholdError:
+    """Why `pulumi <command>` of `stack` failed, from its events and from its output (stdout and stderr). `log` says
+    more.
 
     A TransientError where all that went wrong may pass by itself.
     """

@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-from errors import FreeholdError
+from errors import FreeholdError, TransientError
+from fleet.events import Progress
+from fleet.failures import explain
 
 Json = Any
 
 _PROVIDER = "pulumi:providers:"
+_EXPORT_SECONDS = 120
+_LOG = "`pulumi stack export`"
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,15 @@ def read_state(project: str, stack: str, environment: Mapping[str, str], workdir
 
 def _exported(stack: str, environment: Mapping[str, str], workdir: Path) -> StackState | None:
     command = ["pulumi", "--non-interactive", "stack", "export", "--stack", stack]
-    run = subprocess.run(command, cwd=workdir, env=dict(environment), capture_output=True, text=True, timeout=120)
+    try:
+        run = subprocess.run(
+            command, cwd=workdir, env=dict(environment), capture_output=True, text=True, timeout=_EXPORT_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        what = f"its state was not read within {_EXPORT_SECONDS} s"
+        raise TransientError(what, where=f"stack {stack}", mend=f"see {_LOG}") from None
     if run.returncode == 0:
         return StackState.of_deployment(json.loads(run.stdout).get("deployment"))
     if "no stack named" in run.stderr:
         return None
-    lines = [line for line in run.stderr.splitlines() if line.strip()] or [f"exit code {run.returncode}"]
-    raise FreeholdError(lines[-1].removeprefix("error: "), where=f"stack {stack}", mend="see `pulumi stack export`")
+    raise explain(stack, "stack export", Progress(), run.stderr or f"error: exit code {run.returncode}", _LOG)

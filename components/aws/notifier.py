@@ -74,10 +74,8 @@ class Notifier(pulumi.ComponentResource):
                     "Principal": {"Service": "sns.amazonaws.com"},
                     "Action": "sqs:SendMessage",
                     "Resource": queue.arn,
-                    "Condition": {
-                        "ArnEquals": {"aws:SourceArn": args.topic},
-                        "StringEquals": {"aws:SourceAccount": args.place.account},
-                    },
+                    # AWS' own example asks for no account beside the topic, whose ARN holds it.
+                    "Condition": {"ArnEquals": {"aws:SourceArn": args.topic}},
                 }
             ),
             opts=child,

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -110,6 +111,13 @@ def main() -> int:
     parser.add_argument(
         "--grace", type=float, default=standard.grace, metavar="SECONDS", help="what its engines then get to stop"
     )
+    parser.add_argument(
+        "--failures",
+        type=int,
+        default=standard.backoff.limit,
+        metavar="NUMBER",
+        help="so many that may pass by themselves, and an operation is given up",
+    )
     parser.add_argument("--alive", type=Path, help="a file that is touched while it lives, for a health check")
     parser.add_argument("--host", default="127.0.0.1", help="where /healthz, /readyz and /metrics are")
     parser.add_argument("--port", type=int, help="their port, 0 for any; left out, they are not served")
@@ -123,6 +131,7 @@ def main() -> int:
         poll=options.poll,
         drain=options.drain,
         grace=options.grace,
+        backoff=replace(standard.backoff, limit=options.failures),
     )
     alive = options.alive or home.run / f"runner-{options.cell}.alive"
     alive.parent.mkdir(parents=True, exist_ok=True)

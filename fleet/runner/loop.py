@@ -93,6 +93,8 @@ class Runner:
                         claimed = False
                     if claimed:
                         continue
+                else:
+                    answered = time.monotonic()  # it was not asked: those that run would tell
                 self._ended.wait(self._pace.poll)
             self._drain()
 

@@ -18,6 +18,7 @@ from fleet.queue import BUILDS
 from fleet.registry import Registry, Status, Tenant
 from fleet.runner.loop import Superseded
 from fleet.runner.running import Done, Run
+from fleet.shared_services import SharedServices
 from fleet.tenants import Tenants
 
 _LOCK_WAIT_SECONDS = 5.0
@@ -39,6 +40,10 @@ class TenantWork:
         if tenant is None or tenant.status is Status.DELETED:
             raise Superseded("it is deleted", where=where)
         if operation.kind is Kind.DELETE:
+            # The row decides, which fewer may write than operations: see fleet.privileges. And one that waited while
+            # the tenant was deleted and made again is not meant for the new one.
+            if tenant.status is not Status.DELETING:
+                raise Superseded("it is not being deleted", where=where)
             result = self._tenants(run).destroy(tenant)
             return Done(Outcome.of(result).as_json(), lambda connection: registry.deleted(connection, tenant.id))
         if tenant.status is Status.DELETING:
@@ -74,4 +79,4 @@ class TenantWork:
                 programs=self._programs,
             )
 
-        return Tenants(environment, engine)
+        return Tenants(environment, engine, SharedServices(environment, run.tell))

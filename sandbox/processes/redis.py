@@ -6,11 +6,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from sandbox.files import write_atomically
 from sandbox.processes.site import Site
@@ -18,6 +15,9 @@ from sandbox.supervisor.definitions import CacheDefinition
 from sandbox.supervisor.messages import CacheUser, SupervisorError
 from sandbox.supervisor.spec import NotReady, ProcessSpec
 from sandbox.toolchain import locate
+
+if TYPE_CHECKING:  # most commands import this for an address only, and the client takes a tenth of a second
+    import redis
 
 SUPERVISOR_USER = "freehold-supervisor"
 
@@ -129,17 +129,23 @@ class RedisServer:
 
     def set_users(self, users: Mapping[str, str]) -> None:
         """Make `users` (name -> ACL line) the complete set; raises, and changes nothing, where Redis refuses a line."""
+        from redis import RedisError
+
         self._write_users(users)
         try:
             with self.connect() as connection:
                 connection.execute_command("ACL", "LOAD")
-        except redis.RedisError as error:
+        except RedisError as error:
             self._write_users(self.definition.users)
             what = f"Redis refuses an access string: {str(error).partition('WARNING')[0].strip()}"
             raise SupervisorError(what, where=self.name, reason="invalid") from None
 
     def connect(self) -> redis.Redis:
         """As the sandbox's own user."""
+        import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
         return redis.Redis(
             host="127.0.0.1",
             port=self.port,
@@ -155,10 +161,12 @@ class RedisServer:
         )
 
     def _check(self) -> None:
+        from redis import RedisError
+
         try:
             with self.connect() as connection:
                 connection.ping()
-        except redis.RedisError as error:
+        except RedisError as error:
             raise NotReady(str(error)) from None
 
     def _write_users(self, users: Mapping[str, str]) -> None:

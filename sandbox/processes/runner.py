@@ -15,7 +15,7 @@ KIND = "runner"
 
 _SILENT_SECONDS = 60.0
 # Shorter than in production: a rehearsal is killed about in, and somebody waits for it.
-_PACE = ("--lease", "10", "--heartbeat", "1", "--poll", "0.3")
+_PACE = ("--lease", "10", "--heartbeat", "1", "--poll", "0.3", "--failures", "6")
 
 
 def runner_name(cell: str) -> str:

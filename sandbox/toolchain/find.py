@@ -97,13 +97,16 @@ def on_path(tool: Tool, tools: Mapping[str, Tool] = TOOLS) -> Path | None:
         return next((path for path in beside if os.access(path, os.X_OK)), None)
     if tool.accepted is None:
         return None
-    root = cache_root().resolve()
+    root, seen = cache_root().resolve(), set[Path]()
     for folder in os.get_exec_path():
         candidate = Path(folder) / tool.name
         if not candidate.is_file() or not os.access(candidate, os.X_OK):
             continue
-        if candidate.resolve().is_relative_to(root):
+        real = candidate.resolve()
+        # Where /bin is /usr/bin, PATH names each program twice.
+        if real.is_relative_to(root) or real in seen:
             continue
+        seen.add(real)
         found = numbers(probe(candidate, tool.probe))
         if found and tool.accepted.at_least <= found < tool.accepted.below:
             return candidate

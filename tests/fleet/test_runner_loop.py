@@ -300,3 +300,30 @@ def test_every_line_carries_the_correlation_id(database: sa.Engine) -> None:
     for line in told.values():
         assert line["correlation_id"] == asked.correlation_id
         assert (line["tenant"], line["operation"]) == ("acme", str(asked.id))
+
+
+class Hiccup(Queue):
+    """The first claim after `well_for` claims finds no database."""
+
+    well_for = 1
+    claims = 0
+
+    def claim(self, cell: str, holder: str, lease_seconds: float) -> Claim | None:
+        self.claims += 1
+        if self.claims == self.well_for + 1:
+            raise sa.exc.OperationalError("SELECT", {}, Exception("the connection was closed"))
+        return super().claim(cell, holder, lease_seconds)
+
+
+def test_a_database_that_was_not_asked_for_longer_than_a_lease_is_not_gone(database: sa.Engine) -> None:
+    add_tenants(database, "acme", "globex")
+    busy = replace(PACE, concurrency=1, lease=1)
+
+    def longer_than_a_lease(run: Run) -> None:
+        time.sleep(1.5 * busy.lease)
+
+    asked = [ask(database, "acme"), ask(database, "globex")]
+    work = Scripted({"acme": [longer_than_a_lease]})
+    with structlog.testing.capture_logs() as lines, running(database, work, busy, Hiccup):
+        assert [ended(database, one).state for one in asked] == [State.SUCCEEDED] * 2
+    assert [line["event"] for line in lines].count("database-does-not-answer") == 1

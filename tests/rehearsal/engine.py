@@ -126,10 +126,10 @@ class EngineProject:
         return self._programmed("preview", *flags)
 
     def refresh(self, *flags: str) -> Run:
-        return self._operation("refresh", "--yes", "--skip-preview", *flags)
+        return self._programmed("refresh", "--yes", "--skip-preview", *flags)
 
     def destroy(self, *flags: str) -> Run:
-        return self._operation("destroy", "--yes", "--skip-preview", *flags)
+        return self._programmed("destroy", "--yes", "--skip-preview", *flags)
 
     def adopt(self, type: str, name: str, id: str) -> Run:
         """`pulumi import` of one resource, which reads it into the state."""

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import psutil
 import pytest
@@ -49,15 +49,31 @@ def begun(freehold: Freehold, kind: str, stack: str) -> bool:
     return any(f"{kind}::" in urn for urn in (*making, *(resource["urn"] for resource in now.managed)))
 
 
-def kill_command_and_engine(freehold: Freehold, command: subprocess.Popen[str]) -> None:
-    """What a power cut would do, but for the sandbox's servers: the command, the runner and the engines at once."""
-    processes = Supervisor.connect(freehold.home).status().processes
-    runners = [one.pid for one in processes if one.kind == "runner" and one.pid is not None]
-    for process in [psutil.Process(command.pid), *map(psutil.Process, runners), *freehold.engines()]:
+def frozen_at_work(freehold: Freehold) -> bool:
+    """Stops the engines where they are at something; False, and they go on, where a state says that they are not."""
+    engines = freehold.engines()
+    _signal(engines, signal.SIGSTOP)
+    if not engines or any(state(freehold, stack).pending for stack in STACKS):
+        return True
+    _signal(engines, signal.SIGCONT)
+    return False
+
+
+def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
         try:
-            process.send_signal(signal.SIGKILL)
+            process.send_signal(number)
         except psutil.NoSuchProcess:
             continue
+
+
+def kill_command_and_engine(freehold: Freehold, command: subprocess.Popen[str]) -> None:
+    """What a power cut would do, but for the sandbox's servers: the command, the runner and the engines at once, in the
+    middle of a resource."""
+    until(lambda: frozen_at_work(freehold))
+    processes = Supervisor.connect(freehold.home).status().processes
+    runners = [one.pid for one in processes if one.kind == "runner" and one.pid is not None]
+    _signal([psutil.Process(command.pid), *map(psutil.Process, runners), *freehold.engines()], signal.SIGKILL)
     command.communicate()
 
 

@@ -61,6 +61,17 @@ def test_a_later_folder_of_path_is_looked_into(folder: Path, tmp_path: Path, mon
     assert found is not None and found.path == good
 
 
+def test_a_program_that_path_names_twice_is_asked_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    put(folder / "kwok", f"kwok version v0.1.0'; echo >> '{asked}")
+    (tmp_path / "again").symlink_to(folder)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{tmp_path / 'again'}")
+    assert find("kwok") is None
+    assert asked.read_text() == "\n"
+
+
 def test_followers_come_from_their_leader_s_folder(folder: Path) -> None:
     put(folder / "redis-server", "Redis server v=7.2.4")
     assert find("redis-server") is None

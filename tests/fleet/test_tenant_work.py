@@ -1,0 +1,63 @@
+"""Which operations a runner does not carry out, because the tenant's row does not ask for them any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import create_autospec
+
+import pytest
+import sqlalchemy as sa
+
+from fleet import registry
+from fleet.environments import Environment
+from fleet.operations import Kind
+from fleet.program_host.client import ProgramHost
+from fleet.queue import Queue
+from fleet.registry import Registry
+from fleet.runner.loop import Superseded
+from fleet.runner.running import Run
+from fleet.runner.work import TenantWork
+from fleet.targets import Target
+from sandbox.home import Home
+from tests.fleet.samples import CELL, add_tenants, ask
+
+pytestmark = pytest.mark.sandbox
+
+
+def _built(connection: sa.Connection) -> None:
+    registry.applied(connection, "acme", "hash", "0.1.0")
+
+
+def _deleted(connection: sa.Connection) -> None:
+    registry.deleted(connection, "acme")
+
+
+def _being_deleted(connection: sa.Connection) -> None:
+    registry.deleting(connection, "acme")
+
+
+@pytest.mark.parametrize(
+    ("now", "kind", "why"),
+    [
+        (_built, Kind.DELETE, "tenant acme: it is not being deleted"),
+        (_deleted, Kind.DELETE, "tenant acme: it is deleted"),
+        (_deleted, Kind.UPDATE, "tenant acme: it is deleted"),
+        (_being_deleted, Kind.UPDATE, "tenant acme: it is being deleted"),
+    ],
+)
+def test_the_row_decides(
+    database: sa.Engine, tmp_path: Path, now: Callable[[sa.Connection], None], kind: Kind, why: str
+) -> None:
+    add_tenants(database, "acme")
+    with database.begin() as connection:
+        now(connection)
+    ask(database, "acme", kind)
+    queue = Queue(database)
+    claim = queue.claim(CELL, "one", 30)
+    assert claim is not None
+    work = TenantWork(
+        Environment(CELL, Target.SANDBOX, Home(tmp_path), {}), Registry(database), create_autospec(ProgramHost)
+    )
+    with pytest.raises(Superseded, match=f"^{why}$"):
+        work(Run(queue, claim, lease_seconds=30, heartbeat_seconds=3))

@@ -1,0 +1,69 @@
+"""Engine runs whose states are in a bucket, where nobody can tell whether the holder of a lock lives."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import boto3
+import psutil
+import pytest
+
+from errors import FreeholdError, TransientError
+from fleet.state import read_state
+from tests.rehearsal.engine import sdks
+from tests.rehearsal.freehold import until
+from tests.rehearsal.trivial import Trivial
+from tests.temporary_sandbox import Sandbox
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def trivial(tmp_path: Path, sandbox: Sandbox) -> Trivial:
+    """Its states are in a bucket of the sandbox."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION")
+    variables = {name: sandbox.environment[name] for name in names}
+    name = f"state-{uuid.uuid4().hex[:8]}"
+    client = boto3.client(
+        "s3",
+        endpoint_url=variables["AWS_ENDPOINT_URL"],
+        region_name=variables["AWS_REGION"],
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+    )
+    client.create_bucket(Bucket=name)
+    place = f"endpoint={urlsplit(variables['AWS_ENDPOINT_URL']).netloc}&disableSSL=true&s3ForcePathStyle=true"
+    variables["PULUMI_BACKEND_URL"] = f"s3://{name}?region={variables['AWS_REGION']}&{place}"
+    return Trivial(tmp_path, sdks(), variables=variables)
+
+
+def test_a_lock_in_a_bucket_goes_with_the_engine_that_held_it(trivial: Trivial) -> None:
+    trivial.engine().up()
+    failures: list[FreeholdError] = []
+
+    def up() -> None:
+        try:
+            trivial.engine(COUNT="4", SLOW="60").up()
+        except FreeholdError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=up)
+    thread.start()
+    until(lambda: trivial.begun("shelf-3"))
+    (engine,) = (one for one in psutil.Process().children() if one.name() == "pulumi")
+    engine.kill()
+    thread.join()
+    assert isinstance(failures[0], TransientError)
+    assert trivial.engine(COUNT="4").up().progress.changes == {"create": 1, "same": 5}
+
+
+def test_a_bucket_that_does_not_answer_may_pass(trivial: Trivial) -> None:
+    engine = trivial.engine()
+    engine.up()
+    here = engine.stack.environment
+    gone = here["PULUMI_BACKEND_URL"].replace(urlsplit(here["AWS_ENDPOINT_URL"]).netloc, "127.0.0.1:1")
+    with pytest.raises(TransientError, match=r"^stack dev: pulumi stack export failed: "):
+        read_state("trivial", "dev", {**here, "PULUMI_BACKEND_URL": gone}, engine.stack.workdir)
