@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 
+import boto3
 import pytest
 import sqlalchemy as sa
+from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
 
 from errors import UsageError
 from fleet.connection_limits import TCP_LIMITS
@@ -56,6 +59,22 @@ def test_from_the_secret_manager() -> None:
     assert told.secrets == (b"whsec_aaaaaaaaaaaaaaaa",)
     assert told.livemode
     assert (told.database.password, told.database.query["sslmode"]) == ("p@:/", "verify-full")
+
+
+def test_the_secret_manager_has_less_time_than_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two secrets that come at the last moment leave of its 20 seconds some for the event."""
+    asked: list[Config] = []
+
+    def client(service: str, *, region_name: str, config: Config) -> object:
+        asked.append(config)
+        raise EndpointConnectionError(endpoint_url=region_name)
+
+    monkeypatch.setattr(boto3, "client", client)
+    with pytest.raises(UsageError, match="EndpointConnectionError: it cannot be read"):
+        settings.read_aws_secret("arn:aws:secretsmanager:us-east-1:123456789012:secret:name")
+    (config,) = asked
+    attempt = config.connect_timeout + config.read_timeout
+    assert 2 * config.retries["total_max_attempts"] * attempt <= 16
 
 
 @pytest.mark.parametrize(
