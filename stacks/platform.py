@@ -20,6 +20,7 @@ from components.contracts.place import Place
 from components.contracts.postgres import Postgres, PostgresArgs
 from components.contracts.redis import RedisArgs
 from components.contracts.tenant_boundary import TenantBoundaryArgs
+from components.kubernetes.closed_namespace import ClosedNamespace, ClosedNamespaceArgs
 from components.kubernetes.notifier import NAMESPACE, SERVICE_ACCOUNT, NotifierDeployment, NotifierDeploymentArgs
 from components.naming import physical_name
 from components.shared_database import SharedDatabase, SharedDatabaseArgs
@@ -211,7 +212,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
             opts,
         )
         if settings.notifier.image and kubernetes:
-            NotifierDeployment(
+            notifying = NotifierDeployment(
                 "notifier-deployment",
                 NotifierDeploymentArgs(
                     ownership=ownership,
@@ -227,6 +228,11 @@ def run(settings: PlatformSettings, cell: str) -> None:
                     },
                 ),
                 pulumi.ResourceOptions(provider=kubernetes, depends_on=[cluster.ready]),
+            )
+            ClosedNamespace(
+                "notifier-closed",
+                ClosedNamespaceArgs(ownership, NAMESPACE),
+                pulumi.ResourceOptions(provider=kubernetes, depends_on=[notifying]),
             )
     redis = cloud.redis(
         "redis",
