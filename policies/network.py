@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any, Final
 
+from policies.addresses import is_world
 from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown
 
 GROUPS = frozenset({"aws:ec2/securityGroup:SecurityGroup", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"})
 RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
 INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 
-Network = IPv4Network | IPv6Network
-
-_PRIVATE: Final[tuple[Network, ...]] = tuple(
-    ip_network(text)
-    # RFC 1918, RFC 6598 (carrier's own), RFC 3927 and RFC 4291 (link), RFC 4193 (unique local)
-    for text in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "169.254.0.0/16",
-        "fe80::/10",
-        "fc00::/7",
-    )
-)
-# The widest range that is not "public" in AWS' own meaning of the word: /8 for IPv4, /32 for IPv6.
-# docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
-_MOST: Final[dict[int, int]] = {4: 2 ** (32 - 8), 6: 2 ** (128 - 32)}
 _TCP_OR_UDP: Final = frozenset({"tcp", "udp", "6", "17"})
 
 
@@ -56,29 +38,6 @@ class Opening:
         if any(wrong):
             return False
         return UNKNOWN if UNKNOWN in parts else True
-
-
-def is_world(texts: Iterable[str]) -> bool:
-    """Whether these CIDR blocks together hold more public addresses than one organisation has.
-
-    Counted over their union, so that the world cut into pieces is still the world. Raises ValueError for what is no
-    CIDR block.
-    """
-    networks = [ip_network(text.strip(), strict=False) for text in texts]
-    four = collapse_addresses(network for network in networks if isinstance(network, IPv4Network))
-    six = collapse_addresses(network for network in networks if isinstance(network, IPv6Network))
-    return sum(map(_public_addresses, four)) > _MOST[4] or sum(map(_public_addresses, six)) > _MOST[6]
-
-
-def _public_addresses(network: Network) -> int:
-    private = [each for each in _PRIVATE if each.version == network.version]
-    if any(_within(network, each) for each in private):
-        return 0
-    return network.num_addresses - sum(each.num_addresses for each in private if _within(each, network))
-
-
-def _within(inner: Network, outer: Network) -> bool:
-    return inner.version == outer.version and inner.prefixlen >= outer.prefixlen and inner.network_address in outer
 
 
 def openings(resource: Planned) -> Iterator[Opening | Finding]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from policies.network import is_world
+from policies.addresses import is_world
 from policies.rules import UNKNOWN, Planned
 from tests.policies.plans import certain, findings, planned, undecided
 

@@ -13,6 +13,8 @@ import pytest
 
 from catalog.services import Service
 from errors import FreeholdError
+from policies.rules import Planned
+from policies.table import POLICIES
 from stacks import billing, contract, platform, tenant
 from stacks.settings.platform import PlatformSettings
 from stacks.settings.tenant import TenantSettings
@@ -121,6 +123,21 @@ def test_every_provider_is_explicit(program: str) -> None:
     for resource in recording.resources:
         if resource.custom and not resource.type.startswith(("pulumi:", "random:")):
             assert resource.provider, f"{resource.type} {resource.name} uses a default provider"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_policies_have_nothing_against_it(program: str) -> None:
+    made = [resource for resource in PROGRAMS[program]().resources if resource.custom]
+    planned = [Planned(resource.type, resource.urn, resource.name, resource.plain()) for resource in made]
+    for row in POLICIES:
+        settings = row.defaults()
+        if row.stack:
+            found = list(row.stack(planned, settings))
+        else:
+            assert row.resource is not None
+            concerned = [resource for resource in planned if not row.types or resource.type in row.types]
+            found = [finding for resource in concerned for finding in row.resource(resource, settings)]
+        assert [(row.name, finding.urn, finding.text()) for finding in found] == []
 
 
 def test_preview_of_a_new_platform_shows_every_resource() -> None:
