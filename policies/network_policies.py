@@ -108,8 +108,10 @@ def _width(peers: Sequence[Any] | Unknown) -> str | Unknown | None:
 
 def _block(block: Mapping[str, Any]) -> tuple[str | Unknown, Sequence[str] | Unknown]:
     cidr, outside = block.get("cidr"), as_list(block.get("except"))
-    known = isinstance(outside, Unknown) or UNKNOWN in outside
-    return UNKNOWN if cidr is UNKNOWN else str(cidr), UNKNOWN if known else [str(each) for each in outside]
+    known = cidr if isinstance(cidr, Unknown) else str(cidr)
+    if isinstance(outside, Unknown) or UNKNOWN in outside:
+        return known, UNKNOWN
+    return known, [str(each) for each in outside]
 
 
 def _selects_some(selector: Any) -> bool | Unknown:

@@ -181,8 +181,13 @@ class TestBesideADenial:
 
 
 def test_a_policy_of_the_platform_s_own_namespace_is_left_alone() -> None:
-    parts = {"metadata": {"namespace": UNKNOWN}, "links": {"metadata": [urn(NAMESPACE, "space")]}}
-    wide = planned(NETWORK_POLICY, "allow", spec={"podSelector": {}, "ingress": [{}]}, **parts)
+    wide = planned(
+        NETWORK_POLICY,
+        "allow",
+        links={"metadata": [urn(NAMESPACE, "space")]},
+        metadata={"namespace": UNKNOWN},
+        spec={"podSelector": {}, "ingress": [{}]},
+    )
     assert findings(POLICY, namespace("monitoring"), wide) == []
     assert undecided(findings(POLICY, namespace(UNKNOWN), wide))
 
