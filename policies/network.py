@@ -61,7 +61,7 @@ def openings(resource: Planned) -> Iterator[Opening | Finding]:
             else:
                 yield Finding(path, "is no rule")
     elif resource.type == INGRESS_RULE:
-        named = properties | {"protocol": properties.get("ipProtocol")}
+        named = {**properties, "protocol": properties.get("ipProtocol")}
         yield _opening("", named, blocks=("cidrIpv4", "cidrIpv6"), lists="prefixListId")
     elif properties.get("type") is UNKNOWN:
         yield Finding("type", "it may be an ingress rule", certain=False)
