@@ -148,6 +148,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
                 client_security_groups={"nodes": cluster.security_group_id, **(clients or {})},
                 protect=settings.protect,
                 client_cidrs=settings.network.operators,
+                alarm_topics=(budget.topic,),
             ),
             opts,
         )
@@ -240,6 +241,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
             subnet_ids=tuple(network.data_subnet_ids),
             client_security_groups={"nodes": cluster.security_group_id},
             protect=settings.protect,
+            alarm_topics=(budget.topic,),
         ),
         opts,
     )

@@ -28,6 +28,8 @@ class RedisArgs:
     subnet_ids: tuple[pulumi.Input[str], ...]
     client_security_groups: Mapping[str, pulumi.Input[str]]
     protect: bool
+    alarm_topics: tuple[pulumi.Input[str], ...] = ()
+    """Topics that the cloud's alarms may publish to."""
 
 
 class Redis(Protocol):

@@ -84,6 +84,23 @@ def test_what_is_closed_stays_as_declared(case: Case) -> None:
         case.as_tenant("template1")
 
 
+def test_what_a_tenant_left_in_another_database_once_can_be_taken_away(case: Case) -> None:
+    with case.connect("postgres") as administrator:
+        administrator.execute("GRANT CONNECT ON DATABASE postgres TO t_acme")
+        with case.as_tenant("postgres") as earlier:
+            earlier.execute("SELECT lo_from_bytea(0, 'data')")
+        administrator.execute("REVOKE CONNECT ON DATABASE postgres FROM t_acme")
+    case.engine.pulumi("config", "set", "tenant", "false").expect_ok()
+    refused = case.engine.up(PROGRAM)
+    assert not refused.ok and "objects in database postgres" in refused.stdout + refused.stderr
+    with case.connect("postgres") as administrator:
+        # As docs/add-a-tenant.md has it.
+        administrator.execute("GRANT t_acme TO CURRENT_USER; DROP OWNED BY t_acme")
+    case.engine.up(PROGRAM).expect_ok()
+    case.engine.pulumi("config", "set", "tenant", "true").expect_ok()
+    case.engine.up(PROGRAM).expect_ok()
+
+
 def test_a_deleted_tenant_s_large_objects_are_the_administrator_s_to_delete(case: Case) -> None:
     with case.as_tenant("tenants") as own:
         own.execute("SELECT lo_from_bytea(0, 'data')")

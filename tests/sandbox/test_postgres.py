@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from components.aws.postgres_parameters import ceilings
 from sandbox.processes.postgres import PostgresServer
 from sandbox.processes.site import Site
 from sandbox.supervisor.definitions import DatabaseDefinition
@@ -189,6 +190,25 @@ def test_parameters_and_password_change_while_connections_go_on(sandbox: Sandbox
         connect(made)
 
 
+def test_ceilings_hold_for_whoever_is_no_superuser(sandbox: Sandbox) -> None:
+    supervisor, name = sandbox.supervisor, "ceilings"
+    made = supervisor.create_database(
+        name, username="keeper", password=PASSWORD, database="tenants", parameters=ceilings(20)
+    )
+    with connect(made) as connection:
+        assert value(connection, "SHOW authentication_timeout") == "10s"
+        assert value(connection, "SHOW temp_file_limit") == "1GB"
+    supervisor.update_database(name, parameters=ceilings(20) | {"temp_file_limit": "1024"})
+    with connect(made) as connection:
+        connection.autocommit = True
+        connection.execute("SET work_mem = '64kB'")
+        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="temp_file_limit"):
+            connection.execute("SELECT n FROM generate_series(1, 1000000) AS n ORDER BY -n")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SET temp_file_limit = -1")
+    supervisor.delete_database(name)
+
+
 def test_a_parameter_that_does_not_exist_leaves_no_instance(sandbox: Sandbox) -> None:
     with pytest.raises(SupervisorError, match="work_mems"):
         sandbox.supervisor.create_database(
@@ -200,7 +220,7 @@ def test_a_parameter_that_does_not_exist_leaves_no_instance(sandbox: Sandbox) ->
 
 def test_a_server_of_an_earlier_release_gives_its_databases_to_the_administrator() -> None:
     with temporary_sandbox() as own:
-        fields = {"username": "keeper", "password": PASSWORD, "database": "tenants"}
+        fields: dict[str, Any] = {"username": "keeper", "password": PASSWORD, "database": "tenants"}
         made = own.supervisor.create_database("earlier", **fields)
         site = Site(own.home, Ports(own.home.data / "ports.json", {}))
         definition = DatabaseDefinition(name="earlier", parameters={}, **fields)

@@ -151,6 +151,16 @@ def test_two_databases_apart() -> None:
     assert instances["tenants"]["kmsKeyId"] != instances["control"]["kmsKeyId"]
 
 
+def test_alarms_of_databases_and_cache_go_where_the_budget_s_alerts_go() -> None:
+    recording = _platform("prod")
+    (topic,) = {alarm.plain()["arn"] for alarm in recording.of("aws:sns/topicPolicy:TopicPolicy")}
+    alarms = [alarm.plain() for alarm in recording.of("aws:cloudwatch/metricAlarm:MetricAlarm")]
+    watching = [alarm for alarm in alarms if alarm["namespace"] in ("AWS/RDS", "AWS/ElastiCache")]
+    # Two servers, and a cache of three members.
+    assert len(watching) == len({alarm["name"] for alarm in watching}) == 5
+    assert all(alarm["alarmActions"] == [topic] for alarm in watching)
+
+
 def test_zones_are_the_first_by_name() -> None:
     zones = {subnet.plain()["availabilityZone"] for subnet in _platform().of("aws:ec2/subnet:Subnet")}
     assert zones == {"us-east-1a", "us-east-1b", "us-east-1c"}
