@@ -92,7 +92,7 @@ def test_what_a_tenant_left_in_another_database_once_can_be_taken_away(case: Cas
         administrator.execute("REVOKE CONNECT ON DATABASE postgres FROM t_acme")
     case.engine.pulumi("config", "set", "tenant", "false").expect_ok()
     refused = case.engine.up(PROGRAM)
-    assert not refused.ok and "objects in database postgres" in refused.stdout + refused.stderr
+    assert not refused.ok and "object in database postgres" in refused.stdout + refused.stderr
     with case.connect("postgres") as administrator:
         # As docs/add-a-tenant.md has it.
         administrator.execute("GRANT t_acme TO CURRENT_USER; DROP OWNED BY t_acme")
