@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from catalog import blueprints
 from catalog.plans import Blueprint
 from errors import UsageError
+from fleet.connection_limits import TCP_LIMITS
 
 _WHERE = "billing webhook"
 _CONNECT_SECONDS = 5
@@ -60,6 +61,7 @@ class Settings:
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
             connect_args={
+                **TCP_LIMITS,
                 "connect_timeout": _CONNECT_SECONDS,
                 "application_name": "freehold-billing",
                 "options": options,

@@ -23,7 +23,7 @@ from tests.stacks.files import load, stack_file
 
 CALLER = f"arn:aws:iam::{ACCOUNT}:user/freehold-operator"
 ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
-ANSWERS = {
+ANSWERS: dict[str, Any] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {
         "accountId": ACCOUNT,
         "arn": CALLER,
@@ -37,6 +37,7 @@ ANSWERS = {
         "groupNames": [],
         "id": "us-east-1",
     },
+    "aws:eks/getClusters:getClusters": {"names": ["another"], "id": "us-east-1", "region": "us-east-1"},
     "aws:secretsmanager/getSecretVersion:getSecretVersion": {
         "secretString": json.dumps({"username": "freehold", "password": CANARY}),
         "arn": "arn",
@@ -79,17 +80,6 @@ def _tenant(id: str = "acme") -> Recording:
 
 
 PROGRAMS: dict[str, Callable[[], Recording]] = {"platform": _platform, "tenant": _tenant}
-
-
-def test_zones_without_a_control_plane_are_left_out() -> None:
-    asked: list[Any] = []
-
-    def zones(args: Any) -> Any:
-        asked.append(args["excludeZoneIds"])
-        return ANSWERS[ZONES]
-
-    declare(lambda: platform.run(_settings("dev"), "dev"), stack="dev", answers=ANSWERS | {ZONES: zones})
-    assert asked == [["cac1-az3", "use1-az3", "usw1-az2"]]
 
 
 def test_platform_exports_one_typed_contract() -> None:
@@ -159,11 +149,6 @@ def test_alarms_of_databases_and_cache_go_where_the_budget_s_alerts_go() -> None
     # Two servers, and a cache of three members.
     assert len(watching) == len({alarm["name"] for alarm in watching}) == 5
     assert all(alarm["alarmActions"] == [topic] for alarm in watching)
-
-
-def test_zones_are_the_first_by_name() -> None:
-    zones = {subnet.plain()["availabilityZone"] for subnet in _platform().of("aws:ec2/subnet:Subnet")}
-    assert zones == {"us-east-1a", "us-east-1b", "us-east-1c"}
 
 
 def test_whoever_runs_the_program_administers_the_sandboxs_cluster() -> None:

@@ -7,10 +7,13 @@ import subprocess
 import sys
 
 import pytest
+import sqlalchemy as sa
 
 from errors import UsageError
+from fleet.connection_limits import TCP_LIMITS
 from sandbox.home import CHECKOUT
 from services.billing import settings
+from tests.tcp_limits import tcp_limits
 
 GOOD = {
     "STRIPE_WEBHOOK_SECRET": "whsec_0123456789abcdef",
@@ -75,6 +78,14 @@ def test_bad_ones(name: str, value: str, says: str) -> None:
         settings.read({**GOOD, name: value}, no_secret)
     assert "\n" not in caught.value.line()
     assert "pass-word" not in caught.value.line()
+
+
+@pytest.mark.sandbox
+def test_a_database_that_falls_silent_is_left(empty_database: sa.URL) -> None:
+    address = empty_database.render_as_string(hide_password=False)
+    engine = settings.read({**GOOD, "DATABASE_URL": address}, no_secret).engine(connections=1)
+    assert tcp_limits(engine) == TCP_LIMITS
+    engine.dispose()
 
 
 def test_the_process_ends_with_one_line_and_2() -> None:
