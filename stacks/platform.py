@@ -151,6 +151,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
                 client_security_groups={"nodes": cluster.security_group_id, **(clients or {})},
                 protect=settings.protect,
                 client_cidrs=settings.network.operators,
+                alarm_topics=(budget.topic,),
             ),
             opts,
         )
@@ -249,6 +250,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
             client_security_groups={"nodes": cluster.security_group_id},
             tenants_keys=identifiers.KEYS,
             protect=settings.protect,
+            alarm_topics=(budget.topic,),
         ),
         opts,
     )

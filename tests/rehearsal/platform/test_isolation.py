@@ -187,6 +187,16 @@ def test_postgres(pair: tuple[Tenant, Tenant]) -> None:
         mine.execute(sql.SQL("DROP TABLE {}").format(table))
 
 
+@pytest.mark.parametrize("database", ["postgres", "template1", "control"])
+def test_no_other_database(tenants: dict[str, Tenant], database: str) -> None:
+    for tenant in tenants.values():
+        with tenant.postgres() as own:
+            assert own.execute("SELECT current_database()").fetchone() == ("tenants",)
+        refused = rf'permission denied for database "{database}"|database "{database}" does not exist'
+        with pytest.raises(psycopg.OperationalError, match=refused):
+            tenant.postgres(database)
+
+
 def test_redis(pair: tuple[Tenant, Tenant]) -> None:
     one, other = pair
     with one.redis() as mine, other.redis() as theirs:
