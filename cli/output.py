@@ -159,9 +159,10 @@ class Screen:
             expand=True,
             console=self._console,
             transient=True,
-            # Standard output is for results, whether or not something is being done.
+            # Standard output is for results, whether or not something is being done; but what others write to standard
+            # error meanwhile is to stand above the bars.
             redirect_stdout=False,
-            redirect_stderr=False,
+            redirect_stderr=True,
             disable=not self._console.is_interactive,
         )
 

@@ -49,8 +49,11 @@ def locked(
     each time it looks, and raises where the waiting shall end. The kernel drops the lock with the process that holds
     it, however that ends.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise unwritable(path, error) from None
     try:
         _take(descriptor, what, wait, tell, stop)
         try:
