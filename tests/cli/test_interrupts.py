@@ -46,7 +46,7 @@ def test_while_a_line_is_being_printed() -> None:
 def test_in_a_command_that_waits_for_an_answer(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     command = [sys.executable, "-m", "cli", "sandbox", "status"]
-    with answering(home, None) as asked, Terminal(command, FREEHOLD_HOME=str(home.root)) as terminal:
+    with answering(home, None) as asked, Terminal(command, environment={"FREEHOLD_HOME": str(home.root)}) as terminal:
         assert asked.wait(45)
         terminal.type(CTRL_C)
         assert terminal.end() == 1, terminal.shown

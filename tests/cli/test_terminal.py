@@ -76,7 +76,7 @@ with screen.step("four"):
 @pytest.mark.parametrize("term", ["dumb", "xterm"])
 @pytest.mark.parametrize("colours", [{}, {"NO_COLOR": "1"}])
 def test_a_terminal_that_can_show_less_is_given_less(term: str, colours: dict[str, str]) -> None:
-    with Terminal(program(STEP), TERM=term, **colours) as terminal:
+    with Terminal(program(STEP), environment={"TERM": term, **colours}) as terminal:
         assert terminal.end() == 0, terminal.shown
         shown = [line for line in terminal.shown if line]
         assert [line.partition(" (")[0] for line in shown] == [
