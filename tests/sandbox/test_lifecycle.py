@@ -145,12 +145,13 @@ def test_a_start_while_the_last_supervisor_ends(fresh_home: Home) -> None:
         return {one.pid for one in processes_of(fresh_home) if "sandbox.supervisor" in one.cmdline()}
 
     fresh_home.run.mkdir(parents=True)
-    seen: set[int] = set()
     with open(fresh_home.run / "supervisor.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         starting = begin(fresh_home, "sandbox", "start")
-        until(lambda: bool(seen.update(supervisors()) or seen))
-        until(lambda: not seen <= supervisors())
+        first: set[int] = set()
+        while not first:
+            first = supervisors()
+        until(lambda: not first <= supervisors())
     try:
         said, errors = starting.communicate(timeout=60)
     except subprocess.TimeoutExpired:
