@@ -43,7 +43,7 @@ _FOLDED = 24
 
 def console(*, stderr: bool = False) -> Console:
     """A console that obeys NO_COLOR (https://no-color.org) and --no-color, which sets it."""
-    return Console(stderr=stderr, no_color="NO_COLOR" in os.environ, highlight=False, soft_wrap=True)
+    return Console(stderr=stderr, no_color=bool(os.environ.get("NO_COLOR")), highlight=False, soft_wrap=True)
 
 
 def no_color(wanted: bool) -> None:

@@ -61,6 +61,7 @@ def environment(home: Home) -> dict[str, str]:
         # Instead of seconds of asking a metadata service that is not there, when a key is missing.
         "AWS_EC2_METADATA_DISABLED": "true",
         "PGSSLROOTCERT": str(site.authority.certificate_path),
+        "FREEHOLD_CACHE_AUTHORITY": str(site.authority.certificate_path),
     }
     if in_use(home) is Providers.OFFICIAL:
         # The aws plugin tags buckets through S3 Control, whose clients put the account's id before the host, which an
