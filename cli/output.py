@@ -59,13 +59,13 @@ def show_json(content: Json) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on standard output; cells are plain text.
+    """A table on standard output; cells are plain text. Columns without names have no header.
 
     No cell is cut or broken, for names are copied and searched for; but on a terminal with room for it the last column
     is folded.
     """
     out = console()
-    table = (columns, *rows)
+    table = (columns, *rows) if any(columns) else rows
     widths = [max(cell_len(row[number]) for row in table) for number in range(len(columns) - 1)]
     indent = sum(width + len(_BETWEEN) for width in widths)
     room = out.width - indent if out.is_terminal else 0
