@@ -16,6 +16,9 @@ from cli.test import EXTRA_ARGUMENTS, test
 from cli.up import up
 from errors import ExitCode, FreeholdError
 
+_INTERRUPTED = 130
+"""What Typer exits with after Ctrl-C, without a word."""
+
 app = typer.Typer(
     name="freehold",
     help="Infrastructure of a company that sells software: environments, tenants, policies; rehearsed on one machine.",
@@ -43,7 +46,9 @@ def main() -> None:
     except FreeholdError as error:
         print(f"freehold: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:
+            raise
         print("freehold: interrupted; run it again: it goes on from there", file=sys.stderr)
         sys.exit(ExitCode.FAILED)
     except BrokenPipeError:

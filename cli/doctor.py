@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from cli.output import show_table
 from errors import ExitCode, FreeholdError
 from sandbox.home import Home
 from sandbox.providers.choice import VARIABLE, Providers, chosen, in_use
@@ -125,17 +123,12 @@ def doctor(
 
 
 def _print(what: str, findings: list[Finding]) -> None:
-    console = Console()
-    table = Table(box=None, pad_edge=False)
-    for column in (what, "version", "origin", "state"):
-        table.add_column(column, no_wrap=True)
-    for finding in findings:
-        table.add_row(finding.name, finding.version, finding.origin, finding.state)
-    console.print(table)
+    show_table(
+        (what, "version", "origin", "state"), [(one.name, one.version, one.origin, str(one.state)) for one in findings]
+    )
     mends: dict[str, list[str]] = {}
     for finding in findings:
         if finding.mend:
             mends.setdefault(finding.mend, []).append(finding.name)
     for mend, names in mends.items():
-        # Not by the console, which would wrap the line.
-        print(f"{', '.join(names)}: {mend}", file=sys.stdout)
+        print(f"{', '.join(names)}: {mend}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -24,7 +26,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Column, Table
+from rich.table import Column
 from rich.text import Text
 
 from fleet.events import Progress as EngineProgress
@@ -34,11 +36,14 @@ Observer = Callable[[EngineProgress], None]
 
 _WIDE = 80
 """Columns of a terminal that has room for a long bar."""
+_BETWEEN = "  "
+_FOLDED = 24
+"""Columns that the last cell of a row must have to be folded."""
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console that obeys NO_COLOR (https://no-color.org) and --no-color, which sets it."""
-    return Console(stderr=stderr, no_color="NO_COLOR" in os.environ, highlight=False, soft_wrap=True)
+    return Console(stderr=stderr, no_color=bool(os.environ.get("NO_COLOR")), highlight=False, soft_wrap=True)
 
 
 def no_color(wanted: bool) -> None:
@@ -53,14 +58,23 @@ def show_json(content: Json) -> None:
     sys.stdout.write("\n")
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
-    """A table on standard output; cells are plain text."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    console().print(table)
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on standard output; cells are plain text. Columns without names have no header.
+
+    No cell is cut or broken, for names are copied and searched for; but on a terminal with room for it the last column
+    is folded.
+    """
+    out = console()
+    table = (columns, *rows) if any(columns) else rows
+    widths = [max(cell_len(row[number]) for row in table) for number in range(len(columns) - 1)]
+    indent = sum(width + len(_BETWEEN) for width in widths)
+    room = out.width - indent if out.is_terminal else 0
+    for row in table:
+        begin = "".join(set_cell_size(cell, width) + _BETWEEN for cell, width in zip(row, widths, strict=False))
+        lines = textwrap.wrap(row[-1], room, break_on_hyphens=False) if room >= _FOLDED else [row[-1]]
+        for number, line in enumerate(lines or [""]):
+            text = (" " * indent if number else begin) + line
+            out.print(text.rstrip(), style="bold" if row is columns else None, markup=False)
 
 
 def spell(seconds: float) -> str:
@@ -145,9 +159,10 @@ class Screen:
             expand=True,
             console=self._console,
             transient=True,
-            # Standard output is for results, whether or not something is being done.
+            # Standard output is for results, whether or not something is being done; but what others write to standard
+            # error meanwhile is to stand above the bars.
             redirect_stdout=False,
-            redirect_stderr=False,
+            redirect_stderr=True,
             disable=not self._console.is_interactive,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,17 @@ from errors import FreeholdError
 from fleet.targets import Cloud, Target
 
 if TYPE_CHECKING:
+    from fleet.environments import Environment
     from fleet.program_host.client import ProgramHost
+    from fleet.state import StackState
+
+WithoutRegistryOption = Annotated[
+    bool,
+    typer.Option(
+        "--without-registry",
+        help="Do not ask the tenant registry: an earlier destroy, which found no tenants, has taken the way to it.",
+    ),
+]
 
 
 def preview(
@@ -51,6 +61,7 @@ def destroy(
     target: TargetOption = None,
     cloud: CloudOption = Cloud.AWS,
     wait: WaitOption = options.WAIT,
+    without_registry: WithoutRegistryOption = False,
     yes: YesOption = False,
     no_color: NoColorOption = False,
 ) -> None:
@@ -59,10 +70,18 @@ def destroy(
 
     cell, chosen = choose(env, target, cloud)
     confirm(f"Delete the platform of {cell} ({chosen}) with all its data?", yes=yes)
-    _run("destroy", cell, chosen, wait)
+    _run("destroy", cell, chosen, wait, without_registry=without_registry)
 
 
-def _run(command: str, cell: str, target: Target, wait: float, programs: ProgramHost | None = None) -> None:
+def _run(
+    command: str,
+    cell: str,
+    target: Target,
+    wait: float,
+    programs: ProgramHost | None = None,
+    *,
+    without_registry: bool = False,
+) -> None:
     from cli.opening import build_archive, check_account, engine_maker, open_environment, platform_state
     from fleet.events import tally
     from fleet.interrupts import Interrupts
@@ -72,7 +91,8 @@ def _run(command: str, cell: str, target: Target, wait: float, programs: Program
         state = platform_state(environment)
         check_account(environment, state, screen)
         if command == "destroy":
-            _require_no_tenants(environment.home.tenants / cell, cell)
+            if not without_registry:
+                require_no_tenants(environment, state)
             if target is Target.SANDBOX:
                 from sandbox.supervisor.client import Supervisor
 
@@ -101,13 +121,38 @@ def _show(command: str, changed: int, changes: dict[str, int], log: object) -> N
     )
 
 
-def _require_no_tenants(folder: object, cell: str) -> None:
-    from pathlib import Path
+def require_no_tenants(environment: Environment, state: StackState | None) -> None:
+    """Raises FreeholdError where the cell still holds tenants, or its registry does not say whether it does.
 
-    assert isinstance(folder, Path)
-    if folder.is_dir() and (tenants := sorted(path.name for path in folder.iterdir())):
-        raise FreeholdError(
-            f"it still holds {', '.join(tenants)}",
-            where=f"environment {cell}",
-            mend=f"delete each first: ./freehold tenant delete {tenants[0]} --yes-delete-data {tenants[0]}",
-        )
+    A platform that was never built to its end has none, for a tenant is made from its contract; one whose control
+    database an earlier destroy has deleted was found empty then.
+    """
+    from fleet.control_database import control_database
+    from fleet.environments import DEFAULT
+    from fleet.registry import Registry
+    from stacks.contract import OUTPUT
+
+    if state is None or OUTPUT not in state.outputs:
+        return
+    where = f"environment {environment.cell}"
+    contract = environment.contract(state)
+    control = contract.database.control
+    if control is None:
+        folder = environment.home.tenants / environment.cell  # all that is known here of a cell that shares a registry
+        tenants = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    elif not any((one.get("outputs") or {}).get("identifier") == control.identifier for one in state.managed):
+        return
+    else:
+        try:
+            database = control_database(contract, environment.engine)
+        except FreeholdError as error:
+            what = f"whether it still holds tenants is not known: {error.what}"
+            mend = f"{error.mend}; if an earlier destroy has taken the way to it: --without-registry"
+            raise FreeholdError(what, where=where, mend=mend.removeprefix("; ")) from None
+        tenants = [one.id for one in Registry(database).list(cell=environment.cell)]
+        database.dispose()
+    if tenants:
+        first = tenants[0]
+        options = "" if environment.cell == DEFAULT else f" --env {environment.cell} --target {environment.target}"
+        mend = f"delete each first: ./freehold tenant delete {first} --yes-delete-data {first}{options}"
+        raise FreeholdError(f"it still holds {', '.join(tenants)}", where=where, mend=mend)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from cli.options import agreed
+from cli.output import show_table
 from errors import ExitCode, UsageError
 from sandbox.files import unwritable
 from sandbox.home import Home
@@ -197,9 +197,8 @@ def _print_status(found: Status, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found.model_dump(mode="json"), indent=2))
         return
-    table = Table("process", "state", "pid", "port", "memory", "restarts", "ready after", "", box=None)
-    for one in found.processes:
-        table.add_row(
+    rows = [
+        (
             one.name,
             one.state,
             str(one.pid or ""),
@@ -209,10 +208,11 @@ def _print_status(found: Status, *, as_json: bool) -> None:
             f"{one.started_seconds:.1f} s" if one.started_seconds is not None else "",
             one.message,
         )
-    console = Console()
-    console.print(table)
+        for one in found.processes
+    ]
+    show_table(("process", "state", "pid", "port", "memory", "restarts", "ready after", ""), rows)
     where = f"at {found.home}, AWS at {found.aws_endpoint}, providers: {found.providers}"
-    console.print(f"sandbox is {found.state} {where}", soft_wrap=True)
+    typer.echo(f"sandbox is {found.state} {where}")
 
 
 def _size(path: Path) -> str:

@@ -132,8 +132,7 @@ def show(summary: Summary) -> None:
     out.print(f"\n  {summary.resources} resources: " + ", ".join(f"{n} {c}" for n, c in summary.components.items()))
     command(f"pulumi stack -s {cell}")
     for line in (*summary.live.lines, *summary.activity):
-        out.print(f"  {line.what}: {line.value}", style=None if line.ok else "red", markup=False)
-        command(line.command)
+        _show_line(line, out, command)
     out.print(f"\n  {len(summary.tenants)} tenants in the registry")
     command("psql \"$DATABASE_URL\" -c 'select id, plan, status from tenants'")
     for tenant in summary.tenants:
@@ -142,12 +141,17 @@ def show(summary: Summary) -> None:
         out.print(f"\n  policies: {summary.policies}", markup=False)
         command(f"pulumi preview -s {cell} --policy-pack policies")
     for line in summary.events:
-        out.print(f"  {line.what}: {line.value}", style=None if line.ok else "red", markup=False)
-        command(line.command)
+        _show_line(line, out, command)
     if summary.seconds:
         out.print("\n  took: " + ", ".join(f"{name} {spell(value)}" for name, value in summary.seconds.items()))
     if summary.changes:
         _show_changes(summary)
+
+
+def _show_line(line: Line, out: Console, command: Callable[[str], None]) -> None:
+    mark = " " if line.ok else "!"
+    out.print(f"{mark} {line.what}: {line.value}", style=None if line.ok else "red", markup=False)
+    command(line.command)
 
 
 def _show_tenant(tenant: Tenant, live: Live, out: Console, command: Callable[[str], None]) -> None:

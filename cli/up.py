@@ -99,21 +99,20 @@ def _build(environment: Environment, screen: Screen, programs: ProgramHost, wait
         confirm(f"Build {environment.cell} in this account?", yes=yes)
     interrupts = Interrupts()
     make = engine_maker(environment, screen, interrupts, wait, programs)
-    with interrupts.caught(screen.tell):
-        build_archive(environment, screen)
-        with screen.step(f"platform {environment.cell}") as step:
-            platform = make(environment.stack, step.observe).up()
-            step.result = tally(platform.progress.changes)
-        environment = environment.renewed()  # the databases that it makes are variables from now on
-        contract = environment.contract(platform.state)
-        database = control_database(contract, environment.engine)
-        changed, unchanged = _examples(environment, contract, database, screen, interrupts)
-        events: Sequence[Line] = ()
-        if environment.target is Target.SANDBOX:
-            follower = Follower(environment, QueueView(database), screen, interrupts)
-            events = Rehearsal(environment, contract, database, screen, follower).run()
-        if interrupts.count:
-            raise Interrupted(f"environment {environment.cell}")
+    build_archive(environment, screen)
+    with screen.step(f"platform {environment.cell}") as step:
+        platform = make(environment.stack, step.observe).up()
+        step.result = tally(platform.progress.changes)
+    if interrupts.count:  # too late for the engine
+        raise Interrupted(f"environment {environment.cell}")
+    environment = environment.renewed()  # the databases that it makes are variables from now on
+    contract = environment.contract(platform.state)
+    database = control_database(contract, environment.engine)
+    changed, unchanged = _examples(environment, contract, database, screen, interrupts)
+    events: Sequence[Line] = ()
+    if environment.target is Target.SANDBOX:
+        follower = Follower(environment, QueueView(database), screen, interrupts)
+        events = Rehearsal(environment, contract, database, screen, follower).run()
     assert platform.state is not None  # an update that succeeded leaves one
     with screen.step("looking at what is there"):
         runs = {environment.cell: Outcome.of(platform), **changed}
@@ -142,6 +141,7 @@ def _examples(
     from catalog.identifiers import tenant_stack
     from cli.following import Follower
     from cli.opening import start_runner
+    from fleet.interrupts import Interrupted
     from fleet.outcomes import Outcome
     from fleet.queue_view import QueueView
     from fleet.tenant_requests import Requests
@@ -160,9 +160,12 @@ def _examples(
             return follower.follow(asked, step)
 
     asked = {name: _ask(name, plan, database, requests) for name, plan in EXAMPLES.items()}
-    with ThreadPoolExecutor(len(asked)) as pool:
+    # Counted, for an exception would reach this thread alone, and wait for the others.
+    with interrupts.caught(screen.tell), ThreadPoolExecutor(len(asked)) as pool:
         runs = [pool.submit(follow, one) for one in asked.values() if one is not None]
     done = [run.result() for run in runs]  # the first failure is raised when all have ended
+    if interrupts.count:  # they had all ended by then
+        raise Interrupted(f"environment {environment.cell}")
     changed = {tenant_stack(environment.cell, one.tenant): Outcome.read(one.result or {}) for one in done}
     earlier = [view.last_success(name) for name, one in asked.items() if one is None]
     return changed, [Outcome.read(one.result or {}) for one in earlier if one is not None]

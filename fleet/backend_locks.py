@@ -68,9 +68,19 @@ def backend_locks(backend: Path, project: str, stack: str) -> list[BackendLock]:
 
 
 def clear_stale(
-    backend: Path, project: str, stack: str, *, wait: float, cancel: Callable[[], object], tell: Callable[[str], None]
+    backend: Path,
+    project: str,
+    stack: str,
+    *,
+    wait: float,
+    cancel: Callable[[], object],
+    tell: Callable[[str], None],
+    stop: Callable[[], None],
 ) -> None:
-    """Wait for living holders (at most `wait` seconds); call `cancel` if only dead ones are left."""
+    """Wait for living holders (at most `wait` seconds); call `cancel` if only dead ones are left.
+
+    `stop` is called each time it looks, and raises where the waiting shall end.
+    """
     deadline = time.monotonic() + wait
     told = False
     while locks := backend_locks(backend, project, stack):
@@ -79,6 +89,7 @@ def clear_stale(
             tell(f"stack {stack}: removing the lock of {locks[0]}, which is dead")
             cancel()
             return
+        stop()
         if time.monotonic() >= deadline:
             raise TransientError(f"locked by {living}", where=f"stack {stack}", mend="let it finish, then try again")
         if not told:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from errors import FreeholdError
+from sandbox.files import unwritable
 
 LOW_BYTES = 8 * 2**20
 """With less free than this no run begins, and one that runs is stopped."""
@@ -47,7 +48,10 @@ class Room:
 @contextmanager
 def room(folder: Path, state: Path) -> Iterator[Room]:
     """Room on the disk of `folder` for a run that writes `state`. Raises FreeholdError where there is too little."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from None
     reserve = folder / f".reserve-{state.stem}"
     reserve.unlink(missing_ok=True)  # of a run that was killed
     kept = Room(folder, reserve)

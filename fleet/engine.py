@@ -161,7 +161,8 @@ class Engine:
 
     def _lock(self) -> Any:
         path = self.home.run / f"stack-{self.stack.name}.lock"
-        return locked(path, f"stack {self.stack.name}", wait=self._wait, tell=self._tell)
+        what = f"stack {self.stack.name}"
+        return locked(path, what, wait=self._wait, tell=self._tell, stop=self._stop_if_asked)
 
     def _ready(self) -> None:
         """Bring the stack to where an update may begin: no orphans, no stale lock, it exists, nothing pending."""
@@ -176,6 +177,7 @@ class Engine:
                 name,
                 wait=self._wait,
                 tell=self._tell,
+                stop=self._stop_if_asked,
                 cancel=lambda: self._quiet("cancel", "--yes", "--stack", name),
             )
         state = self._state()
@@ -201,6 +203,7 @@ class Engine:
             self.stack.name,
             state,
             tell=self._tell,
+            stop=self._stop_if_asked,
             export=lambda: dict(json.loads(self._quiet("stack", "export", *stack))),
             replace=lambda content: self._quiet("stack", "import", *stack, given=json.dumps(content)),
             refresh=self._read_again,
@@ -234,16 +237,17 @@ class Engine:
     def _short(self, *command: str, given: str | None = None) -> str:
         """The same, whether or not somebody asked to stop."""
         try:
-            run = subprocess.run(
-                ["pulumi", "--non-interactive", *command],
-                cwd=self.stack.workdir,
-                env=dict(self.stack.environment),
-                input=given or "",
-                capture_output=True,
-                text=True,
-                start_new_session=True,
-                timeout=_SHORT_SECONDS,
-            )
+            with self._interrupts.at_work():
+                run = subprocess.run(
+                    ["pulumi", "--non-interactive", *command],
+                    cwd=self.stack.workdir,
+                    env=dict(self.stack.environment),
+                    input=given or "",
+                    capture_output=True,
+                    text=True,
+                    start_new_session=True,
+                    timeout=_SHORT_SECONDS,
+                )
         except subprocess.TimeoutExpired:
             what = f"pulumi {command[0]} did not end within {_SHORT_SECONDS} s"
             raise TransientError(
@@ -261,7 +265,11 @@ class Engine:
         self._stop_if_asked()
         run = EngineRun(self.stack.name, command, new_token(), Process.own())
         began = time.monotonic()
-        with recorded(self.home, run), self._program(run.token) as (program, environment):
+        with (
+            recorded(self.home, run),
+            self._program(run.token) as (program, environment),
+            self._interrupts.at_work(),
+        ):
             ended = engine_process.run(
                 (command, *program, "--stack", self.stack.name, *flags),
                 workdir=self.stack.workdir,
@@ -271,9 +279,9 @@ class Engine:
                 interrupts=self._interrupts,
                 room=self._room,
             )
+            if ended.code < 0 and ended.progress.begun:
+                self._unlock()
         self._keep(ended.said)
-        if ended.code < 0 and ended.progress.begun:
-            self._unlock()
         if ended.short_of_room and self._room is not None:
             raise self._room.refused()
         if self._interrupts.count:

@@ -23,11 +23,15 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
+        self._engines = 0
         self._untold: Callable[[str], None] | None = None
 
     @contextmanager
     def caught(self, tell: Callable[[str], None]) -> Iterator[None]:
-        """Count SIGINT and SIGTERM instead of raising KeyboardInterrupt. Outside the main thread it does nothing."""
+        """Count SIGINT and SIGTERM instead of raising KeyboardInterrupt. Outside the main thread it does nothing.
+
+        The second raises it nevertheless where no engine is `at_work`: nobody there may ever look at the count.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -37,6 +41,8 @@ class Interrupts:
             self.count += 1
             if self.count == 1:
                 self._untold = tell
+            elif self._engines == 0:
+                raise KeyboardInterrupt
 
         previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -44,6 +50,15 @@ class Interrupts:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While an engine runs, which is ended by whoever watches it and not by an exception. In one thread at once."""
+        self._engines += 1
+        try:
+            yield
+        finally:
+            self._engines -= 1
 
     def announce(self) -> None:
         """Tell once that the first Ctrl-C was seen. For whoever watches the engine."""

@@ -40,16 +40,22 @@ def own_command() -> str:
 
 
 @contextmanager
-def locked(path: Path, what: str, *, wait: float, tell: Callable[[str], None]) -> Iterator[None]:
+def locked(
+    path: Path, what: str, *, wait: float, tell: Callable[[str], None], stop: Callable[[], None]
+) -> Iterator[None]:
     """Hold the lock at `path`, which guards `what`.
 
-    Waits up to `wait` seconds for another holder, after telling who it is; then raises TransientError. The kernel
-    drops the lock with the process that holds it, however that ends.
+    Waits up to `wait` seconds for another holder, after telling who it is; then raises TransientError. `stop` is called
+    each time it looks, and raises where the waiting shall end. The kernel drops the lock with the process that holds
+    it, however that ends.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _take(descriptor, what, wait, tell)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    try:
+        _take(descriptor, what, wait, tell, stop)
         try:
             _sign(descriptor)
         except OSError as error:
@@ -59,7 +65,7 @@ def locked(path: Path, what: str, *, wait: float, tell: Callable[[str], None]) -
         os.close(descriptor)
 
 
-def _take(descriptor: int, what: str, wait: float, tell: Callable[[str], None]) -> None:
+def _take(descriptor: int, what: str, wait: float, tell: Callable[[str], None], stop: Callable[[], None]) -> None:
     deadline = time.monotonic() + wait
     told: Holder | None = None
     while True:
@@ -68,6 +74,7 @@ def _take(descriptor: int, what: str, wait: float, tell: Callable[[str], None]) 
             return
         except BlockingIOError:
             holder = _holder(descriptor)
+        stop()
         if time.monotonic() >= deadline:
             raise TransientError(
                 f"held by {holder or 'another run'}, and waiting {wait:.0f} s did not help",

@@ -39,10 +39,11 @@ class Resolution:
         return "; ".join(f"{what}: {', '.join(map(urn_name, urns))}" for what, urns in parts if urns)
 
 
-def look_up(home: Home, stack: str, state: StackState) -> Resolution:
+def look_up(home: Home, stack: str, state: StackState, stop: Callable[[], None]) -> Resolution:
     """What became of the pending operations, from the journal of the sandbox's provider host.
 
-    Waits for a create that is still in hand there. Raises FreeholdError where the journal cannot decide.
+    Waits for a create that is still in hand there, and calls `stop` meanwhile, which raises where the waiting shall
+    end. Raises FreeholdError where the journal cannot decide.
     """
     made: dict[str, str] = {}
     cleared: list[str] = []
@@ -50,7 +51,7 @@ def look_up(home: Home, stack: str, state: StackState) -> Resolution:
         for operation in state.pending:
             if operation.kind != "creating":
                 continue
-            _settle(creations, stack, operation.urn)
+            _settle(creations, stack, operation.urn, stop)
             ids = sorted(set(creations.ids(operation.urn)) - state.ids(operation.urn))
             if len(ids) > 1:
                 raise FreeholdError(
@@ -152,9 +153,10 @@ def _needs(resource: Mapping[str, Json]) -> Iterable[str]:
         yield from urns or ()
 
 
-def _settle(creations: Creations, stack: str, urn: str) -> None:
+def _settle(creations: Creations, stack: str, urn: str, stop: Callable[[], None]) -> None:
     deadline = time.monotonic() + _SETTLE_SECONDS
     while creations.under_way(urn):
+        stop()
         if time.monotonic() > deadline:
             raise FreeholdError(
                 f"{urn_name(urn)} has been in the making for {_SETTLE_SECONDS:.0f} s",
@@ -173,9 +175,10 @@ def resolve(
     replace: Callable[[dict[str, Json]], object],
     refresh: Callable[[Sequence[str]], None],
     tell: Callable[[str], None],
+    stop: Callable[[], None],
 ) -> None:
     """Put the state right. `export` and `replace` read and write the whole state, `refresh` reads resources anew."""
-    resolution = look_up(home, stack, state)
+    resolution = look_up(home, stack, state, stop)
     tell(f"stack {stack}: an earlier run was cut off; {resolution}")
     exported = export()
     exported["deployment"] = edited(exported["deployment"], resolution)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from errors import FreeholdError
 from sandbox.aws_cli import ensure_aws_command
+from sandbox.files import unreadable, unwritable
 from sandbox.home import Home
 from sandbox.processes.aws.spec import aws_endpoint
 from sandbox.processes.billing_webhook import NAME as BILLING_WEBHOOK
@@ -66,7 +67,10 @@ def environment(home: Home) -> dict[str, str]:
         # The aws plugin tags buckets through S3 Control, whose clients put the account's id before the host, which an
         # address of numbers does not bear: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
         variables |= {VARIABLE: str(Providers.OFFICIAL), "AWS_ENDPOINT_URL_S3_CONTROL": _by_name(endpoint)}
-    home.backend.mkdir(parents=True, exist_ok=True)
+    try:
+        home.backend.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(home.backend, error) from None
     databases = [one for one in DefinitionStore(home, "databases", DatabaseDefinition).all() if one.complete]
     control = databases if len(databases) == 1 else [one for one in databases if _CONTROL in one.name]
     if control:
@@ -91,9 +95,12 @@ def _by_name(endpoint: str) -> str:
 
 
 def _operator_key(home: Home) -> dict[str, str]:
+    path = home.credentials / "aws.json"
     try:
-        key: dict[str, str] = json.loads((home.credentials / "aws.json").read_text())
+        key: dict[str, str] = json.loads(path.read_text())
     except FileNotFoundError:
         what = "the sandbox has not run yet"
         raise FreeholdError(what, where=str(home.root), mend="./freehold sandbox start") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
     return key

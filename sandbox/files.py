@@ -35,3 +35,12 @@ def unwritable(path: Path, error: OSError) -> FreeholdError:
         where=str(path),
         mend="free some space or correct the permissions, or set FREEHOLD_HOME to another folder",
     )
+
+
+def unreadable(path: Path, error: OSError) -> FreeholdError:
+    """`error` from reading `path`, as one line with the mend."""
+    return FreeholdError(
+        f"cannot read: {error.strerror}",
+        where=str(path),
+        mend="correct the permissions, or set FREEHOLD_HOME to another folder",
+    )

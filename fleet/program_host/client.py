@@ -16,6 +16,7 @@ from types import TracebackType
 
 from errors import FreeholdError
 from fleet.program import program_version, runner_version
+from sandbox.files import unwritable
 from sandbox.home import CHECKOUT
 
 
@@ -115,8 +116,14 @@ class ProgramHost:
             ours, theirs = Pipe()
             options = ("--policies",) if self._policies else ()
             arguments = ("--control", str(theirs.fileno()), *options, *self._preload)
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            with self._log.open("ab") as log:
+            try:
+                self._log.parent.mkdir(parents=True, exist_ok=True)
+                log = self._log.open("ab")
+            except OSError as error:
+                ours.close()
+                theirs.close()
+                raise unwritable(self._log, error) from None
+            with log:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "fleet.program_host", *arguments],
                     cwd=CHECKOUT,

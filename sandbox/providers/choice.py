@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from errors import UsageError
-from sandbox.files import write_atomically
+from sandbox.files import unreadable, write_atomically
 from sandbox.home import Home
 
 VARIABLE = "FREEHOLD_PROVIDERS"
@@ -40,6 +40,8 @@ def in_use(home: Home) -> Providers:
         return Providers(_mark(home).read_text().strip())
     except FileNotFoundError:
         return Providers.STAND_INS
+    except OSError as error:
+        raise unreadable(_mark(home), error) from None
 
 
 def keep(home: Home, providers: Providers) -> None:

@@ -33,6 +33,13 @@ class NotRunning(FreeholdError):
         super().__init__("sandbox is not running", where=str(home.root), mend="./freehold sandbox start")
 
 
+class ConnectionLost(SupervisorError):
+    """The supervisor ended before it had answered."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, where="supervisor", mend="./freehold sandbox start, then try again")
+
+
 class Supervisor:
     """Each call opens its own connection: safe from several threads, and a restarted supervisor is met without ado."""
 
@@ -167,9 +174,15 @@ class Supervisor:
         self._call(messages.StopWebhook)
 
     def stop(self) -> None:
-        """Ends every process of the sandbox, the supervisor last; data stays. Returns when they are gone."""
-        identity = ProcessIdentity.of(self.status().supervisor_pid)
-        self._call(messages.Stop)
+        """Ends every process of the sandbox, the supervisor last; data stays. Returns when they are gone.
+
+        One that is ending already is waited for. Raises NotRunning where it has ended just now.
+        """
+        try:
+            identity = ProcessIdentity.of(self.status().supervisor_pid)
+            self._call(messages.Stop)
+        except ConnectionLost:
+            raise NotRunning(self.home) from None
         deadline = time.monotonic() + _STOP_SECONDS
         while identity is not None and identity.is_alive():
             if time.monotonic() > deadline:
@@ -199,7 +212,6 @@ class Supervisor:
             request = kind.model_validate(fields)
         except ValidationError as error:
             raise SupervisorError(messages.first_error(error), where="supervisor", reason="invalid") from None
-        restart = "./freehold sandbox start, then try again"
         with self._open() as connection:
             try:
                 connection.sendall(request.model_dump_json().encode() + b"\n")
@@ -209,10 +221,9 @@ class Supervisor:
                 what = f"no answer to {request.operation} within {_ANSWER_SECONDS:.0f} s"
                 raise SupervisorError(what, where="supervisor", mend="./freehold sandbox status") from None
             except OSError as error:
-                what = f"connection lost during {request.operation}: {error.strerror}"
-                raise SupervisorError(what, where="supervisor", mend=restart) from None
+                raise ConnectionLost(f"connection lost during {request.operation}: {error.strerror}") from None
         if not line.endswith(b"\n"):
-            raise SupervisorError(f"it ended during {request.operation}", where="supervisor", mend=restart)
+            raise ConnectionLost(f"it ended during {request.operation}")
         try:
             answer = messages.Answer.model_validate_json(line)
         except ValidationError as error:

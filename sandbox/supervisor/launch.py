@@ -15,7 +15,7 @@ from sandbox.home import CHECKOUT, Home
 from sandbox.providers.choice import require_unchanged
 from sandbox.providers.install import install_chosen
 from sandbox.supervisor import ALREADY_RUNNING
-from sandbox.supervisor.client import NotRunning, Supervisor
+from sandbox.supervisor.client import ConnectionLost, NotRunning, Supervisor
 from sandbox.supervisor.messages import Status
 
 _OTHERS = ("AWS_", "PULUMI_", "KUBE", "GOOGLE_", "PG", "DATABASE_URL", "REDIS_URL")
@@ -23,6 +23,7 @@ _POLL_SECONDS = 0.05
 # Supervisors outlive whoever started them. Dropping the handle of one that runs is a ResourceWarning.
 _LAUNCHED: list[subprocess.Popen[bytes]] = []
 _READY_SECONDS = 180.0
+_END_SECONDS = 180.0
 
 
 def start(
@@ -31,16 +32,18 @@ def start(
     """The running sandbox, and whether it had to be started. Raises a FreeholdError that names the process at fault.
 
     `environment` (default: this process') holds PATH, FREEHOLD_PROVIDERS and the FREEHOLD_*_PORT variables for a
-    sandbox that is started. Safe to call from several processes at once: one supervisor wins, all wait for it.
+    sandbox that is started. Safe to call from several processes at once: one supervisor wins, all wait for it. One that
+    is ending is waited for, and then another is started.
     """
-    started = False
     given = os.environ if environment is None else environment
-    try:
-        supervisor = Supervisor.connect(home)
+    running = _running(home, progress)
+    started = running is None
+    if running is not None:
         require_unchanged(home, given)
-    except NotRunning:
+        supervisor = running
+    else:
         _prepare(home, given)
-        supervisor, started = _launch(home, given), True
+        supervisor = _launch(home, given)
     try:
         _wait_until_ready(supervisor, progress)
     except FreeholdError:
@@ -51,9 +54,47 @@ def start(
     return supervisor, started
 
 
+def _running(home: Home, progress: Callable[[Status], None] | None) -> Supervisor | None:
+    """The one that runs; None where there is none, or none any more."""
+    deadline = time.monotonic() + _END_SECONDS
+    while True:
+        try:
+            supervisor = Supervisor.connect(home)
+            status = supervisor.status()
+        except (NotRunning, ConnectionLost):
+            return None
+        if status.state != "stopping":
+            return supervisor
+        if progress is not None:
+            progress(status)
+        if time.monotonic() > deadline:
+            mend = f"see {home.logs}/supervisor.log"
+            raise FreeholdError(f"has been stopping for {_END_SECONDS:.0f} s", where="sandbox", mend=mend)
+        time.sleep(_POLL_SECONDS)
+
+
 def _launch(home: Home, environment: Mapping[str, str]) -> Supervisor:
     """Start the process, and return once its socket answers."""
     log = home.logs / "supervisor.log"
+    process, begin = _spawn(home, environment, log)
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            return Supervisor.connect(home)
+        except NotRunning:
+            code = process.poll()
+        if code == ALREADY_RUNNING:
+            # Another's, which answers soon; or one was ending that had its lock still, and nobody else starts anew.
+            process, begin = _spawn(home, environment, log)
+        elif code is not None:
+            what = _last_line(log, begin) or f"ended with exit code {code}"
+            raise FreeholdError(what, where="supervisor", mend=f"see {log}")
+        time.sleep(_POLL_SECONDS)
+    raise FreeholdError(f"no answer within {_READY_SECONDS:.0f} s", where="supervisor", mend=f"see {log}")
+
+
+def _spawn(home: Home, environment: Mapping[str, str], log: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """The process, and where in the log its lines begin."""
     try:
         with open(log, "ab") as output:
             begin = output.tell()
@@ -66,20 +107,10 @@ def _launch(home: Home, environment: Mapping[str, str]) -> Supervisor:
                 start_new_session=True,
                 env=_environment(environment),
             )
-            _LAUNCHED.append(process)
     except OSError as error:
         raise unwritable(log, error) from None
-    deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            return Supervisor.connect(home)
-        except NotRunning:
-            code = process.poll()
-            if code not in (None, ALREADY_RUNNING):
-                what = _last_line(log, begin) or f"ended with exit code {code}"
-                raise FreeholdError(what, where="supervisor", mend=f"see {log}") from None
-            time.sleep(_POLL_SECONDS)
-    raise FreeholdError(f"no answer within {_READY_SECONDS:.0f} s", where="supervisor", mend=f"see {log}")
+    _LAUNCHED.append(process)
+    return process, begin
 
 
 def _wait_until_ready(supervisor: Supervisor, progress: Callable[[Status], None] | None) -> None:

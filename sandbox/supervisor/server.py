@@ -123,7 +123,7 @@ class Server:
             request = messages.REQUEST.validate_json(line)
         except ValidationError as error:
             return Answer(failure=Failure(what=messages.first_error(error), where="supervisor", reason="invalid"))
-        if self._phase == "stopping":
+        if self._phase == "stopping" and not isinstance(request, messages.GetStatus | messages.Stop):
             return Answer(failure=Failure(what="is stopping", where="sandbox", mend="./freehold sandbox start"))
         try:
             result = await self._perform(request)

@@ -35,7 +35,12 @@ class Terminal:
     """
 
     def __init__(
-        self, command: Sequence[str], *, columns: int = 100, stdout: Path | None = None, **environment: str
+        self,
+        command: Sequence[str],
+        *,
+        columns: int = 100,
+        stdout: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.written = b""
         self._columns = columns
@@ -45,7 +50,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-c", _TAKE, *command],
             cwd=CHECKOUT,
-            env={**_inherited(), "TERM": "xterm-256color", **environment},
+            env={**_inherited(), "TERM": "xterm-256color", **(environment or {})},
             stdin=theirs,
             stdout=output,
             stderr=theirs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,29 @@ def test_what_needs_a_sandbox_says_so(tmp_path: Path, arguments: tuple[str, ...]
     assert run.returncode == 1
     assert run.stderr.startswith(f"freehold: {tmp_path}/home: ")
     assert run.stderr.endswith("; ./freehold sandbox start\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("up",),
+        ("up", "prod", "--target", "cloud"),
+        ("preview", "sandbox"),
+        ("destroy", "sandbox", "--yes"),
+        ("doctor",),
+        ("sandbox", "start"),
+        ("sandbox", "env"),
+        ("sandbox", "caught"),
+    ],
+    ids=" ".join,
+)
+def test_a_home_that_cannot_be_one_is_one_line(arguments: tuple[str, ...]) -> None:
+    run = freehold(Path("/dev/null/home"), *arguments)
+    assert run.returncode == 1, run.stderr
+    (line,) = run.stderr.splitlines()
+    assert re.fullmatch(
+        r"freehold: /dev/null/home\S*: cannot (read|write): Not a directory; .*set FREEHOLD_HOME to .*", line
+    )
 
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "PULUMI_HOME"])

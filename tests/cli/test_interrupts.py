@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from tests.cli.terminal import Terminal
+from sandbox.home import Home
+from tests.cli.fake_supervisor import answering
+from tests.cli.terminal import CTRL_C, Terminal
 
 WHILE_A_LINE_IS_PRINTED = """
 import os, signal, sys
@@ -37,4 +40,16 @@ def test_while_a_line_is_being_printed() -> None:
             "freehold: a line is printed",
             "freehold: stopping: the engine finishes what it is doing (Ctrl-C again ends it at once)",
             "1",
+        ]
+
+
+def test_in_a_command_that_waits_for_an_answer(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    command = [sys.executable, "-m", "cli", "sandbox", "status"]
+    with answering(home, None) as asked, Terminal(command, environment={"FREEHOLD_HOME": str(home.root)}) as terminal:
+        assert asked.wait(45)
+        terminal.type(CTRL_C)
+        assert terminal.end() == 1, terminal.shown
+        assert [line.removeprefix("^C") for line in terminal.shown if line] == [
+            "freehold: interrupted; run it again: it goes on from there"
         ]

@@ -25,6 +25,7 @@ with screen.step("platform [/x]") as step:
     step.show(3, 10, "creating [/a] b{c}")
     time.sleep(0.3)
     screen.tell("a line meanwhile")
+    print("what another says", file=sys.stderr)
     step.result = "done [/x]"
 """
 
@@ -36,7 +37,7 @@ def test_a_step_has_a_bar_and_then_its_line(columns: int) -> None:
         assert terminal.end() == 0, terminal.shown
         assert "Traceback" not in "\n".join(terminal.shown)
         text = "".join(line for line in terminal.shown)
-        assert text.startswith("freehold: a line meanwhilefreehold: platform [/x]: done [/x] (0.")
+        assert text.startswith("freehold: a line meanwhilewhat another saysfreehold: platform [/x]: done [/x] (0.")
         assert text.endswith(" s)")
 
 
@@ -75,11 +76,12 @@ with screen.step("four"):
 @pytest.mark.parametrize("term", ["dumb", "xterm"])
 @pytest.mark.parametrize("no_color", ["", "1"])
 def test_a_terminal_that_can_show_less_is_given_less(term: str, no_color: str) -> None:
-    with Terminal(program(STEP), TERM=term, NO_COLOR=no_color) as terminal:
+    with Terminal(program(STEP), environment={"TERM": term, "NO_COLOR": no_color}) as terminal:
         assert terminal.end() == 0, terminal.shown
         shown = [line for line in terminal.shown if line]
         assert [line.partition(" (")[0] for line in shown] == [
             "freehold: a line meanwhile",
+            "what another says",
             "freehold: platform [/x]: done [/x]",
         ]
         if term == "dumb":

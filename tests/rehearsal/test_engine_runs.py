@@ -256,6 +256,44 @@ def test_ctrl_c_once_lets_the_engine_finish_and_twice_ends_it(trivial: Trivial, 
     assert set(trivial.made.values()) == {"made\n"}
 
 
+def press_when_told(trivial: Trivial, line: str) -> threading.Thread:
+    """Ctrl-C as soon as `line` is told."""
+
+    def press() -> None:
+        until(lambda: any(line in told for told in trivial.told))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    return thread
+
+
+def test_ctrl_c_ends_the_waiting_for_another_run(trivial: Trivial) -> None:
+    first = spawn(trivial.folder, SLOW="15")
+    until(lambda: trivial.begun("shelf-0"))
+    pressing = press_when_told(trivial, f"waiting for process {first.pid} (`")
+    with pytest.raises(Interrupted, match=r"^stack dev: interrupted; run it again"):
+        trivial.engine(wait=10).up()
+    pressing.join()
+    assert first.is_alive()
+    first.join()
+    assert first.exitcode == 0
+
+
+def test_ctrl_c_ends_the_waiting_for_an_engine_that_lives(trivial: Trivial) -> None:
+    trivial.engine().up()
+    folder = trivial.home.backend / ".pulumi/locks/organization/trivial/dev"
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    lock = {"pid": os.getpid(), "username": "somebody", "hostname": os.uname().nodename, "timestamp": stamp}
+    (folder / "11111111-1111-1111-1111-111111111111.json").write_text(json.dumps(lock))
+    pressing = press_when_told(trivial, f"waiting for pulumi, process {os.getpid()} on")
+    with pytest.raises(Interrupted, match=r"^stack dev: interrupted; run it again"):
+        trivial.engine(wait=10).up()
+    pressing.join()
+    assert list(folder.glob("*.json"))
+
+
 def test_orphans_of_a_living_owner_are_left_alone(trivial: Trivial) -> None:
     first = spawn(trivial.folder, SLOW="2")
     until(lambda: trivial.begun("shelf-0"))

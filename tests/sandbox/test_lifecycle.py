@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -113,6 +116,70 @@ def the_shell_works(home: Home) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["arn:aws:iam::123456789012:user/freehold-operator", "freehold", "PONG"]
+
+
+def begin(home: Home, *arguments: str) -> subprocess.Popen[str]:
+    """`freehold ARGUMENTS`, which is not waited for."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", *arguments],
+        cwd=CHECKOUT,
+        env={**without_chosen_ports(), "FREEHOLD_HOME": str(home.root)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.02)
+
+
+def test_a_start_while_the_last_supervisor_ends(fresh_home: Home) -> None:
+    """Its socket is gone, its lock is not yet."""
+
+    def supervisors() -> set[int]:
+        return {one.pid for one in processes_of(fresh_home) if "sandbox.supervisor" in one.cmdline()}
+
+    fresh_home.run.mkdir(parents=True)
+    with open(fresh_home.run / "supervisor.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        starting = begin(fresh_home, "sandbox", "start")
+        first: set[int] = set()
+        while not first:
+            first = supervisors()
+        until(lambda: not first <= supervisors())
+    try:
+        said, errors = starting.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        starting.kill()
+        starting.communicate()
+        raise
+    assert starting.returncode == 0, errors
+    assert said.startswith("sandbox is ready")
+
+
+def test_start_and_stop_while_it_stops(fresh_home: Home) -> None:
+    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+    supervisor = Supervisor.connect(fresh_home)
+    moto = psutil.Process(pids(supervisor)["moto"])
+    moto.suspend()  # so that the stop takes until it is woken
+    commands = [begin(fresh_home, "sandbox", "stop")]
+    until(lambda: supervisor.status().state == "stopping")
+    shown = freehold(fresh_home, "sandbox", "status")
+    assert (shown.returncode, shown.stderr) == (1, "")
+    assert "sandbox is stopping at" in shown.stdout
+    commands += [begin(fresh_home, "sandbox", "stop"), begin(fresh_home, "sandbox", "start")]
+    time.sleep(3)  # both have met it by now
+    moto.resume()
+    said = [command.communicate(timeout=120) for command in commands]
+    assert [command.returncode for command in commands] == [0, 0, 0], said
+    assert said[1][0].startswith(("sandbox is stopped", "sandbox is not running"))
+    assert said[2][0].startswith("sandbox is ready")
+    assert Supervisor.connect(fresh_home).status().state == "ready"
 
 
 def test_two_starts_at_once_make_one_sandbox(fresh_home: Home) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from sandbox.files import unreadable
 from sandbox.home import Home
 
 Sink = Literal["webhook", "slack", "mail"]
@@ -60,4 +61,6 @@ def read(home: Home) -> Sequence[Caught]:
         lines = path(home).read_bytes().splitlines()
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise unreadable(path(home), error) from None
     return [Caught.model_validate_json(line) for line in lines]
