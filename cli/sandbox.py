@@ -39,6 +39,7 @@ _MADE = (
     "backend",
     "tenants",
     "rehearsals",
+    "kube-cache",
     "kubeconfig",
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

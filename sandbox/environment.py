@@ -51,7 +51,7 @@ def environment(home: Home) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "KUBECONFIG": str(home.root / "kubeconfig"),
         # What kubectl remembers of a cluster's kinds goes with the sandbox, and not into the user's own folder.
-        "KUBECACHEDIR": str(home.root / "kube-cache"),
+        "KUBECACHEDIR": str(home.kube_cache),
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,

@@ -69,6 +69,22 @@ class Home:
         return self.root / "tenants"
 
     @property
+    def rehearsals(self) -> Path:
+        """One working folder for each environment that is rehearsed here."""
+        return self.root / "rehearsals"
+
+    @property
+    def kube_cache(self) -> Path:
+        """KUBECACHEDIR: what kubectl remembers of a cluster's kinds."""
+        return self.root / "kube-cache"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All that is kept below `root`, which may be a folder that holds more: each is for its owner alone."""
+        kept = (self.run, self.logs, self.data, self.certificates, self.credentials, self.pulumi_home)
+        return (*kept, self.backend, self.tenants, self.rehearsals, self.kube_cache)
+
+    @property
     def recorded(self) -> Path:
         """SQLite file of the recorded (not live) resources of the provider stand-ins."""
         return self.data / "recorded.sqlite"
