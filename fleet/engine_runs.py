@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
 from collections.abc import Callable, Collection, Iterator
@@ -59,13 +60,27 @@ def require_idle(home: Home, *, but: Collection[int] = ()) -> None:
 def end_orphans(home: Home, tell: Callable[[str], None]) -> None:
     """End the engines (and what they started) whose owner died: gently first, so that their state is whole."""
     for path in sorted(_folder(home).glob("*.json")):
-        run = _read(path)
-        if run is None or run.owner.alive:
-            continue
-        count = end_run(run.token, grace=_GRACE_SECONDS)
-        if count:
-            tell(f"stack {run.stack}: ended {count} processes that a killed `pulumi {run.command}` had left")
-        path.unlink(missing_ok=True)
+        with _claimed(path):
+            run = _read(path)
+            if run is None or run.owner.alive:
+                continue
+            count = end_run(run.token, grace=_GRACE_SECONDS)
+            if count:
+                tell(f"stack {run.stack}: ended {count} processes that a killed `pulumi {run.command}` had left")
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _claimed(path: Path) -> Iterator[None]:
+    """One at a time ends what a record names: to a second SIGINT the engine gives up what it has in hand."""
+    try:
+        record = open(path, "rb")  # noqa: SIM115
+    except FileNotFoundError:
+        yield
+        return
+    with record:
+        fcntl.flock(record, fcntl.LOCK_EX)
+        yield
 
 
 def _read(path: Path) -> EngineRun | None:

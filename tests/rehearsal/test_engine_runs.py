@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,9 +18,9 @@ import psutil
 import pytest
 
 from errors import FreeholdError
-from fleet.engine_runs import end_orphans
+from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded
 from fleet.interrupts import Interrupted, Interrupts
-from fleet.processes import RUN_VARIABLE
+from fleet.processes import RUN_VARIABLE, Process
 from fleet.state import read_state
 from sandbox.providers.creations import Creations
 from tests.rehearsal.engine import sdks
@@ -264,3 +266,41 @@ def test_orphans_of_a_living_owner_are_left_alone(trivial: Trivial) -> None:
     assert living(trivial.folder)
     first.join()
     assert first.exitcode == 0
+
+
+_ENGINE = """
+import pathlib, signal, sys, time
+told = pathlib.Path(sys.argv[1])
+signal.signal(signal.SIGINT, lambda *_: told.write_text(told.read_text() + "SIGINT "))
+told.write_text("")
+deadline = time.monotonic() + 60
+while not told.read_text() and time.monotonic() < deadline:
+    time.sleep(0.02)
+time.sleep(1)
+"""
+
+
+def test_those_who_end_the_same_orphan_at_once_tell_it_once(trivial: Trivial) -> None:
+    """The engine gives up what it has in hand when it is told a second time."""
+    told, token = trivial.folder / "told", new_token()
+    command = subprocess.Popen(["sleep", "60"])
+    owner = Process.of(command.pid)
+    engine = subprocess.Popen(
+        [sys.executable, "-c", _ENGINE, str(told)], env={**os.environ, RUN_VARIABLE: token}, start_new_session=True
+    )
+    try:
+        until(told.exists)
+        with recorded(trivial.home, EngineRun("dev", "up", token, owner)):
+            command.kill()
+            command.wait()
+            threads = [threading.Thread(target=end_orphans, args=(trivial.home, trivial.told.append)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert engine.wait(10) == 0
+    finally:
+        engine.kill()
+        engine.wait()
+    assert told.read_text() == "SIGINT "
+    assert len(trivial.told) == 1, trivial.told
