@@ -18,6 +18,7 @@ import psutil
 from errors import FreeholdError, TransientError
 
 _LOOK_SECONDS = 0.2
+_ENGINE = "pulumi"
 # Go's clock and the kernel's start time of a process round differently.
 _ROUNDING_SECONDS = 2.0
 
@@ -38,8 +39,11 @@ class BackendLock:
             return True
         try:
             process = psutil.Process(self.pid)
-            # A process that began after the lock was taken was only given the same pid.
-            return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= self.since + _ROUNDING_SECONDS
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            # A process that began after the lock was taken was only given the same pid. When an engine began cannot be
+            # told where the clock has been set since: it counts as the holder, until it ends.
+            return process.name() == _ENGINE or process.create_time() <= self.since + _ROUNDING_SECONDS
         except psutil.NoSuchProcess:
             return False
 

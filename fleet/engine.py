@@ -21,12 +21,13 @@ from fleet.events import Progress, urn_name
 from fleet.failures import explain
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
-from fleet.processes import RUN_VARIABLE, Process
+from fleet.processes import RUN_VARIABLE
 from fleet.program_host.client import ProgramHost
 from fleet.stack_files import form_kept, read_stack_file
 from fleet.state import StackState, local_backend, read_state, state_path
 from sandbox.files import unwritable
 from sandbox.home import Home
+from sandbox.supervisor.pidfile import ProcessIdentity
 
 Json = Any
 
@@ -259,7 +260,7 @@ class Engine:
 
     def _operation(self, command: str, *flags: str) -> Result:
         self._stop_if_asked()
-        run = EngineRun(self.stack.name, command, new_token(), Process.own())
+        run = EngineRun(self.stack.name, command, new_token(), ProcessIdentity.own())
         began = time.monotonic()
         with recorded(self.home, run), self._program(run.token) as (program, environment):
             ended = engine_process.run(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from errors import FreeholdError
-from fleet.processes import Process, end_run
+from fleet.processes import end_run
 from sandbox.files import write_atomically
 from sandbox.home import Home
+from sandbox.supervisor.pidfile import ProcessIdentity
 
 _GRACE_SECONDS = 60.0
 """What an orphaned engine gets to finish the operations in hand and to write its state."""
@@ -26,7 +28,10 @@ class EngineRun:
     stack: str
     command: str
     token: str
-    owner: Process
+    owner: ProcessIdentity
+
+
+_RUN = TypeAdapter(EngineRun)
 
 
 def new_token() -> str:
@@ -38,7 +43,7 @@ def new_token() -> str:
 def recorded(home: Home, run: EngineRun) -> Iterator[None]:
     """Keep the record of `run` from before it starts until it ends. A killed process leaves it: that is its purpose."""
     path = _folder(home) / f"{run.stack}.{run.token}.json"
-    write_atomically(path, json.dumps(asdict(run)).encode(), 0o600)
+    write_atomically(path, _RUN.dump_json(run), 0o600)
     try:
         yield
     finally:
@@ -49,7 +54,7 @@ def require_idle(home: Home, *, but: Collection[int] = ()) -> None:
     """Raises FreeholdError where an engine runs whose command lives; `but` are processes that may."""
     for path in sorted(_folder(home).glob("*.json")):
         run = _read(path)
-        if run is not None and run.owner.alive and run.owner.pid not in but:
+        if run is not None and run.owner.is_alive() and run.owner.pid not in but:
             raise FreeholdError(
                 f"process {run.owner.pid} runs `pulumi {run.command}` on it",
                 where=f"stack {run.stack}",
@@ -62,7 +67,7 @@ def end_orphans(home: Home, tell: Callable[[str], None]) -> None:
     for path in sorted(_folder(home).glob("*.json")):
         with _claimed(path):
             run = _read(path)
-            if run is None or run.owner.alive:
+            if run is None or run.owner.is_alive():
                 continue
             count = end_run(run.token, grace=_GRACE_SECONDS)
             if count:
@@ -84,12 +89,11 @@ def _claimed(path: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> EngineRun | None:
-    """None where another run removed it meanwhile."""
+    """None where another run removed it meanwhile, or one of another release wrote it."""
     try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        return _RUN.validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
         return None
-    return EngineRun(**{**content, "owner": Process(**content["owner"])})
 
 
 def _folder(home: Home) -> Path:

@@ -18,11 +18,13 @@ import psutil
 import pytest
 
 from errors import FreeholdError
-from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded
+from fleet.backend_locks import BackendLock
+from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded, require_idle
 from fleet.interrupts import Interrupted, Interrupts
-from fleet.processes import RUN_VARIABLE, Process
+from fleet.processes import RUN_VARIABLE
 from fleet.state import read_state
 from sandbox.providers.creations import Creations
+from sandbox.supervisor.pidfile import ProcessIdentity
 from tests.rehearsal.engine import sdks
 from tests.rehearsal.trivial import Trivial
 
@@ -284,7 +286,8 @@ def test_those_who_end_the_same_orphan_at_once_tell_it_once(trivial: Trivial) ->
     """The engine gives up what it has in hand when it is told a second time."""
     told, token = trivial.folder / "told", new_token()
     command = subprocess.Popen(["sleep", "60"])
-    owner = Process.of(command.pid)
+    owner = ProcessIdentity.of(command.pid)
+    assert owner is not None
     engine = subprocess.Popen(
         [sys.executable, "-c", _ENGINE, str(told)], env={**os.environ, RUN_VARIABLE: token}, start_new_session=True
     )
@@ -304,3 +307,26 @@ def test_those_who_end_the_same_orphan_at_once_tell_it_once(trivial: Trivial) ->
         engine.wait()
     assert told.read_text() == "SIGINT "
     assert len(trivial.told) == 1, trivial.told
+
+
+def test_a_run_goes_on_whatever_the_clock_is_set_to(trivial: Trivial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel keeps when a process started in ticks since the boot, and moves the boot."""
+    with recorded(trivial.home, EngineRun("dev", "up", new_token(), ProcessIdentity.own())):
+        told = psutil.Process.create_time
+        monkeypatch.setattr(psutil.Process, "create_time", lambda process: told(process) + 3600)
+        end_orphans(trivial.home, trivial.told.append)
+        with pytest.raises(FreeholdError, match=rf"process {os.getpid()} runs `pulumi up` on it"):
+            require_idle(trivial.home)
+
+
+def test_an_engine_holds_its_lock_whatever_the_clock_is_set_to(tmp_path: Path) -> None:
+    engine = tmp_path / "pulumi"
+    engine.symlink_to("/bin/sleep")
+    with subprocess.Popen([engine, "60"]) as process:
+        until(lambda: psutil.Process(process.pid).name() == "pulumi")
+        # Taken an hour before its process began, as it seems now.
+        lock = BackendLock(tmp_path / "lock.json", process.pid, os.uname().nodename, time.time() - 3600)
+        assert lock.held
+        process.kill()
+        process.wait()
+        assert not lock.held
