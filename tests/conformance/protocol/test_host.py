@@ -22,7 +22,8 @@ from sandbox.home import CHECKOUT, Home
 from sandbox.providers.creations import Creations
 from sandbox.providers.install import install
 from sandbox.providers.interface import Properties
-from sandbox.providers.registry import CLASSES, sdk_version
+from sandbox.providers.registry import CLASSES, provider_class, sdk_version
+from sandbox.providers.servicer import Servicer
 from sandbox.providers.values import decode, encode
 
 ADDRESS = "127.0.0.1:1"
@@ -125,6 +126,20 @@ def test_a_create_is_journaled_until_its_delete(home: Home, host: subprocess.Pop
             timeout=10,
         )
         assert journal.ids(urn) == ()
+
+
+def test_what_a_read_finds_no_more_is_out_of_the_journal(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else deleted it. Made again, it would count as made twice."""
+    urn = "urn:pulumi:s::p::random:index/randomId:RandomId::subject"
+    provider = provider_class("random")()
+    monkeypatch.setattr(provider, "read", lambda *_: None)
+    with Creations(home) as journal:
+        journal.record(urn, "one")
+        journal.record(urn, "another")
+        servicer = Servicer(provider, {}, journal)
+        assert servicer.Read(provider_pb2.ReadRequest(urn=urn, id="one"), None).id == ""
+        assert journal.ids(urn) == ("another",)
+        servicer.close()
 
 
 def test_a_refusal_is_one_line_and_no_doubt(home: Home, host: subprocess.Popen[str]) -> None:
