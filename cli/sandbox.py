@@ -91,7 +91,11 @@ def stop() -> None:
     try:
         Supervisor.connect(home).stop()
     except NotRunning:
-        typer.echo(f"sandbox is not running at {home.root}")
+        if ended := _end_leftovers(home):
+            left = "1 process" if ended == 1 else f"{ended} processes"
+            typer.echo(f"the supervisor had died; ended {left} that it left at {home.root}; its data stays")
+        else:
+            typer.echo(f"sandbox is not running at {home.root}")
         return
     _end_engines(home)  # of a runner that did not stop in time
     typer.echo(f"sandbox is stopped; its data stays at {home.root}")
@@ -182,14 +186,12 @@ def _end_engines(home: Home) -> None:
     end_orphans(home, typer.echo)
 
 
-def _end_leftovers(home: Home) -> None:
-    """Of a supervisor that was killed: their data must not be deleted under them."""
+def _end_leftovers(home: Home) -> int:
+    """Of a supervisor that was killed; how many processes lived. Their data must not be deleted under them."""
     from sandbox.supervisor import pidfile
 
-    for file in home.run.glob("*.pid"):
-        identity = pidfile.read(file)
-        if identity is not None:
-            identity.end(grace_seconds=10)
+    identities = [identity for file in home.run.glob("*.pid") if (identity := pidfile.read(file)) is not None]
+    return sum(identity.end(grace_seconds=10) for identity in identities)
 
 
 def _print_status(found: Status, *, as_json: bool) -> None:
