@@ -143,7 +143,8 @@ class Engine:
         return ("--message", self.stack.message) if self.stack.message else ()
 
     def _change(self, command: str, *flags: str) -> Result:
-        with self._interrupts.caught(self._tell), self._with_room(), self._lock():
+        # The reserve is that of whoever holds the lock.
+        with self._interrupts.caught(self._tell), self._lock(), self._with_room():
             self._ready()
             result = self._operation(command, *flags)
             if self.stack.journaled and command != "refresh":

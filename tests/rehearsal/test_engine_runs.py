@@ -17,12 +17,14 @@ from typing import Any
 import psutil
 import pytest
 
-from errors import FreeholdError
-from fleet.backend_locks import BackendLock
+from errors import FreeholdError, TransientError
+from fleet.backend_locks import BackendLock, clear_stale
+from fleet.disk import room
 from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded, require_idle
 from fleet.interrupts import Interrupted, Interrupts
+from fleet.locks import locked
 from fleet.processes import RUN_VARIABLE
-from fleet.state import read_state
+from fleet.state import read_state, state_path
 from sandbox.providers.creations import Creations
 from sandbox.supervisor.pidfile import ProcessIdentity
 from tests.rehearsal.engine import sdks
@@ -156,6 +158,18 @@ def test_a_bounded_wait_ends_with_the_holder_named(trivial: Trivial) -> None:
     assert first.exitcode == 0
 
 
+def test_who_waits_leaves_the_room_of_the_run_that_it_waits_for(trivial: Trivial) -> None:
+    with (
+        locked(trivial.home.run / "stack-dev.lock", "stack dev", wait=0, tell=print),
+        room(trivial.home.backend, state_path(trivial.home.backend, "trivial", "dev")),
+    ):
+        reserve = trivial.home.backend / ".reserve-dev"
+        assert reserve.exists()
+        with pytest.raises(TransientError, match=rf"^stack dev: held by process {os.getpid()} "):
+            trivial.engine(wait=0).up()
+        assert reserve.exists()
+
+
 def test_a_killed_command_leaves_an_engine_that_the_next_run_ends_gently(trivial: Trivial) -> None:
     first = spawn(trivial.folder, SLOW="2")
     until(lambda: trivial.begun("shelf-0"))
@@ -216,6 +230,21 @@ def test_a_living_engine_s_lock_is_left_alone(trivial: Trivial) -> None:
     )
     trivial.engine(wait=0.5).up()
     assert not list(folder.glob("*.json"))
+
+
+def test_a_lock_of_another_host_is_left_alone_and_the_mend_is_told(tmp_path: Path) -> None:
+    """Nobody here can tell whether its process lives, as where a container comes back under another name."""
+    folder = tmp_path / ".pulumi/locks/organization/trivial/dev"
+    folder.mkdir(parents=True)
+    lock = {"pid": os.getpid(), "username": "somebody", "hostname": "another", "timestamp": "2020-01-01T00:00:00Z"}
+    (folder / "11111111-1111-1111-1111-111111111111.json").write_text(json.dumps(lock))
+    cancelled: list[str] = []
+    mend = r"let it finish; if no pulumi runs on that host: pulumi cancel --stack dev$"
+    with pytest.raises(
+        TransientError, match=rf"^stack dev: locked by pulumi, process {os.getpid()} on another .*{mend}"
+    ):
+        clear_stale(tmp_path, "trivial", "dev", wait=0, cancel=lambda: cancelled.append("dev"), tell=print)
+    assert not cancelled
 
 
 def test_half_written_attributes_of_the_state_are_in_nobodys_way(trivial: Trivial) -> None:
