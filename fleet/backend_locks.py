@@ -33,9 +33,14 @@ class BackendLock:
     since: float
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether another host took it, or a container that had another name."""
+        return self.host != socket.gethostname()
+
+    @property
     def held(self) -> bool:
         """Whether its process may still live. One on another host is not ours to judge."""
-        if self.host != socket.gethostname():
+        if self.elsewhere:
             return True
         try:
             process = psutil.Process(self.pid)
@@ -84,7 +89,10 @@ def clear_stale(
             cancel()
             return
         if time.monotonic() >= deadline:
-            raise TransientError(f"locked by {living}", where=f"stack {stack}", mend="let it finish, then try again")
+            mend = "let it finish, then try again"
+            if living.elsewhere:
+                mend = f"let it finish; if no pulumi runs on that host: pulumi cancel --stack {stack}"
+            raise TransientError(f"locked by {living}", where=f"stack {stack}", mend=mend)
         if not told:
             tell(f"stack {stack}: waiting for {living}, at most {wait:.0f} s")
             told = True
