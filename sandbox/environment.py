@@ -60,6 +60,7 @@ def environment(home: Home) -> dict[str, str]:
         # Instead of seconds of asking a metadata service that is not there, when a key is missing.
         "AWS_EC2_METADATA_DISABLED": "true",
         "PGSSLROOTCERT": str(site.authority.certificate_path),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), _without_proxy()),
     }
     if in_use(home) is Providers.OFFICIAL:
         # The aws plugin tags buckets through S3 Control, whose clients put the account's id before the host, which an
@@ -83,6 +84,15 @@ def _path(*first: str) -> list[str]:
     """PATH with the sandbox's folders in front, each once however often it has been set."""
     inherited = os.environ.get("PATH", os.defpath).split(os.pathsep)
     return [*first, *(folder for folder in inherited if folder not in first)]
+
+
+def _without_proxy() -> str:
+    """NO_PROXY with this machine in it, which no proxy can reach; some tools read one spelling alone."""
+    inherited = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if inherited.strip() == "*":
+        return inherited
+    hosts = [host.strip() for host in inherited.split(",") if host.strip()]
+    return ",".join(dict.fromkeys((*hosts, "127.0.0.1", "localhost")))
 
 
 def _by_name(endpoint: str) -> str:
