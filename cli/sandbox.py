@@ -164,8 +164,8 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         except OSError as error:
             raise unwritable(path, error) from None
-    for name in ("supervisor", "providers"):
-        home.socket(name).unlink(missing_ok=True)
+    if (sockets := home.socket("supervisor").parent) != home.run:
+        shutil.rmtree(sockets)
     if home.root.is_dir() and not any(home.root.iterdir()):
         home.root.rmdir()
     typer.echo("sandbox is reset")
