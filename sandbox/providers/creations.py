@@ -40,6 +40,8 @@ class Creation:
     calls that both send are known to be the same, and are done once."""
 
     serial: str
+    taken_over: bool = False
+    """Whether its host was killed once: something of it may be there already."""
     _calls: Counter[str] = field(default_factory=Counter)
 
     def invocation(self, call: str) -> str:
@@ -83,10 +85,11 @@ class Creations:
         Written before anything is made, so that a full disk refuses the create instead of losing its id.
         """
         with self._lock:
-            serial = self._left_by_a_killed_host(urn) or str(uuid.uuid4())
+            left = self._left_by_a_killed_host(urn)
+            serial = left or str(uuid.uuid4())
             insert = f"INSERT INTO under_way (urn, serial, {_HOST}) VALUES (?, ?, ?, ?, ?)"
             row = self._database.execute(insert, (urn, serial, *self._host)).lastrowid
-        before = _CURRENT.set(Creation(serial))
+        before = _CURRENT.set(Creation(serial, taken_over=left is not None))
         try:
             yield
         finally:
