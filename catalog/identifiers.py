@@ -64,9 +64,11 @@ def redis_user(tenant: str) -> str:
 
 def redis_prefix(tenant: str) -> str:
     """What each of the tenant's Redis keys and channels starts with: `t:<id>:`. No id holds a colon."""
-    return f"t:{check_tenant_id(tenant)}:"
+    return f"{KEYS}{check_tenant_id(tenant)}:"
 
 
+KEYS = "t:"
+"""What the Redis keys of all tenants start with."""
 OBJECTS = "tenants/"
 """What the object keys of all tenants start with."""
 

@@ -6,8 +6,8 @@ from typing import Final
 
 CACHE_USERS_MAXIMUM: Final = 100
 """Users in one user group of ElastiCache, unless the account's quota was raised (L-943F0F1C)."""
-CACHE_USERS_OF_THE_PLATFORM: Final = 2
-"""The one called `default`, which is off, and the administrator."""
+CACHE_USERS_OF_THE_PLATFORM: Final = 3
+"""The one called `default`, which is off, the administrator, and who removes the keys of deleted tenants."""
 
 
 def tenants_maximum(cache_users: int = CACHE_USERS_MAXIMUM) -> int:

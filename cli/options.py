@@ -52,8 +52,27 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody is there to agree", mend="pass --yes")
-    if not typer.confirm(question):
+    if not agreed(question):
         raise typer.Exit(1)
+
+
+def agreed(question: str) -> bool:
+    """What the person at the terminal answers; where the input ends it is no.
+
+    Asked on standard error, for standard output is what a script reads; Typer's own question writes to both.
+    """
+    import sys
+
+    while True:
+        print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        answer = line.strip().lower()
+        if answer in ("y", "yes"):
+            return True
+        if answer in ("", "n", "no"):
+            if not line:
+                print(file=sys.stderr)
+            return False
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:

@@ -14,13 +14,26 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Column, Table
+from rich.text import Text
 
 from fleet.events import Progress as EngineProgress
 
 Json = Any
 Observer = Callable[[EngineProgress], None]
+
+_WIDE = 80
+"""Columns of a terminal that has room for a long bar."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -59,29 +72,28 @@ def spell(seconds: float) -> str:
     return f"{int(seconds) // 60} min {int(seconds) % 60} s"
 
 
+class _Count(ProgressColumn):
+    """`3/10`; nothing as long as it is not known how many there are."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.total is None else f"{task.completed:.0f}/{task.total:.0f}")
+
+
 class Screen:
-    """Progress of several things at once: bars on a terminal, a line when each ends elsewhere. Safe from threads."""
+    """Progress of several things at once: bars on a terminal, a line when each ends elsewhere. Safe from threads.
+
+    The terminal is only drawn on while there is a step: what is asked or printed after it stays where it is.
+    """
 
     def __init__(self) -> None:
         self._console = console(stderr=True)
-        self._live = self._console.is_terminal
         self._lock = threading.Lock()
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[doing]}"),
-            console=self._console,
-            transient=True,
-            disable=not self._live,
-        )
+        self._steps = 0
+        self._progress = self._bars()
         self.durations: dict[str, float] = {}
         """How long each step took, in seconds, by its name."""
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -90,22 +102,54 @@ class Screen:
     def tell(self, line: str) -> None:
         """One line for the person, above the bars."""
         with self._lock:
-            self._progress.console.print(f"freehold: {escape(line)}")
+            self._console.print(f"freehold: {escape(line)}")
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """A part of the work, timed. Its line comes when it has ended well."""
-        task = self._progress.add_task(escape(name), total=None, doing="")
-        step = Step(self._progress, task)
+        step = self._begin(name)
         began = time.monotonic()
         try:
             yield step
         finally:
-            self._progress.remove_task(task)
+            self._end(step)
         seconds = time.monotonic() - began
         self.durations[name] = seconds
         result = f": {step.result}" if step.result else ""
         self.tell(f"{name}{result} ({spell(seconds)})")
+
+    def _begin(self, name: str) -> Step:
+        with self._lock:
+            if self._steps == 0:
+                self._progress = self._bars()  # one that was stopped would draw over what has been written since
+                self._progress.start()
+            self._steps += 1
+            return Step(self._progress, self._progress.add_task(escape(name), total=None, doing=""))
+
+    def _end(self, step: Step) -> None:
+        with self._lock:
+            step.remove()
+            self._steps -= 1
+            if self._steps == 0:
+                self._progress.stop()
+
+    def _bars(self) -> Progress:
+        return Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24 if self._console.width >= _WIDE else 8),
+            _Count(),
+            TimeElapsedColumn(),
+            # It is cut where there is too little room, and nothing else.
+            TextColumn("[dim]{task.fields[doing]}", table_column=Column(ratio=1, no_wrap=True)),
+            expand=True,
+            console=self._console,
+            transient=True,
+            # Standard output is for results, whether or not something is being done.
+            redirect_stdout=False,
+            redirect_stderr=False,
+            disable=not self._console.is_interactive,
+        )
 
 
 class Step:
@@ -114,6 +158,10 @@ class Step:
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
         self.result = ""
+
+    def remove(self) -> None:
+        """Take the bar away."""
+        self._progress.remove_task(self._task)
 
     def doing(self, text: str) -> None:
         """What is being done now, behind the bar."""

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cli.options import agreed
 from errors import ExitCode, UsageError
 from sandbox.files import unwritable
 from sandbox.home import Home
@@ -153,7 +154,8 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("reset needs a confirmation", mend="add --yes")
-        typer.confirm("Delete all of it?", abort=True)
+        if not agreed("Delete all of it?"):
+            raise typer.Exit(ExitCode.FAILED)
     _end_engines(home)
     try:
         Supervisor.connect(home).stop()

@@ -16,7 +16,12 @@ def role(product: str, cell: str, tenant: str) -> str:
 
 
 def cache_user(cell: str, tenant: str) -> str:
-    """The id of its Redis user, which is not what it logs in as."""
+    """The id of its Redis user, which is not what it logs in as.
+
+    The product is no part of it, and ids are unique in an account and region: so there is one product in each
+    (docs/limits.md). Another id would be another user of the same name, which a user group does not take beside the
+    first.
+    """
     return distinct_name(cell, identifiers.redis_user(tenant), limit=_CACHE_USER_LIMIT)
 
 

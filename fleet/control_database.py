@@ -12,11 +12,14 @@ from psycopg.errors import InsufficientPrivilege
 from catalog.services import Service
 from errors import FreeholdError, TransientError
 from fleet import migrations, privileges
+from fleet.connection_limits import TCP_LIMITS
 from stacks.contract import DatabaseContract, PlatformContract
 
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
 _RDS_AUTHORITY = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 _CONNECT_SECONDS = 10
+_RUNNER_STATEMENT_MILLISECONDS = 10_000
+"""The runner's statements are of a few rows. Less than a lease: one that waits for a lock can be tried again."""
 
 
 def control_database(contract: PlatformContract, environment: Mapping[str, str]) -> sa.Engine:
@@ -31,7 +34,9 @@ def control_database(contract: PlatformContract, environment: Mapping[str, str])
         privileges.grant(connection)
 
     control = _control(contract)
-    engine = sa.create_engine(_url(control, control.admin_secret, contract, environment), pool_pre_ping=True)
+    url = _url(control, control.admin_secret, contract, environment)
+    # Its statements have no limit of time: a migration takes what it takes.
+    engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args={**TCP_LIMITS})
     return _opened(engine, contract, bring_up_to_date)
 
 
@@ -54,7 +59,14 @@ def runner_database(contract: PlatformContract, environment: Mapping[str, str], 
     control = _control(contract)
     url = _url(control, control.login(Service.RUNNER), contract, environment)
     url = url.update_query_dict({"application_name": "freehold-runner"})
-    return _opened(sa.create_engine(url, pool_pre_ping=True, pool_size=connections), contract, require_up_to_date)
+    engine = sa.create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=connections,
+        hide_parameters=True,
+        connect_args={**TCP_LIMITS, "options": f"-c statement_timeout={_RUNNER_STATEMENT_MILLISECONDS}"},
+    )
+    return _opened(engine, contract, require_up_to_date)
 
 
 def _opened(engine: sa.Engine, contract: PlatformContract, begin: Callable[[sa.Connection], None]) -> sa.Engine:

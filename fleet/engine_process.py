@@ -83,6 +83,7 @@ def _watch(
                 return code, progress, short
             if interrupts.count > obeyed:
                 obeyed += 1
+                interrupts.announce()
                 if obeyed == 1:
                     process.send_signal(signal.SIGINT)
                 else:

@@ -85,6 +85,8 @@ _PASSING = (  # the first match wins
     # Another change is under way.
     _Passing(_says(r"OperationAborted|ConcurrentModification|OperationInProgress|PriorRequestNotComplete|locked by")),
     _Passing(_says(r"the object has been modified")),
+    # ElastiCache takes one change of a user or a user group at a time, and a cell's tenants share a group.
+    _Passing(_says(r"InvalidUserState|InvalidUserGroupState|Only active users")),
     # The way to a service is broken.
     _Passing(_says(r"connection (was )?(refused|reset|closed|lost)|could not connect|cannot connect|broken pipe")),
     _Passing(_says(r"timed? ?out|i/o timeout|TLS handshake timeout|deadline exceeded|unexpected EOF")),

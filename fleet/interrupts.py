@@ -23,6 +23,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
+        self._untold: Callable[[str], None] | None = None
 
     @contextmanager
     def caught(self, tell: Callable[[str], None]) -> Iterator[None]:
@@ -32,9 +33,10 @@ class Interrupts:
             return
 
         def note(number: int, frame: FrameType | None) -> None:
+            # Nothing is told here: a line may be half printed, and whoever prints it holds the lock for that.
             self.count += 1
             if self.count == 1:
-                tell("stopping: the engine finishes what it is doing (Ctrl-C again ends it at once)")
+                self._untold = tell
 
         previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -42,3 +44,9 @@ class Interrupts:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+    def announce(self) -> None:
+        """Tell once that the first Ctrl-C was seen. For whoever watches the engine."""
+        tell, self._untold = self._untold, None
+        if tell is not None:
+            tell("stopping: the engine finishes what it is doing (Ctrl-C again ends it at once)")

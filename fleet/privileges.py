@@ -26,12 +26,14 @@ _MAY: Final[Mapping[Service, Mapping[str, Mapping[Verb, tuple[str, ...]]]]] = {
             "SELECT": _WHOLE,
             "INSERT": ("id", "type", "subject", "livemode", "api_version", "created", "payload", "state", "reason",
                        "correlation_id"),
-            "UPDATE": ("state", "reason", "tenant"),
+            "UPDATE": ("subject", "state", "reason", "tenant"),
         },
         "billing_subscriptions": {
             "SELECT": _WHOLE,
-            "INSERT": ("id", "customer", "began", "tenant", "status", "plan", "problem", "latest", "settled"),
-            "UPDATE": ("tenant", "status", "plan", "problem", "latest", "settled", "updated_at"),
+            "INSERT": ("id", "customer", "began", "tenant", "named", "status", "collection_paused", "plan", "problem",
+                       "latest", "settled"),
+            "UPDATE": ("tenant", "named", "status", "collection_paused", "plan", "problem", "latest", "settled",
+                       "updated_at"),
         },
         "tenants": {
             "SELECT": _WHOLE,

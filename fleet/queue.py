@@ -8,6 +8,7 @@ A deletion overtakes what is still waiting, and cancels it.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class Claim:
     """An operation that its holder alone may work on and end. `operation.attempt` tells it from any other claim."""
 
     operation: Operation
+    asked: float
+    """When it was asked for, by its holder's monotonic clock: its lease began no earlier."""
     covers: tuple[uuid.UUID, ...] = ()
     """Operations of the tenant that end with it: they were asked before it began, and want the same."""
 
@@ -57,6 +60,7 @@ class Queue:
         """The operation of the cell's tenants that is due and has waited longest, begun under a lease; None where there
         is none. A tenant waits from when its operation was due or, if that is later, from when it was served last."""
         for _ in range(_TRIES):
+            asked = time.monotonic()
             with self._engine.begin() as connection:
                 tenant = connection.scalar(_next_tenant(cell))
                 if tenant is None:
@@ -69,7 +73,7 @@ class Queue:
                 if found.state is State.RUNNING and found.takeovers + 1 >= TAKEOVERS:
                     _give_up(connection, found)
                     continue
-                return _begin(connection, found, holder, lease_seconds)
+                return _begin(connection, found, holder, lease_seconds, asked)
         return None
 
     def renew(self, claim: Claim, lease_seconds: float, progress: Mapping[str, Any] | None = None) -> None:
@@ -168,7 +172,7 @@ def _runnable() -> sa.ColumnElement[bool]:
     return due | ((OPERATIONS.c.state == State.RUNNING) & (OPERATIONS.c.lease_until < sa.func.now()))
 
 
-def _begin(connection: sa.Connection, found: Operation, holder: str, lease_seconds: float) -> Claim:
+def _begin(connection: sa.Connection, found: Operation, holder: str, lease_seconds: float, asked: float) -> Claim:
     statement = (
         sa.update(OPERATIONS)
         .where(OPERATIONS.c.id == found.id)
@@ -190,14 +194,14 @@ def _begin(connection: sa.Connection, found: Operation, holder: str, lease_secon
         values = {"state": State.CANCELLED, "error": reason, "finished_at": sa.func.now()}
         connection.execute(sa.update(OPERATIONS).where(waiting, OPERATIONS.c.number < found.number).values(values))
     if found.kind not in BUILDS:
-        return Claim(begun)
+        return Claim(begun, asked)
     queued = connection.execute(sa.select(OPERATIONS).where(waiting).order_by(OPERATIONS.c.number))
     covers: list[uuid.UUID] = []
     for other in map(operation, queued):
         if other.kind not in BUILDS:
             break
         covers.append(other.id)
-    return Claim(begun, tuple(covers))
+    return Claim(begun, asked, tuple(covers))
 
 
 def _give_up(connection: sa.Connection, found: Operation) -> None:

@@ -16,6 +16,15 @@ OVERDUE_SECONDS = 1800.0
 """A tenant's stack is run in minutes, with some tries of it and those before it in the queue."""
 
 _OTHER = OPERATIONS.alias("other")
+# In the statement itself, as the partial indexes `operations_open` and `operations_given_up` say it: a prepared one
+# could not use them otherwise, and all operations that ever were are many more.
+_OPEN = sa.literal_column("operations.state IN ('queued', 'running')", sa.Boolean)
+_GIVEN_UP = (
+    sa.literal_column("operations.state = 'failed'", sa.Boolean),
+    # Not as NOT EXISTS: that is planned as a join with all operations.
+    OPERATIONS.c.number
+    == sa.select(sa.func.max(_OTHER.c.number)).where(_OTHER.c.tenant == OPERATIONS.c.tenant).scalar_subquery(),
+)
 
 
 @dataclass(frozen=True)
@@ -76,48 +85,47 @@ class QueueView:
 
     def open(self, cell: str) -> Sequence[Operation]:
         """Those that run or wait, in the order of asking."""
-        return self._all(cell, OPERATIONS.c.finished_at.is_(None))
+        return self._all(_of(cell, _OPEN))
 
     def failing(self, cell: str) -> Sequence[Operation]:
         """Those that will be tried again, and each tenant's last one where it was given up."""
-        later = sa.exists().where(_OTHER.c.tenant == OPERATIONS.c.tenant, _OTHER.c.number > OPERATIONS.c.number)
-        given_up = (OPERATIONS.c.state == State.FAILED) & ~later
-        return self._all(cell, given_up | (OPERATIONS.c.finished_at.is_(None) & (OPERATIONS.c.failures > 0)))
+        return self._all(_of(cell, _OPEN, OPERATIONS.c.failures > 0).union_all(_of(cell, *_GIVEN_UP)))
 
     def backlog(self, cell: str) -> Backlog:
-        with self._engine.connect() as connection:
-            now = connection.scalar(sa.select(sa.func.now()))
-        assert now is not None
-        waiting, failing = self.open(cell), self.failing(cell)
-        queued = [one for one in waiting if one.state is State.QUEUED]
-        due = [(now - one.not_before).total_seconds() for one in queued]
-
-        def oldest(state: State) -> float:
-            ages: list[float] = [(now - one.created_at).total_seconds() for one in waiting if one.state is state]
-            # What was asked for since the clock was read is of no age.
-            return max([0.0, *ages])
-
-        return Backlog(
-            queued=len(queued),
-            running=len(waiting) - len(queued),
-            retrying=sum(one.failures > 0 for one in queued),
-            failed=sum(one.state is State.FAILED for one in failing),
-            oldest_seconds=max(0.0, *due) if due else 0.0,
-            oldest_queued_seconds=oldest(State.QUEUED),
-            oldest_running_seconds=oldest(State.RUNNING),
+        """Counted by the database: it is asked for every few seconds, by each replica."""
+        count, queued = sa.func.count(), OPERATIONS.c.state == State.QUEUED
+        waiting = _of(cell, _OPEN).with_only_columns(
+            count.filter(queued).label("queued"),
+            count.filter(~queued).label("running"),
+            count.filter(queued, OPERATIONS.c.failures > 0).label("retrying"),
+            _age(sa.func.min(OPERATIONS.c.not_before).filter(queued)).label("oldest_seconds"),
+            _age(sa.func.min(OPERATIONS.c.created_at).filter(queued)).label("oldest_queued_seconds"),
+            _age(sa.func.min(OPERATIONS.c.created_at).filter(~queued)).label("oldest_running_seconds"),
         )
-
-    def _all(self, cell: str, which: sa.ColumnElement[bool]) -> Sequence[Operation]:
-        statement = (
-            sa.select(OPERATIONS)
-            .join(TENANTS, TENANTS.c.id == OPERATIONS.c.tenant)
-            .where(TENANTS.c.cell == cell, which)
-            .order_by(OPERATIONS.c.number)
-        )
+        given_up = _of(cell, *_GIVEN_UP).with_only_columns(count)
         with self._engine.connect() as connection:
-            return [operation(row) for row in connection.execute(statement)]
+            found = connection.execute(waiting).one()
+            failed = connection.execute(given_up).scalar_one()
+        return Backlog(**found._mapping, failed=failed)
+
+    def _all(self, statement: sa.Select[Any] | sa.CompoundSelect[Any]) -> Sequence[Operation]:
+        with self._engine.connect() as connection:
+            return [operation(row) for row in connection.execute(statement.order_by("number"))]
 
     def _one(self, statement: sa.Select[Any]) -> Operation | None:
         with self._engine.connect() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else operation(row)
+
+
+def _of(cell: str, *which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Operations of the cell's tenants."""
+    return (
+        sa.select(OPERATIONS).join(TENANTS, TENANTS.c.id == OPERATIONS.c.tenant).where(TENANTS.c.cell == cell, *which)
+    )
+
+
+def _age(moment: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
+    """In seconds; 0 where there is none, and where it is still to come."""
+    seconds = sa.cast(sa.func.extract("epoch", sa.func.now() - moment), sa.Double)
+    return sa.func.greatest(0.0, seconds)

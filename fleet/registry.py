@@ -43,6 +43,7 @@ TENANTS = sa.Table(
     sa.Column("updated_at", _MOMENT, nullable=False, server_default=sa.func.now()),
     sa.Column("applied_at", _MOMENT),
     sa.Column("deleted_at", _MOMENT),
+    sa.Column("predecessor_deleted_at", _MOMENT),
 )
 
 
@@ -118,6 +119,8 @@ class Tenant(Wanted):
     updated_at: datetime
     applied_at: datetime | None
     deleted_at: datetime | None
+    predecessor_deleted_at: datetime | None = None
+    """When the tenant was deleted that had the id before; None: nobody had it."""
 
     def wanted(self, **changes: Any) -> Wanted:
         """What it shall be, but for `changes`."""
@@ -201,7 +204,12 @@ def add(connection: sa.Connection, wanted: Wanted) -> Tenant:
         .values(values)
         .on_conflict_do_update(
             index_elements=["id"],
-            set_={**anew, "created_at": sa.func.now(), "updated_at": sa.func.now()},
+            set_={
+                **anew,
+                "created_at": sa.func.now(),
+                "updated_at": sa.func.now(),
+                "predecessor_deleted_at": TENANTS.c.deleted_at,
+            },
             where=TENANTS.c.status == Status.DELETED,
         )
         .returning(TENANTS)

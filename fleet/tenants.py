@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from errors import UsageError
 from fleet import tenant_folders
@@ -14,11 +14,19 @@ from fleet.registry import Status, Tenant
 EngineFor = Callable[[Stack], Engine]
 
 
+class Shared(Protocol):
+    """What tenants share: `fleet.shared_services`."""
+
+    def settle(self, tenant: Tenant) -> None: ...
+
+    def remove_leftovers(self, tenant: Tenant) -> None: ...
+
+
 class Tenants:
     """The stacks of one cell's tenants. `engine_for` makes the engine that runs one."""
 
-    def __init__(self, environment: Environment, engine_for: EngineFor) -> None:
-        self._environment, self._engine_for = environment, engine_for
+    def __init__(self, environment: Environment, engine_for: EngineFor, shared: Shared) -> None:
+        self._environment, self._engine_for, self._shared = environment, engine_for, shared
 
     def build(self, tenant: Tenant) -> Result:
         """Bring its stack to what is wanted, by a full update. Raises UsageError where it is being deleted."""
@@ -27,6 +35,7 @@ class Tenants:
                 f"it is {tenant.status}", where=f"tenant {tenant.id}", mend="freehold tenant delete ends it"
             )
         config = tenant_folders.configuration(self._environment, tenant)
+        self._shared.settle(tenant)
         self._finish_earlier(tenant, config)
         stack = tenant_folders.prepare(self._environment, tenant, config)
         return self._engine_for(stack).up()
@@ -34,6 +43,7 @@ class Tenants:
     def destroy(self, tenant: Tenant) -> Result:
         """Destroy its stack with all its data, and forget the stack. Can be repeated."""
         config = tenant_folders.configuration(self._environment, tenant)
+        self._shared.settle(tenant)
         self._finish_earlier(tenant, {})  # a destroy asks for nothing, whatever the last run had
         stack = tenant_folders.prepare(self._environment, tenant, config)
         if str(config.get("freehold:protect", True)).lower() != "false":
@@ -41,6 +51,7 @@ class Tenants:
             tenant_folders.prepare(self._environment, tenant, {**config, "freehold:protect": "false"})
             self._engine_for(stack).up()
         result = self._engine_for(stack).destroy()
+        self._shared.remove_leftovers(tenant)
         self._engine_for(stack).remove()
         tenant_folders.remove(self._environment, tenant.id)
         return result

@@ -61,6 +61,7 @@ def environment(home: Home) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "PGSSLROOTCERT": str(site.authority.certificate_path),
         **dict.fromkeys(("NO_PROXY", "no_proxy"), _without_proxy()),
+        "FREEHOLD_CACHE_AUTHORITY": str(site.authority.certificate_path),
     }
     if in_use(home) is Providers.OFFICIAL:
         # The aws plugin tags buckets through S3 Control, whose clients put the account's id before the host, which an

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -31,10 +31,15 @@ class Subscription:
     id: str
     customer: str
     lookup_key: str
-    """`<product>.<plan>`."""
+    """`<product>.<plan>`; empty: the price has none."""
     tenant: str | None = None
     status: str = "active"
     began: int = 1_760_000_000
+    price: str | None = None
+    """The price's id; None: one that follows from its lookup key."""
+    price_metadata: Mapping[str, str] = field(default_factory=dict)
+    collection_paused: str | None = None
+    """`keep_as_draft`, `mark_uncollectible` or `void`; None: its invoices are collected."""
 
     def as_stripe(self) -> dict[str, Any]:
         """Stripe's Subscription object."""
@@ -61,6 +66,7 @@ class Subscription:
             "latest_invoice": identifier("in", self.id, str(self.began)),
             "livemode": False,
             "metadata": {} if self.tenant is None else {"tenant_id": self.tenant},
+            "pause_collection": self.collection_paused and {"behavior": self.collection_paused, "resumes_at": None},
             "start_date": self.began,
             "status": self.status,
             "trial_end": None,
@@ -76,14 +82,14 @@ class Subscription:
             "current_period_start": self.began,
             "metadata": {},
             "price": {
-                "id": identifier("price", self.lookup_key),
+                "id": self.price or identifier("price", self.lookup_key),
                 "object": "price",
                 "active": True,
                 "billing_scheme": "per_unit",
                 "currency": "usd",
                 "livemode": False,
-                "lookup_key": self.lookup_key,
-                "metadata": {},
+                "lookup_key": self.lookup_key or None,
+                "metadata": dict(self.price_metadata),
                 "product": identifier("prod", self.lookup_key),
                 "recurring": {"interval": "month", "interval_count": 1, "usage_type": "licensed"},
                 "type": "recurring",
@@ -156,11 +162,25 @@ def invoice_event(
     return event(kind, invoice, id=id, created=created)
 
 
-def customer_event(change: str, customer: str, tenant: str | None, *, id: str, created: int) -> dict[str, Any]:
-    """`change` is created or updated."""
+def customer_event(
+    change: str,
+    customer: str,
+    tenant: str | None,
+    *,
+    id: str,
+    created: int,
+    began: int | None = None,
+    **replaced: str | None,
+) -> dict[str, Any]:
+    """`change` is created or updated; `began` is when the customer was made, with the event unless told; `tenant_id` is
+    what an update replaced."""
     metadata = {} if tenant is None else {"tenant_id": tenant}
-    content = {"id": customer, "object": "customer", "created": created, "livemode": False, "metadata": metadata}
-    return event(f"customer.{change}", content, id=id, created=created)
+    began = created if began is None else began
+    content = {"id": customer, "object": "customer", "created": began, "livemode": False, "metadata": metadata}
+    made = event(f"customer.{change}", content, id=id, created=created)
+    if replaced:
+        made["data"]["previous_attributes"] = {"metadata": replaced}
+    return made
 
 
 def plan_change(tenant: str, product: str, plan: str, to: str) -> dict[str, Any]:

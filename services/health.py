@@ -1,8 +1,8 @@
 """What every service answers about itself: /healthz, /readyz and /metrics.
 
-/healthz says that the process lives; it asks nobody else, or a database that is down would have every replica
-restarted. /readyz says whether it can do its work: a replica that cannot is given no traffic. /metrics is for
-Prometheus.
+/healthz says that the process lives: where it does not, only a new one helps. It asks nobody else, or a database that
+is down would have every replica restarted. /readyz says whether it can do its work: a replica that cannot is given no
+traffic. /metrics is for Prometheus.
 """
 
 from __future__ import annotations
@@ -29,15 +29,20 @@ ReadyCheck = Callable[[], None]
 """Returns when the service can work, raises NotReady when not. May block, with a time limit of its own."""
 
 
-def routes(check: ReadyCheck, metrics: CollectorRegistry = REGISTRY) -> Sequence[Route]:
-    """The three routes, for a Starlette application."""
+def routes(
+    check: ReadyCheck, metrics: CollectorRegistry = REGISTRY, *, lives: ReadyCheck = lambda: None
+) -> Sequence[Route]:
+    """The three routes, for a Starlette application. `lives` raises NotReady where only a new process helps."""
 
-    def healthz(request: Request) -> Response:
-        return PlainTextResponse("ok\n")
+    async def healthz(request: Request) -> Response:
+        return await told(lives)
 
     async def readyz(request: Request) -> Response:
+        return await told(check)
+
+    async def told(by: ReadyCheck) -> Response:
         try:
-            await run_in_threadpool(check)
+            await run_in_threadpool(by)
         except NotReady as error:
             return PlainTextResponse(f"{error}\n", status_code=503)
         return PlainTextResponse("ok\n")

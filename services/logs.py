@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -60,6 +61,11 @@ def logger(name: str) -> Logger:
     """The logger of a module: `logger(__name__).info("event-stored", event_id=...)`."""
     found: Logger = structlog.stdlib.get_logger(name)
     return found
+
+
+def origin(error: BaseException) -> str:
+    """Where an exception came from, call by call; not what it says, which may be a secret."""
+    return "".join(traceback.format_tb(error.__traceback__))
 
 
 @contextmanager

@@ -40,6 +40,7 @@ _OWN = (
     "errors.py",
     "catalog/**/*.py",
     "fleet/__init__.py",
+    "fleet/connection_limits.py",
     "fleet/operations.py",
     "fleet/registry.py",
     "services/__init__.py",

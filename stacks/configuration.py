@@ -126,6 +126,12 @@ def _check_stack(settings: PlatformSettings | TenantSettings, stack: str) -> Non
                 where=f"Pulumi.{stack}.yaml",
                 mend="name the IAM roles and users that administer the cluster, the one that runs `up` among them",
             )
+        if environment_of(stack) != "sandbox" and not settings.network.zones:
+            raise UsageError(
+                f"{_NAMESPACE}network.zones: missing",
+                where=f"Pulumi.{stack}.yaml",
+                mend=f"name three zones of {settings.region}; those that the subnets are in, where there are some",
+            )
         if environment_of(stack) != "sandbox" and settings.billing and not settings.billing.authority:
             raise UsageError(
                 f"{_NAMESPACE}billing.authority: missing",

@@ -66,6 +66,9 @@ class CacheContract(_Record):
     user_group: str
     admin_secret: str
     """Reference to JSON: host, port, username, password."""
+    sweeper_secret: str | None = None
+    """Reference to the same, of a user that can list and remove tenants' keys and nothing else; None in a platform of
+    an earlier release."""
 
 
 class BucketContract(_Record):

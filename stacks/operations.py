@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import pulumi
 
+from catalog import identifiers
 from components import tenant_names
+from components.contracts.bucket import Bucket
 from components.contracts.cluster import Cluster
 from components.contracts.redis import Redis
 from components.contracts.runner_identity import RunnerIdentityArgs
@@ -23,8 +25,9 @@ class Cell:
 
     cluster: Cluster
     database_secrets: tuple[pulumi.Input[str], ...]
-    """Its ways into the tenants' and the control database."""
+    """Its ways into the tenants' and the control database, and into the cache."""
     redis: Redis
+    bucket: Bucket
     boundary: TenantBoundary
 
 
@@ -46,6 +49,8 @@ def run(settings: RunnerSettings, site: Site, cell: Cell, in_cluster: pulumi.Res
             backend=settings.backend,
             secrets_key=settings.secrets_key,
             database_secrets=cell.database_secrets,
+            bucket=cell.bucket.bucket,
+            objects=identifiers.OBJECTS,
             tenants=tenant_names.prefixes(site.ownership.product, site.cell),
             boundary=cell.boundary.reference,
             cache_user_group=cell.redis.user_group,

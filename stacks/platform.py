@@ -75,7 +75,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
             place=place,
             network_name=named(),
             cidr=settings.network.cidr,
-            zones=settings.network.zones or cloud.zones(provider, 3),
+            zones=cloud.zones(provider, settings.network.zones or (), 3),
             nat_per_zone=settings.network.nat_per_zone,
             log_retention_days=settings.network.log_retention_days,
         ),
@@ -102,6 +102,8 @@ def run(settings: PlatformSettings, cell: str) -> None:
             log_retention_days=settings.cluster.log_retention_days,
             protect=settings.protect,
             operator_cidrs=settings.network.operators,
+            extended_support=settings.cluster.extended_support,
+            running=cloud.running_nodes(provider, named()),
         ),
         opts,
     )
@@ -224,7 +226,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
                         "NOTIFIER_SINKS_SECRET": notifier.sinks_secret,
                     },
                 ),
-                pulumi.ResourceOptions(provider=kubernetes),
+                pulumi.ResourceOptions(provider=kubernetes, depends_on=[cluster.ready]),
             )
     redis = cloud.redis(
         "redis",
@@ -239,6 +241,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
             network_id=network.network_id,
             subnet_ids=tuple(network.data_subnet_ids),
             client_security_groups={"nodes": cluster.security_group_id},
+            tenants_keys=identifiers.KEYS,
             protect=settings.protect,
         ),
         opts,
@@ -272,8 +275,9 @@ def run(settings: PlatformSettings, cell: str) -> None:
             site,
             operations.Cell(
                 cluster=cluster,
-                database_secrets=(tenants.admin_secret, logins[Service.RUNNER]),
+                database_secrets=(tenants.admin_secret, logins[Service.RUNNER], redis.sweeper_secret),
                 redis=redis,
+                bucket=bucket,
                 boundary=boundary,
             ),
             pulumi.ResourceOptions(provider=kubernetes, depends_on=[cluster.ready]),

@@ -75,6 +75,7 @@ def record(settings: PlatformSettings, site: Site, made: Made) -> dict[str, Any]
             "port": made.redis.port,
             "user_group": made.redis.user_group,
             "admin_secret": made.redis.admin_secret,
+            "sweeper_secret": made.redis.sweeper_secret,
         },
         "bucket": {"name": made.bucket.bucket_name, "arn": made.bucket.bucket, "kms_key_arn": made.bucket.key},
         "alerts": {"topic_arn": made.budget.topic, "notifier": _notifier(made.notifier) if made.notifier else None},

@@ -34,16 +34,26 @@ def deployer(provider: pulumi.ProviderResource) -> str:
     return iam.get_session_context(arn=arn, opts=pulumi.InvokeOptions(provider=provider)).issuer_arn
 
 
-def zones(provider: pulumi.ProviderResource, count: int) -> tuple[str, ...]:
-    """The region's first `count` availability zones by name that can hold everything; Local Zones and Wavelength do not
-    count."""
+def zones(provider: pulumi.ProviderResource, chosen: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """The chosen zones, or without a choice the region's first `count` by name that are available.
+
+    Raises RunError for zones that cannot hold everything: Local Zones and Wavelength, and those that EKS refuses. One
+    that was chosen may be impaired: what lies in it stays where it is.
+    """
     found = aws.get_availability_zones(
-        state="available",
+        state=None if chosen else "available",
         exclude_zone_ids=list(NO_CONTROL_PLANE),
         filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
         opts=pulumi.InvokeOptions(provider=provider),
     )
     names = sorted(found.names)
+    if refused := [zone for zone in chosen if zone not in names]:
+        raise pulumi.RunError(
+            f"freehold:network.zones: {', '.join(refused)} cannot hold a cluster in this account; "
+            f"choose among {', '.join(names)}"
+        )
+    if chosen:
+        return chosen
     if len(names) < count:
         raise pulumi.RunError(
             f"region {found.region} has {len(names)} availability zones that EKS takes, {count} are needed; "

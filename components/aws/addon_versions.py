@@ -2,7 +2,8 @@
 
 Without a version EKS takes its default of the day, so that two clusters of one program differ. The source is AWS'
 tables of versions and what `aws eks describe-addon-versions --kubernetes-version <version>` tells; a later build is
-taken up here, by a change that is rehearsed like any other.
+taken up here, by a change that is rehearsed like any other. As of September 2026: EKS' defaults for 1.34 and 1.35 but
+for CoreDNS on 1.34, where 1.13 stays; 1.33, which has left standard support, keeps to somewhat older builds.
 
 - https://docs.aws.amazon.com/eks/latest/userguide/managing-vpc-cni.html
 - https://docs.aws.amazon.com/eks/latest/userguide/managing-kube-proxy.html
@@ -16,16 +17,28 @@ from collections.abc import Mapping
 
 import pulumi
 
-_SAME_FOR_ALL = {
-    "vpc-cni": "v1.21.1-eksbuild.7",
-    "coredns": "v1.13.2-eksbuild.4",
-    "metrics-server": "v0.8.1-eksbuild.5",
-    "aws-ebs-csi-driver": "v1.58.0-eksbuild.1",
-}
 VERSIONS: Mapping[str, Mapping[str, str]] = {
-    "1.33": {**_SAME_FOR_ALL, "kube-proxy": "v1.33.10-eksbuild.2"},
-    "1.34": {**_SAME_FOR_ALL, "kube-proxy": "v1.34.6-eksbuild.2"},
-    "1.35": {**_SAME_FOR_ALL, "kube-proxy": "v1.35.3-eksbuild.2"},
+    "1.33": {
+        "vpc-cni": "v1.22.4-eksbuild.3",
+        "kube-proxy": "v1.33.10-eksbuild.29",
+        "coredns": "v1.13.2-eksbuild.24",
+        "metrics-server": "v0.8.1-eksbuild.14",
+        "aws-ebs-csi-driver": "v1.63.1-eksbuild.1",
+    },
+    "1.34": {
+        "vpc-cni": "v1.22.4-eksbuild.3",
+        "kube-proxy": "v1.34.6-eksbuild.29",
+        "coredns": "v1.13.2-eksbuild.24",
+        "metrics-server": "v0.9.0-eksbuild.11",
+        "aws-ebs-csi-driver": "v1.66.0-eksbuild.1",
+    },
+    "1.35": {
+        "vpc-cni": "v1.22.4-eksbuild.3",
+        "kube-proxy": "v1.35.3-eksbuild.29",
+        "coredns": "v1.13.2-eksbuild.31",
+        "metrics-server": "v0.9.0-eksbuild.11",
+        "aws-ebs-csi-driver": "v1.66.0-eksbuild.1",
+    },
 }
 """By Kubernetes' version, then by add-on."""
 

@@ -47,6 +47,13 @@ def closed(prefix: str) -> str:
     return f"off ~{prefix}* &{prefix}* -@all"
 
 
+# All tenants of a cell share one user group, which takes one change at a time, each of half a minute and more. The
+# provider's own times (5 and 10 minutes) are too short where many tenants change at once:
+# https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/elasticache/user_group_association.go
+_USER_TIMEOUTS = pulumi.CustomTimeouts(create="20m", update="20m", delete="20m")
+_MEMBERSHIP_TIMEOUTS = pulumi.CustomTimeouts(create="60m", delete="60m")
+
+
 class CacheUser(pulumi.ComponentResource):
     """A Redis user with a generated password, confined to one prefix, in the user group of a shared cache."""
 
@@ -65,10 +72,13 @@ class CacheUser(pulumi.ComponentResource):
             access_string=closed(args.prefix) if args.suspended else access_string(args.prefix),
             authentication_mode={"type": "password", "passwords": [password.result]},
             tags=tags.aws(args.ownership, name=args.user_id),
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=_USER_TIMEOUTS),
         )
         membership = elasticache.UserGroupAssociation(
-            f"{name}-membership", user_group_id=args.user_group, user_id=user.user_id, opts=child
+            f"{name}-membership",
+            user_group_id=args.user_group,
+            user_id=user.user_id,
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=_MEMBERSHIP_TIMEOUTS),
         )
         self.username = args.username
         # Who takes the password can log in: the user is a member by then.

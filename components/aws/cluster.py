@@ -13,7 +13,7 @@ from components.aws.arn import account_root, managed_policy, partition
 from components.aws.cluster_addons import ClusterAddons, ClusterAddonsArgs
 from components.aws.key import Key, KeyArgs
 from components.aws.kubeconfig import kubeconfig
-from components.aws.node_group import NodeGroup, NodeGroupArgs
+from components.aws.node_group import NodeGroup, NodeGroupArgs, group_name
 from components.aws.policy_document import assumed_by
 from components.contracts.cluster import ClusterArgs
 from components.naming import key as key_of
@@ -80,13 +80,15 @@ class Cluster(pulumi.ComponentResource):
                 ownership=args.ownership,
                 place=args.place,
                 cluster_name=cluster.name,
-                group_name=physical_name(args.name, "nodes", limit=63),
+                group_name=group_name(args.name),
+                kubernetes_version=args.kubernetes_version,
                 subnet_ids=args.subnet_ids,
                 security_group_ids=(
                     own_group,
                     nodes_group.id,
                 ),
                 nodes=args.nodes,
+                running=args.running,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[network]),
         )
@@ -181,6 +183,8 @@ class Cluster(pulumi.ComponentResource):
             },
             encryption_config={"provider": {"key_arn": key.arn}, "resources": ["secrets"]},
             enabled_cluster_log_types=list(LOG_TYPES),
+            # https://docs.aws.amazon.com/eks/latest/userguide/view-upgrade-policy.html
+            upgrade_policy={"support_type": "EXTENDED" if args.extended_support else "STANDARD"},
             bootstrap_self_managed_addons=False,
             deletion_protection=args.protect,
             tags=self._tags,

@@ -39,11 +39,14 @@ ADDONS = (
     # The add-on's own default StorageClass takes no parameters, so its volumes would not be encrypted: the platform
     # makes one that is (components/kubernetes/default_storage.py), and there may be only one default.
     # https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/charts/aws-ebs-csi-driver/values.yaml
+    # Its policy leaves it the volumes and snapshots with its own mark, which it sets on all that it makes:
+    # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverPolicyV2.html
+    # https://github.com/kubernetes-sigs/aws-ebs-csi-driver/issues/2918
     Addon(
         "aws-ebs-csi-driver",
         False,
         "ebs-csi-controller-sa",
-        "service-role/AmazonEBSCSIDriverPolicy",
+        "AmazonEBSCSIDriverPolicyV2",
         json.dumps({"defaultStorageClass": {"enabled": False}}),
     ),
 )

@@ -12,7 +12,7 @@ from pulumi_aws import ec2, eks, iam
 from components import tags
 from components.aws.arn import managed_policy
 from components.aws.policy_document import assumed_by
-from components.contracts.cluster import NodePool
+from components.contracts.cluster import NodePool, RunningNodes
 from components.contracts.place import Place
 from components.naming import physical_name
 from components.tags import Ownership
@@ -33,23 +33,51 @@ def ami_type(machine_types: Sequence[str]) -> str:
     return "AL2023_ARM_64_STANDARD" if _ARM.match(machine_types[0]) else "AL2023_x86_64_STANDARD"
 
 
+def group_name(cluster_name: str) -> str:
+    """What the nodes of a cluster are called."""
+    return physical_name(cluster_name, "nodes", limit=63)
+
+
+def name_prefix(group: str) -> str:
+    """What the names of the groups begin with that are called so: the provider adds 26 characters, EKS takes 63."""
+    return f"{physical_name(group, limit=36)}-"
+
+
+def is_as_wanted(wanted: NodePool, running: Sequence[RunningNodes]) -> bool:
+    """Whether one of the groups has these bounds and machines: then its number of nodes is the autoscaler's."""
+    return any(
+        (group.minimum, group.maximum, set(group.machine_types))
+        == (wanted.minimum, wanted.maximum, set(wanted.machine_types))
+        for group in running
+    )
+
+
+def desired_size(wanted: NodePool, running: Sequence[RunningNodes]) -> int:
+    """How many nodes a group starts with, or keeps when its bounds change: as many as run, within the new bounds."""
+    now = max((group.desired for group in running), default=wanted.minimum)
+    return max(wanted.minimum, min(wanted.maximum, now))
+
+
 @dataclass(frozen=True)
 class NodeGroupArgs:
     ownership: Ownership
     place: Place
     cluster_name: pulumi.Input[str]
     group_name: str
+    kubernetes_version: str
+    """The cluster's, which has it before its nodes do."""
     subnet_ids: tuple[pulumi.Input[str], ...]
     security_group_ids: tuple[pulumi.Input[str], ...]
     nodes: NodePool
+    running: tuple[RunningNodes, ...] = ()
 
 
 class NodeGroup(pulumi.ComponentResource):
     """A managed node group on Amazon Linux 2023: encrypted disks, IMDSv2 that pods cannot reach, one role.
 
-    The number of nodes between minimum and maximum belongs to the autoscaler: programs set it once and then
-    leave it alone. A change that needs a new group (other machine types, say) makes it before the old one goes, so each
-    group has a name of its own: workloads move over, and the cluster is never without nodes.
+    The number of nodes between minimum and maximum belongs to the autoscaler: a program that changes neither leaves
+    it alone. A change that needs a new group (other machine types, say) makes it before the old one goes, with as many
+    nodes, so each group has a name of its own: workloads move over, and the cluster is never without nodes.
     """
 
     group_name: pulumi.Output[str]
@@ -103,14 +131,17 @@ class NodeGroup(pulumi.ComponentResource):
         group = eks.NodeGroup(
             f"{name}-group",
             cluster_name=args.cluster_name,
-            # The provider adds 26 characters; EKS takes 63.
-            node_group_name_prefix=f"{physical_name(args.group_name, limit=36)}-",
+            # Without it the nodes stay at the version that they were made with. The image's release is left to EKS: the
+            # latest with each new version, and in between whenever somebody asks for it (docs/deploy.md).
+            # https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdateNodegroupVersion.html
+            version=args.kubernetes_version,
+            node_group_name_prefix=name_prefix(args.group_name),
             node_role_arn=role.arn,
             subnet_ids=list(args.subnet_ids),
             scaling_config={
                 "min_size": args.nodes.minimum,
                 "max_size": args.nodes.maximum,
-                "desired_size": args.nodes.minimum,
+                "desired_size": desired_size(args.nodes, args.running),
             },
             instance_types=list(args.nodes.machine_types),
             ami_type=ami_type(args.nodes.machine_types),
@@ -119,7 +150,14 @@ class NodeGroup(pulumi.ComponentResource):
             update_config={"max_unavailable_percentage": 33},
             tags=marks,
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=attachments, ignore_changes=["scalingConfig.desiredSize"]
+                parent=self,
+                depends_on=attachments,
+                # What is ignored is not left out: with any other change of scalingConfig the provider sends the number
+                # that the state holds, which is that of the group's creation, and EKS ends the nodes above it at once.
+                # https://docs.aws.amazon.com/eks/latest/APIReference/API_NodegroupScalingConfig.html
+                # https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/eks/node_group.go
+                # So it is ignored only as long as nothing else of it changes.
+                ignore_changes=["scalingConfig.desiredSize"] if is_as_wanted(args.nodes, args.running) else None,
             ),
         )
         self.group_name = group.node_group_name

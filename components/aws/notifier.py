@@ -19,6 +19,7 @@ from components.naming import physical_name
 _RETENTION_SECONDS = 14 * 24 * 3600
 # Longer than the notifier takes for ten messages, its waits for the database included.
 _VISIBILITY_SECONDS = 120
+# Nothing is received while the database or a certificate is away: what counts is that one cannot be dealt with.
 _RECEIVES = 10
 # A queue that is worked off has no message older than this.
 _LATE_SECONDS = 900
@@ -74,10 +75,8 @@ class Notifier(pulumi.ComponentResource):
                     "Principal": {"Service": "sns.amazonaws.com"},
                     "Action": "sqs:SendMessage",
                     "Resource": queue.arn,
-                    "Condition": {
-                        "ArnEquals": {"aws:SourceArn": args.topic},
-                        "StringEquals": {"aws:SourceAccount": args.place.account},
-                    },
+                    # AWS' own example asks for no account beside the topic, whose ARN holds it.
+                    "Condition": {"ArnEquals": {"aws:SourceArn": args.topic}},
                 }
             ),
             opts=child,

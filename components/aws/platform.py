@@ -15,6 +15,7 @@ from components.aws.notifier import Notifier
 from components.aws.postgres import Postgres
 from components.aws.redis import Redis
 from components.aws.runner_identity import RunnerIdentity
+from components.aws.running_nodes import running_nodes
 from components.aws.stored_secret import StoredSecret
 from components.aws.tenant_boundary import TenantBoundary
 from components.contracts.platform import PlatformCloud
@@ -25,6 +26,7 @@ CLOUD = PlatformCloud(
     deployer=account.deployer,
     zones=account.zones,
     network=Network,
+    running_nodes=running_nodes,
     cluster=Cluster,
     node_scaling=NodeScaling,
     disks=disks,

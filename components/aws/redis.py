@@ -15,6 +15,7 @@ from components.naming import physical_name
 
 PORT = 6379
 ADMIN = "freehold"
+SWEEPER = "sweeper"
 ID_LIMIT = 40
 """https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html"""
 
@@ -22,8 +23,9 @@ ID_LIMIT = 40
 class Redis(pulumi.ComponentResource):
     """A replication group in the data subnets that accepts TLS connections from named security groups only.
 
-    Who logs in is decided by a user group: `default` is off, `freehold` administers, tenants join later, each by
-    its own stack. There is no AUTH token: ElastiCache takes a token or a user group, never both.
+    Who logs in is decided by a user group: `default` is off, `freehold` administers, `sweeper` removes what deleted
+    tenants leave, tenants join later, each by its own stack. There is no AUTH token: ElastiCache takes a token or a
+    user group, never both.
     """
 
     identifier: pulumi.Output[str]
@@ -31,6 +33,7 @@ class Redis(pulumi.ComponentResource):
     port: pulumi.Output[int]
     user_group: pulumi.Output[str]
     admin_secret: pulumi.Output[str]
+    sweeper_secret: pulumi.Output[str]
 
     def __init__(self, name: str, args: RedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("freehold:aws:Redis", name, None, opts)
@@ -76,6 +79,9 @@ class Redis(pulumi.ComponentResource):
         # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html
         nobody = self._user(name, args, "default", "default", "off -@all", child)[0]
         admin, password = self._user(name, args, "admin", ADMIN, "on ~* &* +@all", child)
+        sweeper, sweepers_password = self._user(
+            name, args, "sweeper", SWEEPER, f"on ~{args.tenants_keys}* -@all +ping +scan +unlink", child
+        )
         group = elasticache.UserGroup(
             f"{name}-users",
             engine="redis",
@@ -84,6 +90,10 @@ class Redis(pulumi.ComponentResource):
             tags=marks,
             # Tenants' stacks add their users by associations of their own.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["userIds"]),
+        )
+        # Not among the group's own: those of a group that is there already are left alone.
+        membership = elasticache.UserGroupAssociation(
+            f"{name}-sweeper-membership", user_group_id=group.user_group_id, user_id=sweeper.user_id, opts=child
         )
         replication_group = elasticache.ReplicationGroup(
             f"{name}-replication-group",
@@ -117,18 +127,31 @@ class Redis(pulumi.ComponentResource):
         self.host = replication_group.primary_endpoint_address
         self.port = replication_group.port.apply(lambda port: port or PORT)
         self.user_group = group.user_group_id
-        self.admin_secret = StoredSecret(
-            f"{name}-admin",
-            StoredSecretArgs(
-                ownership=args.ownership,
-                secret_name=f"{args.identifier}/redis/admin",
-                description=f"Administrator of the cache {args.identifier}",
-                value={"host": self.host, "port": self.port, "username": ADMIN, "password": password},
-                key=around.key,
-                recovery_days=30 if args.protect else 0,
+
+        def login(kind: str, description: str, username: str, password: pulumi.Output[str]) -> pulumi.Output[str]:
+            return StoredSecret(
+                f"{name}-{kind}",
+                StoredSecretArgs(
+                    ownership=args.ownership,
+                    secret_name=f"{args.identifier}/redis/{kind}",
+                    description=description,
+                    value={"host": self.host, "port": self.port, "username": username, "password": password},
+                    key=around.key,
+                    recovery_days=30 if args.protect else 0,
+                ),
+                child,
+            ).reference
+
+        self.admin_secret = login("admin", f"Administrator of the cache {args.identifier}", ADMIN, password)
+        self.sweeper_secret = login(
+            "sweeper",
+            f"Removes the keys of deleted tenants from the cache {args.identifier}",
+            SWEEPER,
+            # Who takes the password can log in: the user is a member by then.
+            pulumi.Output.secret(
+                pulumi.Output.all(sweepers_password, membership.id).apply(lambda known: str(known[0]))
             ),
-            child,
-        ).reference
+        )
         self.register_outputs(
             {
                 "identifier": self.identifier,
@@ -136,6 +159,7 @@ class Redis(pulumi.ComponentResource):
                 "port": self.port,
                 "user_group": self.user_group,
                 "admin_secret": self.admin_secret,
+                "sweeper_secret": self.sweeper_secret,
             }
         )
 

@@ -45,7 +45,8 @@ class RunnerIdentity(pulumi.ComponentResource):
     - users of the cache and their membership, tenants' roles, tenants' secrets: by the names that only this cell's
       tenants have, and what is there already by its marks too; it makes no role without the tenants' boundary, and
       passes none to a service
-    - the ways into the cell's databases
+    - the ways into the cell's databases, and into its cache for who removes keys
+    - tenants' objects: it lists and deletes them, and reads none
     - in the state, the stacks of the cell's tenants; of the platform's it reads the one that is the cell, so that it
       cannot have an operator's next update do what it may not
     - the key of the state's secrets
@@ -68,7 +69,9 @@ class RunnerIdentity(pulumi.ComponentResource):
                 oidc_issuer=args.oidc_issuer,
                 oidc_provider=args.oidc_provider,
                 service_accounts=(args.service_account,),
-                statements=[_statement(*row) for row in (*_state(args), *_databases(args), *_tenants(args))],
+                statements=[
+                    _statement(*row) for row in (*_state(args), *_databases(args), *_objects(args), *_tenants(args))
+                ],
             ),
             child,
         )
@@ -138,6 +141,15 @@ def _databases(args: RunnerIdentityArgs) -> list[Row]:
                 }
             },
         ),
+    ]
+
+
+def _objects(args: RunnerIdentityArgs) -> list[Row]:
+    """What a deleted tenant leaves: all versions of its objects."""
+    tenants = pulumi.Output.concat(args.bucket, "/", args.objects, "*")
+    return [
+        ("ListObjects", ["s3:ListBucketVersions"], args.bucket, {"StringLike": {"s3:prefix": f"{args.objects}*"}}),
+        ("DeleteObjects", ["s3:DeleteObjectVersion"], tenants, None),
     ]
 
 

@@ -22,6 +22,17 @@ class NodePool:
 
 
 @dataclass(frozen=True)
+class RunningNodes:
+    """A group of nodes as the cloud has it now."""
+
+    minimum: int
+    maximum: int
+    desired: int
+    """How many the autoscaler wants; AWS may tell it a little late."""
+    machine_types: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ClusterArgs:
     """A managed Kubernetes cluster in private subnets."""
 
@@ -41,6 +52,12 @@ class ClusterArgs:
     protect: bool
     operator_cidrs: tuple[str, ...] = ()
     """Private networks, beside the cluster's own nodes, that reach the API server's private addresses."""
+    extended_support: bool = True
+    """What comes after the cloud's standard support of the version: true keeps it, for a fee; false lets the cloud move
+    the cluster to the next one, at a time of its own."""
+    running: tuple[RunningNodes, ...] = ()
+    """The groups of its nodes that there are before the program runs: none at the first run, two while one replaces
+    another."""
 
 
 class Cluster(Protocol):

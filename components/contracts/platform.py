@@ -10,7 +10,7 @@ import pulumi
 from components.contracts.billing_webhook import BillingWebhook, BillingWebhookArgs
 from components.contracts.bucket import Bucket, BucketArgs
 from components.contracts.budget_alerts import BudgetAlerts, BudgetAlertsArgs
-from components.contracts.cluster import Cluster, ClusterArgs
+from components.contracts.cluster import Cluster, ClusterArgs, RunningNodes
 from components.contracts.disks import DiskDriver
 from components.contracts.function_guard import FunctionGuard, FunctionGuardArgs
 from components.contracts.network import Network, NetworkArgs
@@ -34,9 +34,12 @@ class PlatformCloud:
     """Who pays: the account (GCP: the project) that the provider's credentials belong to."""
     deployer: Callable[[pulumi.ProviderResource], str]
     """The principal that the program runs as, in the form that `ClusterArgs.admins` takes."""
-    zones: Callable[[pulumi.ProviderResource, int], tuple[str, ...]]
-    """The first so many zones of the provider's region."""
+    zones: Callable[[pulumi.ProviderResource, tuple[str, ...], int], tuple[str, ...]]
+    """The zones that were chosen, once it is known that they can hold everything; without a choice the first so many of
+    the provider's region."""
     network: Callable[[str, NetworkArgs, pulumi.ResourceOptions], Network]
+    running_nodes: Callable[[pulumi.ProviderResource, str], tuple[RunningNodes, ...]]
+    """The groups of nodes of the cluster of that name, as they are now; none where there is no such cluster."""
     cluster: Callable[[str, ClusterArgs, pulumi.ResourceOptions], Cluster]
     node_scaling: Callable[[str, NodeScalingArgs, pulumi.ResourceOptions], NodeScaling]
     disks: Callable[[Ownership], DiskDriver]

@@ -27,6 +27,8 @@ class RedisArgs:
     network_id: pulumi.Input[str]
     subnet_ids: tuple[pulumi.Input[str], ...]
     client_security_groups: Mapping[str, pulumi.Input[str]]
+    tenants_keys: str
+    """What the keys of all tenants begin with."""
     protect: bool
 
 
@@ -38,3 +40,5 @@ class Redis(Protocol):
     port: pulumi.Output[int]
     user_group: pulumi.Output[str]
     admin_secret: pulumi.Output[str]
+    sweeper_secret: pulumi.Output[str]
+    """Of a user that can list and remove tenants' keys, and nothing else."""

@@ -43,7 +43,11 @@ class RunnerIdentityArgs:
     secrets_key: str
     """The key that encrypts secrets in the state (AWS: its ARN)."""
     database_secrets: tuple[pulumi.Input[str], ...]
-    """References to the ways into the databases that it works in."""
+    """References to the ways into the databases and the cache that it works in."""
+    bucket: pulumi.Input[str]
+    """The bucket of tenants' objects (AWS: its ARN)."""
+    objects: str
+    """What the keys of all tenants' objects begin with."""
     tenants: TenantPrefixes
     boundary: pulumi.Input[str]
     """Of the cell's `TenantBoundary`: the runner makes no role that goes beyond it."""

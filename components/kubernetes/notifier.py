@@ -60,7 +60,13 @@ class NotifierDeployment(pulumi.ComponentResource):
         variables = {**args.environment, "PORT": str(_PORT), "PGSSLROOTCERT": AUTHORITY}
         apps.Deployment(
             f"{name}-deployment",
-            metadata={"name": "notifier", "namespace": inside, "labels": labels | selector},
+            metadata={
+                "name": "notifier",
+                "namespace": inside,
+                "labels": labels | selector,
+                # A pod is ready once it may write its tables, and its rights come when this program has ended.
+                "annotations": {"pulumi.com/skipAwait": "true"},
+            },
             spec={
                 "replicas": 1,
                 "selector": {"match_labels": selector},

@@ -45,6 +45,9 @@ class Traffic(pulumi.ComponentResource):
     here first.
 
     Of a suspended workspace all stay denied: what may still run in it reaches nothing.
+
+    That holds once the network has taken the policies up for a pod. EKS' own does so while the pod starts, and lets
+    everything through until then, for a moment (docs/limits.md): what must never be reached needs a login as well.
     """
 
     def __init__(self, name: str, args: TrafficArgs, opts: pulumi.ResourceOptions | None = None) -> None:

@@ -29,9 +29,11 @@ class Done:
 
 
 class Run:
-    """What the work knows of its operation, and tells of itself. Within it, the lease is renewed by a thread.
+    """What the work knows of its operation, and tells of itself. Within it, the lease is renewed by a thread, and
+    another watches that it does not run out: a renewal may hang in the network for longer than that.
 
     `interrupts.count` is raised when the work is to stop; `lost` says that it is because another may have it now.
+    `held_until`, by the monotonic clock, is when the lease runs out at the earliest.
     `concluding` says that what came of it is being written: with that the lease ends, and is no more lost.
     """
 
@@ -42,20 +44,26 @@ class Run:
         self._queue = queue
         self._lease, self._heartbeat = lease_seconds, heartbeat_seconds
         self._progress: Mapping[str, Any] | None = None
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name=f"lease of {claim.operation.id}", daemon=True)
+        self.held_until = claim.asked + lease_seconds
+        self._over, self._losing = threading.Event(), threading.Lock()
+        name = f"lease of {claim.operation.id}"
+        self._renewing = threading.Thread(target=self._renew, name=name, daemon=True)
+        self._watching = threading.Thread(target=self._watch, name=f"{name}, watched", daemon=True)
 
     @property
     def operation(self) -> Operation:
         return self.claim.operation
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._renewing.start()
+        self._watching.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._over.set()
-        self._thread.join()
+        self._watching.join()
+        # One that hangs is left to the limits of its connection.
+        self._renewing.join(max(0.0, self.held_until - time.monotonic()))
 
     def observe(self, progress: Progress) -> None:
         """Take the engine's progress; it is written with the next renewal."""
@@ -70,25 +78,32 @@ class Run:
         _log.info("engine-said", line=line, operation=str(self.operation.id), tenant=self.operation.tenant)
 
     def _renew(self) -> None:
-        renewed = time.monotonic()
         while not self._over.wait(self._heartbeat):
+            # Before it is asked: the database counts the lease from when it hears of it, however late it answers.
+            asked = time.monotonic()
             try:
                 self._queue.renew(self.claim, self._lease, self._progress)
             except LeaseLost:
-                if not self.concluding:
-                    self._stop("lease-lost")
+                self._lose("lease-lost")
                 return
             except sa.exc.SQLAlchemyError as error:
                 _log.warning("lease-not-renewed", operation=str(self.operation.id), error=str(error).splitlines()[0])
-                if time.monotonic() - renewed > self._lease:
-                    self._stop("lease-run-out")
-                    return
             else:
-                renewed = time.monotonic()
+                self.held_until = asked + self._lease
 
-    def _stop(self, event: str) -> None:
+    def _watch(self) -> None:
+        while (left := self.held_until - time.monotonic()) > 0:
+            if self._over.wait(left):
+                return
+        self._lose("lease-run-out")
+
+    def _lose(self, event: str) -> None:
+        """Stop the work, once; what is being written by now decides for itself whether the lease still holds."""
+        with self._losing:
+            if self.lost or self.concluding:
+                return
+            self.lost = True
         _log.warning(event, operation=str(self.operation.id), tenant=self.operation.tenant)
-        self.lost = True
         self.interrupts.count += 1
 
 

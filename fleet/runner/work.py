@@ -18,6 +18,7 @@ from fleet.queue import BUILDS
 from fleet.registry import Registry, Status, Tenant
 from fleet.runner.loop import Superseded
 from fleet.runner.running import Done, Run
+from fleet.shared_services import SharedServices
 from fleet.tenants import Tenants
 
 _LOCK_WAIT_SECONDS = 5.0
@@ -78,4 +79,4 @@ class TenantWork:
                 programs=self._programs,
             )
 
-        return Tenants(environment, engine)
+        return Tenants(environment, engine, SharedServices(environment, run.tell))

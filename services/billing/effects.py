@@ -6,14 +6,15 @@ cannot move it between tiers yet: a plan of another tier is kept, counted and le
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
 from catalog.identifiers import check_tenant_id
 from catalog.plans import Blueprint, Plan, Tier
 from fleet.registry import Status, Suspension, Tenant, Wanted
-from services.billing.history import Condition, Step
+from services.billing.event import Price
+from services.billing.history import Step
 
 ENTITLED = frozenset({"active", "trialing", "past_due"})
 """Statuses in which a customer has what was bought; `past_due` is still being collected."""
@@ -49,7 +50,11 @@ class Standing:
     began: int
     """When the subscription was made, in seconds since the epoch."""
     tenant: str | None
+    named: int | None
+    """When it, or its customer, came to name that tenant, in seconds since the epoch; None: not known."""
     status: str
+    collection_paused: str | None
+    """How its invoices are treated while nobody is charged for them; None: they are collected."""
     plan: str | None
     """The last plan that it named and that a tenant can be brought to."""
     problem: str | None
@@ -83,21 +88,36 @@ def standing(order: Sequence[Step], blueprint: Blueprint) -> Standing:
     """Of one subscription's events, first to last; at least one."""
     last = order[-1]
     found, problem = None, None
+    told: dict[str, str] = {}
     for one in order:
+        prices = one.subscription.items.prices
+        # A price may have lost its lookup key to another since an earlier event.
+        told |= {price.id: name for price in prices if (name := _plan_name(price, blueprint)) is not None}
         if one.after.status not in BEFORE_PAYMENT:
-            plan, problem = _plan(one.after, blueprint)
+            plan, problem = _plan({told[price.id] for price in prices if price.id in told}, blueprint)
             found = plan or found
     tenants = [one.after.tenant for one in order if one.after.tenant]
+    tenant = tenants[-1] if tenants else None
     return Standing(
         subscription=last.subscription.id,
         customer=last.subscription.customer_id,
         began=last.subscription.created,
-        tenant=tenants[-1] if tenants else None,
+        tenant=tenant,
+        named=_named(order, tenant),
         status="canceled" if last.ends else last.after.status,
+        collection_paused=last.after.collection_paused,
         plan=found.name if found else None,
         problem=problem,
         latest=last.event.id,
     )
+
+
+def is_of(one: Standing, tenant: Tenant) -> bool:
+    """Whether the subscription is this tenant's, and not that of a deleted one that had the id before: it came to name
+    the id when this one was there."""
+    if tenant.predecessor_deleted_at is None:
+        return True
+    return (one.began if one.named is None else one.named) > tenant.created_at.timestamp()
 
 
 def billed(standings: Iterable[Standing]) -> Standing | None:
@@ -129,7 +149,7 @@ def decide(
     """What an event of the subscription `now` means for its tenant.
 
     `before` and `after` are what was and is billed. The tenant changes only where that changed: what a person set in
-    between stays until the customer buys something else, stops paying or pays again.
+    between stays until the customer buys something else, or the same once more, stops paying or pays again.
     """
     if now.tenant is None:
         return Decision(State.UNMATCHED, "neither the subscription nor its customer has metadata.tenant_id")
@@ -139,6 +159,12 @@ def decide(
         return Decision(State.UNMATCHED, f"tenant {tenant.id} is one of {tenant.product}, not of {blueprint.name}")
     if tenant.status in (Status.DELETING, Status.DELETED):
         return Decision(State.UNMATCHED, f"tenant {tenant.id} is {tenant.status}")
+    if not is_of(now, tenant):
+        return Decision(
+            State.UNMATCHED,
+            f"it named {tenant.id} before this tenant was made, when another had the id; "
+            "where it is this one's, take metadata.tenant_id out and put it in again",
+        )
     suspension = _suspension(tenant, before, after)
     plan, refused = _next_plan(tenant, before, after, blueprint)
     if plan is not None or suspension != tenant.suspended_for:
@@ -165,8 +191,10 @@ def _suspension(tenant: Tenant, before: Account, after: Account) -> Suspension |
 
 def _next_plan(tenant: Tenant, before: Account, after: Account, blueprint: Blueprint) -> tuple[Plan | None, str | None]:
     """The plan that the tenant goes to, or why it cannot go to the one that is billed now."""
-    was = before.billed.plan if before.billed else None
-    name = after.billed.plan if after.billed else None
+    was, name = None, after.billed.plan if after.billed else None
+    # Of another subscription the same plan is one that was bought anew.
+    if before.billed and after.billed and before.billed.subscription == after.billed.subscription:
+        was = before.billed.plan
     if name is None or name in (was, tenant.plan):
         return None, None
     plan = blueprint.plan(name)
@@ -177,6 +205,9 @@ def _next_plan(tenant: Tenant, before: Account, after: Account, blueprint: Bluep
 
 def _unchanged(now: Standing, tenant: Tenant, after: Account) -> Decision:
     paying = after.billed is not None and after.billed.status in ENTITLED
+    if now.status in ENTITLED and now.collection_paused is not None:
+        told = f"collection is paused ({now.collection_paused}): nobody is charged"
+        return Decision(State.APPLIED, f"{told}; the tenant keeps plan {tenant.plan} meanwhile")
     if now.status == "past_due":
         return Decision(
             State.APPLIED, f"past_due: Stripe still collects; the tenant keeps plan {tenant.plan} meanwhile"
@@ -195,16 +226,29 @@ def _unchanged(now: Standing, tenant: Tenant, after: Account) -> Decision:
     return Decision(State.APPLIED, f"subscription {now.status}; the tenant is {told}")
 
 
-def _plan(condition: Condition, blueprint: Blueprint) -> tuple[Plan | None, str | None]:
-    """The plan that the prices' lookup keys name (`<product>.<plan>`), or why there is none to bring a tenant to."""
+def _named(order: Sequence[Step], tenant: str | None) -> int | None:
+    """When the subscription came to name the tenant for the last time; None: it names none."""
+    if tenant is None:
+        return None
+    changes = [one.event.created for one in order if one.after.tenant == tenant != one.before.tenant]
+    return max(changes, default=order[-1].subscription.created)
+
+
+def _plan_name(price: Price, blueprint: Blueprint) -> str | None:
+    """Of the plan, as the price's lookup key or else its metadata name it (`<product>.<plan>`)."""
     prefix = f"{blueprint.name}."
-    names = [key.removeprefix(prefix) for key in condition.lookup_keys if key.startswith(prefix)]
+    return next((name.removeprefix(prefix) for name in price.names if name.startswith(prefix)), None)
+
+
+def _plan(names: Set[str], blueprint: Blueprint) -> tuple[Plan | None, str | None]:
+    """The plan that the prices name, or why there is none to bring a tenant to."""
     if len(names) != 1:
-        return None, f"{len(names) or 'none'} of its prices has a lookup_key {prefix}<plan>"
+        number = f"{len(names)} plans are named" if names else "no plan is named"
+        return None, f"{number} by its prices' lookup_key, or else metadata.plan ({blueprint.name}.<plan>)"
     try:
-        plan = blueprint.plan(names[0])
+        plan = blueprint.plan(*names)
     except KeyError:
-        return None, f"its price's lookup_key names no plan of {blueprint.name}"
+        return None, f"its price names no plan of {blueprint.name}"
     if plan.tier is not Tier.BRIDGE:
         return None, f"plan {plan.name} is of the {plan.tier} tier, which a tenant is not moved to by itself"
     return plan, None

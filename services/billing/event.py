@@ -5,7 +5,7 @@ https://docs.stripe.com/api/events/object
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +16,9 @@ Seconds = Annotated[int, Field(ge=0, lt=2**33)]
 
 TENANT = "tenant_id"
 """The key in a subscription's or a customer's metadata that names the tenant."""
+
+PLAN = "plan"
+"""The key in a price's metadata that names the plan where its lookup key does not."""
 
 SUBSCRIPTION_TYPES = frozenset(
     {"customer.subscription.created", "customer.subscription.updated", "customer.subscription.deleted"}
@@ -52,25 +55,46 @@ class Event(_Read):
     data: Data
 
 
-class _Price(_Read):
+class Price(_Read):
+    """Whole in each event, as it is by then. https://docs.stripe.com/api/prices/object"""
+
+    id: str
     lookup_key: str | None = None
+    metadata: dict[str, str] | None = None
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What it may name a plan by, what counts first."""
+        return [name for name in (self.lookup_key, (self.metadata or {}).get(PLAN)) if name]
 
 
 class _Item(_Read):
-    price: _Price | None = None
+    price: Price | None = None
 
 
 class _Items(_Read):
     data: list[_Item]
 
     @property
-    def lookup_keys(self) -> tuple[str, ...]:
-        """Of the prices that have one, in order of the alphabet."""
-        return tuple(sorted({item.price.lookup_key for item in self.data if item.price and item.price.lookup_key}))
+    def prices(self) -> Sequence[Price]:
+        return [item.price for item in self.data if item.price]
+
+    @property
+    def price_ids(self) -> tuple[str, ...]:
+        """Each once, in order of the alphabet."""
+        return tuple(sorted({price.id for price in self.prices}))
+
+
+class PauseCollection(_Read):
+    """Nobody is charged meanwhile. https://docs.stripe.com/billing/subscriptions/pause-payment"""
+
+    behavior: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")] | None = None
+    """What becomes of its invoices: `keep_as_draft`, `mark_uncollectible` or `void`."""
 
 
 class Customer(_Read):
     id: Identifier
+    created: Seconds = 0
     metadata: dict[str, str] = {}
 
 
@@ -81,18 +105,42 @@ class Subscription(_Read):
     created: Seconds
     metadata: dict[str, str] = {}
     items: _Items
+    pause_collection: PauseCollection | None = None
 
     @property
     def customer_id(self) -> str:
         return self.customer if isinstance(self.customer, str) else self.customer.id
 
+    @property
+    def collection_paused(self) -> str | None:
+        """How its invoices are treated while nobody is charged for them; None: they are collected."""
+        return None if self.pause_collection is None else self.pause_collection.behavior or "paused"
 
-class Previous(_Read):
-    """What an update replaced: only what changed is there, lists are whole."""
+
+class PreviousMetadata(_Read):
+    """What an update replaced in the metadata: only the keys that changed are there."""
+
+    metadata: dict[str, str | None] | None = None
+
+    def tenant(self, now: str | None) -> str | None:
+        """What the metadata named; `now` is what they name since."""
+        if self.metadata is not None and TENANT in self.metadata:
+            return self.metadata[TENANT]
+        return now
+
+
+class Previous(PreviousMetadata):
+    """What an update of a subscription replaced: only what changed is there, lists are whole."""
 
     status: str | None = None
-    metadata: dict[str, str | None] | None = None
     items: _Items | None = None
+    pause_collection: PauseCollection | None = None
+
+    def collection_paused(self, now: str | None) -> str | None:
+        """How collection was paused; `now` is how it is since."""
+        if "pause_collection" not in self.model_fields_set:
+            return now
+        return None if self.pause_collection is None else self.pause_collection.behavior or now
 
 
 class _SubscriptionDetails(_Read):

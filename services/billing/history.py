@@ -19,8 +19,10 @@ class Condition:
     """What an event says of its subscription, as far as a tenant depends on it."""
 
     status: str
-    lookup_keys: tuple[str, ...]
+    prices: tuple[str, ...]
+    """Their ids. What a price is called can change, and no event of the subscription tells."""
     tenant: str | None
+    collection_paused: str | None
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,12 @@ def step(event: Event) -> Step:
     """The step that an event of a subscription tells of. Raises MalformedEvent."""
     now = read(Subscription, event.data.object)
     previous = read(Previous, event.data.previous_attributes or {})
-    after = Condition(now.status, now.items.lookup_keys, now.metadata.get(TENANT))
-    tenant = after.tenant
-    if previous.metadata is not None and TENANT in previous.metadata:
-        tenant = previous.metadata[TENANT]
+    after = Condition(now.status, now.items.price_ids, now.metadata.get(TENANT), now.collection_paused)
     before = Condition(
         previous.status or after.status,
-        after.lookup_keys if previous.items is None else previous.items.lookup_keys,
-        tenant,
+        after.prices if previous.items is None else previous.items.price_ids,
+        previous.tenant(after.tenant),
+        previous.collection_paused(after.collection_paused),
     )
     return Step(event, now, before, after)
 

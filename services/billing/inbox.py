@@ -19,7 +19,8 @@ from services.billing.event import Event
 _HISTORY = 500
 """Events of one subscription that are read at most, the newest first."""
 
-# One statement for a whole batch. An event whose effect failed when it came first is taken up again.
+# One statement for a whole batch. An event whose effect failed when it came first, or that found no tenant or no plan,
+# is taken up again.
 _STORE = """
     INSERT INTO billing_inbox
         (id, type, subject, livemode, api_version, created, payload, state, reason, correlation_id)
@@ -29,8 +30,9 @@ _STORE = """
         id text, type text, subject text, livemode boolean, api_version text, created bigint, at integer, size integer,
         state text, reason text
     )
-    ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason
-    WHERE billing_inbox.state = 'received'
+    ON CONFLICT (id) DO UPDATE SET
+        subject = excluded.subject, state = excluded.state, reason = excluded.reason
+    WHERE billing_inbox.state IN ('received', 'unmatched')
     RETURNING id
 """
 
@@ -47,21 +49,24 @@ _HISTORIES = sa.text("""
     ) AS events
 """)
 
-_SUBSCRIPTION = "id, customer, began, tenant, status, plan, problem, latest, settled"
+_SUBSCRIPTION = "id, customer, began, tenant, named, status, collection_paused, plan, problem, latest, settled"
 _OF_TENANTS = sa.text(f"SELECT {_SUBSCRIPTION} FROM billing_subscriptions WHERE tenant = ANY(CAST(:tenants AS text[]))")
 _BY_ID = sa.text(f"SELECT {_SUBSCRIPTION} FROM billing_subscriptions WHERE id = ANY(CAST(:ids AS text[]))")
-_WITHOUT_TENANT = sa.text(
-    "SELECT id FROM billing_subscriptions WHERE tenant IS NULL AND customer = ANY(CAST(:customers AS text[]))"
-)
+_OF_CUSTOMERS = sa.text("""
+    SELECT id FROM billing_subscriptions
+    WHERE customer = ANY(CAST(:customers AS text[]))
+        AND (tenant IS NULL OR customer = ANY(CAST(:renamed AS text[])))
+""")
 _KEEP = sa.text(f"""
     INSERT INTO billing_subscriptions ({_SUBSCRIPTION})
     SELECT * FROM unnest(
         CAST(:subscription AS text[]), CAST(:customer AS text[]), CAST(:began AS bigint[]), CAST(:tenant AS text[]),
-        CAST(:status AS text[]), CAST(:plan AS text[]), CAST(:problem AS text[]), CAST(:latest AS text[]),
-        CAST(:settled AS boolean[])
+        CAST(:named AS bigint[]), CAST(:status AS text[]), CAST(:collection_paused AS text[]), CAST(:plan AS text[]),
+        CAST(:problem AS text[]), CAST(:latest AS text[]), CAST(:settled AS boolean[])
     )
     ON CONFLICT (id) DO UPDATE SET
-        tenant = excluded.tenant, status = excluded.status, plan = excluded.plan, problem = excluded.problem,
+        tenant = excluded.tenant, named = excluded.named, status = excluded.status,
+        collection_paused = excluded.collection_paused, plan = excluded.plan, problem = excluded.problem,
         latest = excluded.latest, settled = excluded.settled, updated_at = now()
 """)
 _CONCLUDE = sa.text("""
@@ -94,7 +99,8 @@ class Conclusion:
 
 
 def store(connection: sa.Connection, arrivals: Sequence[Arrival]) -> set[str]:
-    """Keep those that are not there yet; the ids of those that this call has to deal with.
+    """Keep those that are not there yet; the ids of those that this call has to deal with: they are new, or were left
+    `received` or `unmatched`. Of one that was there the payload stays.
 
     No id twice.
     """
@@ -155,9 +161,9 @@ def by_id(connection: sa.Connection, subscriptions: Sequence[str]) -> Mapping[st
     return {row.id: _standing(row) for row in rows}
 
 
-def without_tenant(connection: sa.Connection, customers: Sequence[str]) -> Sequence[str]:
-    """The subscriptions of these customers of which no tenant is known."""
-    return list(connection.execute(_WITHOUT_TENANT, {"customers": list(customers)}).scalars())
+def of_customers(connection: sa.Connection, customers: Sequence[str], renamed: Sequence[str]) -> Sequence[str]:
+    """The subscriptions of these customers of which no tenant is known, and all of those that are `renamed`."""
+    return list(connection.execute(_OF_CUSTOMERS, {"customers": list(customers), "renamed": list(renamed)}).scalars())
 
 
 def keep(connection: sa.Connection, standings: Sequence[Standing]) -> None:

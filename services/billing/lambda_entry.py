@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from mangum import Mangum
 from prometheus_client import CollectorRegistry
 
+from errors import FreeholdError
 from services import logs
 from services.billing import settings
 from services.billing.application import Application, Metrics, Webhook
@@ -18,6 +19,11 @@ from services.billing.receiver import Receiver
 _KEPT_SECONDS = 300
 """Then the secrets are read anew: Lambda keeps a process for hours, and a secret that is rolled has to reach it. It is
 also sooner than AWS' network forgets a connection over which nothing was sent (350 seconds)."""
+
+_KEPT_LONGER_SECONDS = 60
+"""Where they cannot be read: those that are known go on serving, and are read again after this."""
+
+_log = logs.logger(__name__)
 
 
 class _Service(NamedTuple):
@@ -58,8 +64,21 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """What Lambda calls. A failure to start is the invocation's: Lambda answers 502, and Stripe sends again."""
     global _service
     # By the clock of the day: Lambda stops a process between calls.
-    if _service is not None and time.time() >= _service.until:
-        stop()
     if _service is None:
         _service = _start()
+    elif time.time() >= _service.until:
+        _service = _renewed(_service)
     return _service.adapter(event, context)
+
+
+def _renewed(service: _Service) -> _Service:
+    """With the secrets as they are by now; the same as before where they cannot be read, whatever it is."""
+    try:
+        new = _start()
+    except Exception as error:
+        # The error's text alone: it tells where, and quotes no secret.
+        told = error.line() if isinstance(error, FreeholdError) else type(error).__name__
+        _log.warning("secrets-not-read", detail=told)
+        return service._replace(until=time.time() + _KEPT_LONGER_SECONDS)
+    service.close()
+    return new

@@ -17,12 +17,14 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from catalog import blueprints
 from catalog.plans import Blueprint
 from errors import UsageError
+from fleet.connection_limits import TCP_LIMITS
 
 _WHERE = "billing webhook"
 _CONNECT_SECONDS = 5
@@ -30,6 +32,13 @@ _STATEMENT_MILLISECONDS = 5_000
 _LOCK_MILLISECONDS = 3_000
 # Stripe's own are `whsec_` and 32 characters; what is much shorter was cut or made up.
 _SHORTEST_SECRET = 16
+
+# Within the function's own 20 seconds there are two secrets to be read, and then there is an event to be dealt with.
+_SECRET_LIMITS: Mapping[str, Any] = {
+    "connect_timeout": 2,
+    "read_timeout": 2,
+    "retries": {"mode": "standard", "total_max_attempts": 2},
+}
 
 ReadSecret = Callable[[str], str]
 """The text that a reference to the secret manager stands for."""
@@ -59,7 +68,10 @@ class Settings:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
+            # What goes with a statement is what Stripe sent: it stays out of errors, and so out of the log.
+            hide_parameters=True,
             connect_args={
+                **TCP_LIMITS,
                 "connect_timeout": _CONNECT_SECONDS,
                 "application_name": "freehold-billing",
                 "options": options,
@@ -147,11 +159,12 @@ def read_aws_secret(reference: str) -> str:
     """From AWS Secrets Manager. Raises UsageError."""
     # boto3 is part of Lambda's own Python; nothing else here needs it.
     import boto3
+    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         # arn:aws:secretsmanager:<region>:<account>:secret:<name>
-        client = boto3.client("secretsmanager", region_name=reference.split(":")[3])
+        client = boto3.client("secretsmanager", region_name=reference.split(":")[3], config=Config(**_SECRET_LIMITS))
         return str(client.get_secret_value(SecretId=reference)["SecretString"])
     except (BotoCoreError, ClientError, IndexError, KeyError) as error:
         mend = "store a value, and let the role read it (secretsmanager:GetSecretValue)"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,7 +14,7 @@ from fleet import operations, registry
 from fleet.operations import Kind
 from fleet.registry import Status, Tenant
 from services.billing import inbox
-from services.billing.effects import Account, Standing, State, account, decide, known_tenant_id, standing
+from services.billing.effects import Account, Standing, State, account, decide, is_of, known_tenant_id, standing
 from services.billing.event import (
     CUSTOMER_TYPES,
     HANDLED_TYPES,
@@ -23,6 +25,7 @@ from services.billing.event import (
     Event,
     Invoice,
     MalformedEvent,
+    PreviousMetadata,
     Subscription,
     parse,
     read,
@@ -107,7 +110,8 @@ class _Settlement:
         conclusions = self._customers_named()
         if changed := self._by_type["customer"]:
             named = sorted({one.subject for one in changed if one.subject is not None})
-            for subscription in inbox.without_tenant(self._connection, named):
+            renamed = sorted({one.subject for one in changed if one.subject is not None and _naming(one.event).anew})
+            for subscription in inbox.of_customers(self._connection, named, renamed):
                 causes.setdefault(subscription, [])
         if causes:
             conclusions |= self._subscriptions(causes)
@@ -126,15 +130,10 @@ class _Settlement:
         conclusions: dict[str, Conclusion] = {}
         for name in sorted(now):
             tenant = tenants.get(now[name].tenant or "")
-            reached = (
-                tenant is not None
-                and tenant.product == self._blueprint.name
-                and tenant.status not in (Status.DELETING, Status.DELETED)
-            )
-            now[name] = replace(now[name], settled=reached)
-            before = _account_of(known, now[name].tenant)
+            now[name] = replace(now[name], settled=tenant is not None and self._reaches(now[name], tenant))
+            before = _account_of(known, tenant)
             known[name] = now[name]
-            after = _account_of(known, now[name].tenant)
+            after = _account_of(known, tenant)
             arrived = causes[name]
             latest = not arrived or now[name].latest in arrived
             decision = decide(now[name], tenant, before, after, self._blueprint, is_latest=latest)
@@ -151,6 +150,10 @@ class _Settlement:
         inbox.keep(self._connection, list(now.values()))
         return conclusions
 
+    def _reaches(self, one: Standing, tenant: Tenant) -> bool:
+        going = tenant.status in (Status.DELETING, Status.DELETED)
+        return tenant.product == self._blueprint.name and not going and is_of(one, tenant)
+
     def _orders(self, subscriptions: Sequence[str]) -> Mapping[str, Sequence[Step]]:
         found = inbox.payloads(self._connection, subscriptions, sorted(SUBSCRIPTION_TYPES))
         return {name: in_order(step(parse(body)) for body in bodies) for name, bodies in found.items()}
@@ -159,20 +162,25 @@ class _Settlement:
         """Each with its tenant: by its own metadata, else by its customer's."""
         asked = sorted({one.customer for one in standings.values() if one.tenant is None})
         by_customer = self._tenants_of_customers(asked)
-        return {
-            name: replace(one, tenant=known_tenant_id(one.tenant or by_customer.get(one.customer)))
-            for name, one in standings.items()
-        }
+        found = {}
+        for name, one in standings.items():
+            named = one.tenant, one.named
+            if one.tenant is None:
+                named = by_customer.get(one.customer, named)
+            found[name] = replace(one, tenant=known_tenant_id(named[0]), named=named[1])
+        return found
 
-    def _tenants_of_customers(self, customers: Sequence[str]) -> Mapping[str, str]:
-        """What the last event of each customer says, where it names a tenant."""
+    def _tenants_of_customers(self, customers: Sequence[str]) -> Mapping[str, tuple[str, int]]:
+        """What the last event of each customer says, where it names a tenant, and when that came to be named."""
         if not customers:
             return {}
-        tenants: dict[str, str] = {}
+        tenants: dict[str, tuple[str, int]] = {}
         for customer, bodies in inbox.payloads(self._connection, customers, sorted(CUSTOMER_TYPES)).items():
-            last = max((parse(body) for body in bodies), key=lambda one: (one.created, one.type, one.id))
-            if tenant := read(Customer, last.data.object).metadata.get(TENANT):
-                tenants[customer] = tenant
+            events = sorted((parse(body) for body in bodies), key=lambda one: (one.created, one.type, one.id))
+            if tenant := _naming(events[-1]).tenant:
+                changes = [one.created for one in events if _naming(one) == _Naming(tenant, anew=True)]
+                began = read(Customer, events[-1].data.object).created
+                tenants[customer] = tenant, max(changes, default=began)
         return tenants
 
     def _change(self, tenant: Tenant, wanted: registry.Wanted, cause: str) -> Tenant:
@@ -184,17 +192,24 @@ class _Settlement:
             self._connection,
             tenant.id,
             kind,
-            idempotency_key=idempotency_key(cause, tenant.id),
+            idempotency_key=self._unused_key(cause, tenant.id),
             requester=REQUESTER,
             correlation_id=cause,
             payload={"event": cause, "plan": wanted.plan, "suspended": wanted.suspended},
         )
         return tenant.model_copy(update=wanted.model_dump(include=set(registry.Wanted.model_fields)))
 
+    def _unused_key(self, cause: str, tenant: str) -> str:
+        """The inbox knows which events were dealt with. One that is dealt with again, as it found no tenant or because
+        its customer is another's by now, asks for something else than before."""
+        first = idempotency_key(cause, tenant)
+        keys = (first if number == 1 else f"{first}:{number}" for number in itertools.count(1))
+        return next(key for key in keys if operations.by_key(self._connection, key) is None)
+
     def _customers_named(self) -> dict[str, Conclusion]:
         conclusions = {}
         for one in self._by_type["customer"]:
-            tenant = known_tenant_id(read(Customer, one.event.data.object).metadata.get(TENANT))
+            tenant = known_tenant_id(_naming(one.event).tenant)
             reason = "it names the tenant" if tenant else "it names no tenant"
             conclusions[one.event.id] = Conclusion(State.APPLIED, reason, tenant)
         return conclusions
@@ -210,11 +225,8 @@ class _Settlement:
         for one in arrivals:
             invoice = invoices[one.event.id]
             subscription = known.get(invoice.subscription_id or "")
-            tenant = known_tenant_id(
-                invoice.tenant
-                or (subscription.tenant if subscription else None)
-                or by_customer.get(invoice.customer or "")
-            )
+            customers, _ = by_customer.get(invoice.customer or "", (None, 0))
+            tenant = known_tenant_id(invoice.tenant or (subscription.tenant if subscription else None) or customers)
             if tenant is None:
                 conclusions[one.event.id] = Conclusion(State.UNMATCHED, "the invoice finds no tenant")
             else:
@@ -223,8 +235,23 @@ class _Settlement:
         return conclusions
 
 
-def _account_of(known: Mapping[str, Standing], tenant: str | None) -> Account:
-    return account(one for one in known.values() if one.tenant == tenant and one.settled)
+def _account_of(known: Mapping[str, Standing], tenant: Tenant | None) -> Account:
+    if tenant is None:
+        return account(())
+    return account(one for one in known.values() if one.tenant == tenant.id and one.settled and is_of(one, tenant))
+
+
+class _Naming(NamedTuple):
+    """What an event of a customer says of its tenant."""
+
+    tenant: str | None
+    anew: bool
+    """Whether that changed with the event."""
+
+
+def _naming(event: Event) -> _Naming:
+    tenant = read(Customer, event.data.object).metadata.get(TENANT)
+    return _Naming(tenant, read(PreviousMetadata, event.data.previous_attributes or {}).tenant(tenant) != tenant)
 
 
 def _subject(event: Event) -> str | None:
@@ -232,6 +259,7 @@ def _subject(event: Event) -> str | None:
     if event.type in SUBSCRIPTION_TYPES:
         return step(event).subscription.id
     if event.type in CUSTOMER_TYPES:
+        _naming(event)
         return read(Customer, event.data.object).id
     return read(Invoice, event.data.object).subscription_id
 

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -22,11 +22,12 @@ from services import logs
 from services.health import NotReady, ReadyCheck, database_answers, routes
 from services.notifier import alerts
 from services.notifier.consumer import Consumer
+from services.notifier.database import database
 from services.notifier.dispatcher import Dispatcher, Retries
 from services.notifier.envelope import Certificates
 from services.notifier.metrics import Metrics
 from services.notifier.queues import Queues
-from services.notifier.settings import database, read, read_sinks
+from services.notifier.settings import read, read_sinks
 
 _SCHEMA_SECONDS = 2.0
 _COUNT_SECONDS = 15.0
@@ -85,7 +86,9 @@ def run(environment: Mapping[str, str]) -> int:
     threads = [threading.Thread(target=worker(one), name=one.__qualname__, daemon=True) for one in work]
     for thread in threads:
         thread.start()
-    service = Starlette(routes=routes(_ready(database_answers(engine), schema, threads), metrics.registry))
+    lives = working(threads)
+    ready = _ready(database_answers(engine), schema, lives)
+    service = Starlette(routes=routes(ready, metrics.registry, lives=lives))
     # uvicorn ends on either, and then raises it again: by then it is to mean nothing.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -100,13 +103,22 @@ def run(environment: Mapping[str, str]) -> int:
     return ExitCode.OK
 
 
-def _ready(database_check: ReadyCheck, schema: threading.Event, threads: list[threading.Thread]) -> ReadyCheck:
+def working(threads: Sequence[threading.Thread]) -> ReadyCheck:
+    """Whether all of them, which have been started, still run."""
+
     def check() -> None:
+        if dead := [thread.name for thread in threads if not thread.is_alive()]:
+            raise NotReady(f"{dead[0]} has ended")
+
+    return check
+
+
+def _ready(database_check: ReadyCheck, schema: threading.Event, lives: ReadyCheck) -> ReadyCheck:
+    def check() -> None:
+        lives()
         database_check()
         if not schema.is_set():
             raise NotReady("the database has no table for alerts yet, or none that this role may write")
-        if dead := [thread.name for thread in threads if not thread.is_alive()]:
-            raise NotReady(f"{dead[0]} has ended")
 
     return check
 

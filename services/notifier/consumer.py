@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Collection
 
 import sqlalchemy as sa
@@ -18,6 +20,8 @@ from services.notifier.queues import QueueMessage, Queues, QueueUnavailable
 _WAIT_SECONDS = 10
 """A long poll; a stop waits for it."""
 _PAUSE_SECONDS = 5.0
+_CERTIFICATE_SECONDS = 3600.0
+"""How long one certificate may hold up all messages: whoever may write to the queue could name one that never comes."""
 
 _log = logs.logger(__name__)
 
@@ -33,31 +37,57 @@ class Consumer:
         certificates: Certificates,
         sinks: Collection[str],
         recorded: Callable[[], None] = lambda: None,
+        pause_seconds: float = _PAUSE_SECONDS,
+        longest_wait_seconds: float = _CERTIFICATE_SECONDS,
     ) -> None:
         """`recorded` is called after a new alert was kept: there is something to send."""
         self._queues, self._engine, self._metrics = queues, engine, metrics
         self._topic, self._certificates, self._sinks = topic, certificates, sinks
         self._recorded = recorded
+        self._pause, self._longest_wait = pause_seconds, longest_wait_seconds
+        self._missing: tuple[str, float] | None = None
+        """A certificate that could not be had, and until when it is waited for."""
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set; what was received by then is worked off."""
         while not stop.is_set():
             try:
-                # While the database is away nothing is taken: each time counts towards the queue's maximum.
+                # While the database or a certificate is away nothing is taken: each time that a message is received
+                # counts towards the maximum, after which SQS puts it to the dead letters.
                 with self._engine.connect() as connection:
                     connection.execute(sa.text("SELECT 1"))
+                self._look_for_certificate()
                 self.once(_WAIT_SECONDS)
-            except (QueueUnavailable, sa.exc.SQLAlchemyError) as error:
+            except (QueueUnavailable, CertificateUnavailable, sa.exc.SQLAlchemyError) as error:
                 _log.warning("cannot-receive", error=str(error).splitlines()[0])
-                stop.wait(_PAUSE_SECONDS)
+                stop.wait(self._pause)
+            except Exception as error:  # the worker is never to end: nothing begins it again
+                _log.error("defect", error=type(error).__name__, origin=logs.origin(error))
+                stop.wait(self._pause)
 
     def once(self, wait_seconds: int) -> int:
         """Take what is there, waiting for it; returns how many messages that were. Raises QueueUnavailable."""
         messages = self._queues.receive(wait_seconds)
         for message in messages:
-            outcome = self._handle(message)
+            try:
+                outcome = self._handle(message)
+            except QueueUnavailable:
+                raise
+            except Exception as error:  # the others are not to suffer; this one comes again, and lies dead in the end
+                name = type(error).__name__
+                _log.error("defect", queue_message=message.id, error=name, origin=logs.origin(error))
+                outcome = "postponed"
             self._metrics.messages.labels(outcome).inc()
         return len(messages)
+
+    def _look_for_certificate(self) -> None:
+        """Raises CertificateUnavailable where one that was missing is missing still, and may be waited for."""
+        if self._missing is not None:
+            url, until = self._missing
+            if time.monotonic() < until:
+                with contextlib.suppress(Refused):  # as its message will be
+                    self._certificates.get(url)
+            self._missing = None
 
     def _handle(self, message: QueueMessage) -> str:
         try:
@@ -66,6 +96,7 @@ class Consumer:
             return self._refuse(message, str(error))
         except CertificateUnavailable as error:
             _log.warning("certificate-unavailable", queue_message=message.id, error=str(error))
+            self._missing = error.url, time.monotonic() + self._longest_wait
             return "postponed"
         with logs.correlated(notification.id):
             if _is_alarm(notification.text):

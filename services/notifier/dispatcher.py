@@ -61,6 +61,9 @@ class Dispatcher:
             except (QueueUnavailable, sa.exc.SQLAlchemyError) as error:
                 _log.warning("cannot-dispatch", sink=self._sink.name, error=str(error).splitlines()[0])
                 stop.wait(_PAUSE_SECONDS)
+            except Exception as error:  # the worker of a sink is never to end: nothing begins it again
+                _log.error("defect", sink=self._sink.name, error=type(error).__name__, origin=logs.origin(error))
+                stop.wait(_PAUSE_SECONDS)
             self._wake.wait(_LOOK_SECONDS)
             self._wake.clear()
 
@@ -80,18 +83,24 @@ class Dispatcher:
         try:
             self._sink.send(taken.alert)
         except SinkFailed as error:
-            last = isinstance(error, SinkRefused) or taken.attempt >= self._retries.attempts
-            if last:
-                return self._give_up(taken, str(error), log)
-            delay = max(error.retry_after or 0.0, self._retries.delay(taken.attempt))
-            log.warning("postponed", reason=str(error), delay_seconds=round(delay, 1))
-            with self._engine.begin() as connection:
-                alerts.postpone(connection, taken, str(error), timedelta(seconds=delay))
-            return "postponed"
+            return self._failed(taken, error, log)
+        except Exception as error:  # it is counted like any other failure, or it would be tried for ever
+            name = type(error).__name__
+            log.error("defect", error=name, origin=logs.origin(error))
+            return self._failed(taken, SinkFailed(f"a defect: {name}"), log)
         with self._engine.begin() as connection:
             alerts.sent(connection, taken)
         log.info("sent")
         return "sent"
+
+    def _failed(self, taken: Taken, error: SinkFailed, log: logs.Logger) -> str:
+        if isinstance(error, SinkRefused) or taken.attempt >= self._retries.attempts:
+            return self._give_up(taken, str(error), log)
+        delay = max(error.retry_after or 0.0, self._retries.delay(taken.attempt))
+        log.warning("postponed", reason=str(error), delay_seconds=round(delay, 1))
+        with self._engine.begin() as connection:
+            alerts.postpone(connection, taken, str(error), timedelta(seconds=delay))
+        return "postponed"
 
     def _give_up(self, taken: Taken, reason: str, log: logs.Logger) -> str:
         """The dead-letter queue first: killed between the two, the alert lies there twice rather than nowhere."""

@@ -41,7 +41,11 @@ class Refused(ValueError):
 
 
 class CertificateUnavailable(Exception):
-    """The certificate cannot be had now: to be tried again."""
+    """The certificate at `url` cannot be had now: to be tried again."""
+
+    def __init__(self, reason: str, url: str) -> None:
+        super().__init__(reason)
+        self.url = url
 
 
 class Envelope(BaseModel):
@@ -82,14 +86,18 @@ class Certificates:
 
     def get(self, url: str) -> x509.Certificate:
         """Raises Refused where the address is not one of SNS, CertificateUnavailable where it does not answer."""
-        parts = urlsplit(url)
+        strange = Refused("its signing certificate is not at an address of SNS")
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise strange from None
         if (
-            parts.scheme != "https"
-            or _CERTIFICATE_HOST.fullmatch(parts.netloc) is None
+            _CERTIFICATE_HOST.fullmatch(parts.netloc) is None
             or _CERTIFICATE_PATH.fullmatch(parts.path) is None
-            or parts.query
+            # Nor is there anything else in it: `urlsplit` leaves out line breaks.
+            or url != f"https://{parts.netloc}{parts.path}"
         ):
-            raise Refused("its signing certificate is not at an address of SNS")
+            raise strange
         with self._lock:
             if (known := self._known.get(url)) is not None:
                 return known
@@ -106,7 +114,7 @@ class Certificates:
             answer = httpx.get(asked, headers=headers, timeout=_TIMEOUT_SECONDS)
             answer.raise_for_status()
         except httpx.HTTPError as error:
-            raise CertificateUnavailable(f"{host}: {type(error).__name__}") from None
+            raise CertificateUnavailable(f"{host}: {type(error).__name__}", url) from None
         if len(answer.content) > _CERTIFICATE_LIMIT_BYTES:
             raise Refused("its signing certificate is too long")
         try:

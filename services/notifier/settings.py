@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, model_validator
 
 from errors import FreeholdError
@@ -18,7 +17,6 @@ from services.notifier.sinks.slack import SlackSink
 from services.notifier.sinks.webhook import WebhookSink
 
 _PREFIX = "NOTIFIER_"
-_CONNECT_SECONDS = 5
 _Url = Annotated[SecretStr, Field(min_length=1)]
 
 
@@ -142,34 +140,6 @@ def read_sinks(settings: Settings, environment: Mapping[str, str]) -> SinkSettin
         raise FreeholdError(
             f"{where}: {detail['msg']}", where=settings.sinks_secret, mend="see docs/connect-slack.md"
         ) from None
-
-
-def database(settings: Settings, environment: Mapping[str, str]) -> sa.Engine:
-    """The control database, its server verified. Raises FreeholdError."""
-    secret = read_secret(settings.database_secret, settings.region, environment)
-    if settings.authority is None:
-        mend = "set it to the file of the authority that signs the server's certificate"
-        raise FreeholdError("it is not set: the server could not be verified", where="PGSSLROOTCERT", mend=mend)
-    try:
-        url = sa.URL.create(
-            "postgresql+psycopg",
-            username=str(secret["username"]),
-            password=str(secret["password"]),
-            host=str(secret["host"]),
-            port=int(str(secret["port"])),
-            database=str(secret["database"]),
-            query={
-                "sslmode": "verify-full",
-                "sslrootcert": str(settings.authority),
-                "connect_timeout": str(_CONNECT_SECONDS),
-                "application_name": "freehold-notifier",
-            },
-        )
-    except (KeyError, ValueError) as error:
-        raise FreeholdError(
-            f"it is no record of a database: {error}", where=settings.database_secret, mend="run freehold up"
-        ) from None
-    return sa.create_engine(url, pool_pre_ping=True)
 
 
 def read_secret(reference: str, region: str, environment: Mapping[str, str]) -> Mapping[str, Any]:

@@ -20,7 +20,8 @@ https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html"""
 class NetworkSettings(Settings):
     cidr: NetworkCidr
     zones: Annotated[tuple[str, ...], Field(min_length=3, max_length=3)] | None = None
-    """Three availability zones; absent, the region's first three by name."""
+    """Three availability zones, in the order in which they have their subnets. The sandbox alone may leave them out: it
+    takes the region's first three by name, and a cloud's list changes, which would replace nearly all subnets."""
     nat_per_zone: bool = False
     peers: tuple[Cidr, ...] = ()
     """Networks that this one is or will be connected to, which it therefore may not overlap."""
@@ -28,6 +29,13 @@ class NetworkSettings(Settings):
     """Private networks (a VPN's, a peer's, subnets of this one) from which programs and people reach the API server and
     the databases; absent, the cluster's nodes alone do."""
     log_retention_days: LogRetention = 30
+
+    @field_validator("zones")
+    @classmethod
+    def _distinct(cls, zones: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if twice := sorted({zone for zone in zones or () if (zones or ()).count(zone) > 1}):
+            raise ValueError(f"{twice[0]} is named twice")
+        return zones
 
 
 class NodeSettings(Settings):
@@ -46,6 +54,10 @@ class NodeSettings(Settings):
 
 class ClusterSettings(Settings):
     version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$")]
+    extended_support: bool = True
+    """Whether the cluster keeps its version after the end of standard support, for a fee. Without, AWS moves it to the
+    next one unrehearsed, at a time of its own, and the program, which still names the old one, is refused until it is
+    changed: a bill is the smaller surprise."""
     service_cidr: ServiceCidr = "172.20.0.0/16"
     public_cidrs: tuple[Cidr, ...] = ()
     """Who may reach the API server from outside the network; absent, nobody."""
@@ -73,14 +85,17 @@ class PostgresSettings(Settings):
     machine_type: str
     storage_gib: int = Field(ge=20, le=65536)
     storage_limit_gib: int = Field(ge=20, le=65536)
-    """How far storage grows by itself."""
+    """How far storage grows by itself; RDS wants it a tenth above what there is:
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html"""
     highly_available: bool = False
     backup_retention_days: int = Field(ge=7, le=35)
 
     @model_validator(mode="after")
     def _ordered(self) -> PostgresSettings:
-        if self.storage_gib > self.storage_limit_gib:
-            raise ValueError(f"storageGib {self.storage_gib} exceeds storageLimitGib {self.storage_limit_gib}")
+        if self.storage_limit_gib * 10 < self.storage_gib * 11:
+            raise ValueError(
+                f"storageLimitGib {self.storage_limit_gib} is less than a tenth above storageGib {self.storage_gib}"
+            )
         return self
 
 
@@ -134,8 +149,10 @@ class RunnerSettings(Settings):
     secrets_key: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[\w-]+$")]
     """The ARN of the key that encrypts secrets in the state: `secretsprovider` of the stack's file. A key and no alias,
     which a role cannot be given."""
-    concurrency: int = Field(default=4, ge=1, le=16)
-    """Operations at a time in each replica; each takes a gibibyte and two connections to the control database."""
+    concurrency: int = Field(default=4, ge=1, le=8)
+    """Operations at a time in each replica; each takes 0.3 processors, a gibibyte and two connections to the control
+    database. With 8 in each of 5 replicas a database of 1 GiB still lets others in; a node of 2 processors has room for
+    5 (docs/deploy.md)."""
     replicas: int = Field(default=2, ge=1, le=5)
 
 
@@ -194,6 +211,12 @@ class PlatformSettings(Settings):
     def _runner_has_a_database(self) -> PlatformSettings:
         if self.runner is not None and self.control is None:
             raise ValueError("runner finds its work in the control database: set control, or leave runner out")
+        return self
+
+    @model_validator(mode="after")
+    def _zones_in_the_region(self) -> PlatformSettings:
+        if strange := [zone for zone in self.network.zones or () if zone[:-1] != self.region]:
+            raise ValueError(f"network.zones: {strange[0]} is no zone of {self.region}")
         return self
 
     @model_validator(mode="after")

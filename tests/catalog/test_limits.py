@@ -6,5 +6,5 @@ from catalog.limits import tenants_maximum
 
 
 def test_each_tenant_has_a_user_in_the_cache_and_the_platform_has_two() -> None:
-    assert tenants_maximum() == 98
-    assert tenants_maximum(cache_users=300) == 298
+    assert tenants_maximum() == 97
+    assert tenants_maximum(cache_users=300) == 297

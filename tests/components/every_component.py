@@ -114,7 +114,7 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     Network: lambda name, opts: Network(name, samples.network(), opts),
     NodeGroup: lambda name, opts: NodeGroup(
         name,
-        NodeGroupArgs(PLATFORM, PLACE, "c", "c-nodes", SUBNETS, ("sg-1",), NodePool(1, 3, ("t3.large",), 50)),
+        NodeGroupArgs(PLATFORM, PLACE, "c", "c-nodes", "1.35", SUBNETS, ("sg-1",), NodePool(1, 3, ("t3.large",), 50)),
         opts,
     ),
     NodeAutoscaler: lambda name, opts: NodeAutoscaler(

@@ -49,6 +49,8 @@ class Declared:
     provider: str
     dependencies: frozenset[str]
     ignore_changes: tuple[str, ...]
+    timeouts: Mapping[str, str]
+    """How long the provider tries, where that is not its own choice: by create, update and delete."""
 
     def plain(self) -> Any:
         """The inputs with secrets opened."""
@@ -228,6 +230,7 @@ class _Monitor(mocks.MockMonitor):
                     provider=request.provider,
                     dependencies=frozenset(request.dependencies),
                     ignore_changes=tuple(request.ignoreChanges),
+                    timeouts=json_format.MessageToDict(request.customTimeouts),
                 )
             )
         return response

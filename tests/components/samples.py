@@ -98,6 +98,7 @@ def redis(*, replicas: int = 0, protect: bool = False) -> RedisArgs:
         network_id="vpc-1",
         subnet_ids=SUBNETS,
         client_security_groups={"nodes": "sg-nodes"},
+        tenants_keys="t:",
         protect=protect,
     )
 
@@ -175,6 +176,8 @@ def runner_identity(backend: str = "s3://state/team?region=us-east-1") -> Runner
         backend=backend,
         secrets_key=SECRETS_KEY,
         database_secrets=(DATABASE_SECRET, f"{DATABASE_SECRET}-tenants"),
+        bucket="arn:aws:s3:::objects",
+        objects="tenants/",
         tenants=tenant_names.prefixes("chronos-cloud", "sandbox"),
         boundary=BOUNDARY,
         cache_user_group="group",

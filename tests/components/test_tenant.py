@@ -152,3 +152,9 @@ def test_a_workspace_without_a_tenant_is_refused() -> None:
     args = replace(samples.tenant("acme"), ownership=samples.PLATFORM)
     with pytest.raises(ValueError, match="names no tenant"):
         declare(lambda: TenantWorkspace("acme", args))
+
+
+def test_a_tenant_waits_for_its_turn_in_the_user_group_that_it_shares(acme: Recording) -> None:
+    membership = acme.one("aws:elasticache/userGroupAssociation:UserGroupAssociation")
+    assert membership.timeouts == {"create": "60m", "delete": "60m"}
+    assert acme.one("aws:elasticache/user:User").timeouts == dict.fromkeys(("create", "update", "delete"), "20m")

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
 from catalog.services import Service
 from errors import TransientError
 from fleet import migrations
 from fleet.cloud import client
+from fleet.connection_limits import TCP_LIMITS
 from fleet.control_database import control_database, runner_database
 from fleet.registry import Registry
 from stacks.contract import PlatformContract
+from tests.fleet.contracts import contract
 from tests.service_logins import make_login
+from tests.tcp_limits import tcp_limits
 from tests.temporary_sandbox import Sandbox
 
 pytestmark = pytest.mark.sandbox
@@ -47,25 +54,7 @@ class Cell:
             "database": self.database.database,
             "admin_secret": self.secret(self.database),
         }
-        nothing = {"name": "", "arn": "", "kms_key_arn": ""}
-        return PlatformContract.model_validate(
-            {
-                **dict.fromkeys(("product", "environment", "cell", "cost_centre", "cloud", "account"), "x"),
-                "version": 1,
-                "region": REGION,
-                "admits_tenants": True,
-                "network": {"cidr": "", "data_cidrs": (), "service_cidr": ""},
-                "cluster": dict.fromkeys(("name", "endpoint", "kubeconfig", "oidc_issuer", "oidc_provider_arn"), ""),
-                "database": {"tenants": server, "control": {**server, "logins": self.logins}},
-                "cache": {
-                    "port": 6379,
-                    **dict.fromkeys(("replication_group", "host", "user_group", "admin_secret"), ""),
-                },
-                "bucket": nothing,
-                "alerts": {"topic_arn": ""},
-                "budget": {"name": "", "limit": 1},
-            }
-        )
+        return contract(database={"tenants": server, "control": {**server, "logins": self.logins}})
 
     def open_as_runner(self) -> sa.Engine:
         return runner_database(self.contract(), self.sandbox.environment, connections=1)
@@ -111,3 +100,77 @@ def test_in_a_platform_of_an_earlier_release_the_runner_logs_in_as_before(cell: 
     with opened.connect() as connection:
         assert connection.scalar(sa.text("SELECT current_user")) == cell.database.username
     opened.dispose()
+
+
+def test_a_server_that_falls_silent_is_left_and_no_statement_waits_for_ever(cell: Cell) -> None:
+    administrator = control_database(cell.contract(), cell.sandbox.environment)
+    runner = cell.open_as_runner()
+    for engine, limit in ((administrator, "0"), (runner, "10s")):
+        assert tcp_limits(engine) == TCP_LIMITS
+        with engine.connect() as connection:
+            # A migration takes what it takes.
+            assert connection.scalar(sa.text("SHOW statement_timeout")) == limit
+        engine.dispose()
+
+
+def test_what_a_row_holds_is_in_no_message(cell: Cell) -> None:
+    for engine in (control_database(cell.contract(), cell.sandbox.environment), cell.open_as_runner()):
+        with engine.connect() as connection, pytest.raises(sa.exc.ProgrammingError) as failed:
+            connection.execute(sa.text("SELECT :value FROM nowhere"), {"value": "of a customer"})
+        assert "of a customer" not in str(failed.value)
+        engine.dispose()
+
+
+def earlier(database: sa.Engine) -> None:
+    """Back to the revision before `tenants` was altered."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with database.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+
+
+@pytest.fixture
+def impatient(database: sa.Engine) -> Iterator[sa.Engine]:
+    """The same as `database`; a statement that waits without an end of its own is ended some day."""
+    engine = sa.create_engine(database.url, connect_args={"options": "-c statement_timeout=60000"})
+    yield engine
+    engine.dispose()
+
+
+def test_a_migration_lets_others_read_while_it_waits_for_a_lock(database: sa.Engine, impatient: sa.Engine) -> None:
+    earlier(database)
+    tenants = sa.text("SELECT count(*) FROM tenants")
+    with database.connect() as idle:
+        # A session that read, and then forgot its transaction.
+        idle.execute(tenants)
+        reads: list[int] = []
+
+        def read() -> None:
+            with impatient.connect() as reader:
+                reads.append(reader.scalar(tenants))
+            if len(reads) == 3:
+                idle.rollback()
+
+        with impatient.begin() as connection:
+            assert migrations.upgrade(connection, lock_seconds=0.1, pause=read)
+            assert connection.scalar(sa.text("SHOW lock_timeout")) == "0"
+    assert len(reads) == 3
+    with database.connect() as connection:
+        assert migrations.current(connection) == migrations.HEAD
+
+
+def test_a_migration_that_gets_no_lock_gives_up_and_says_who_has_it(database: sa.Engine, impatient: sa.Engine) -> None:
+    earlier(database)
+    with database.connect() as idle:
+        idle.execute(sa.text("SELECT count(*) FROM tenants"))
+        process = idle.scalar(sa.text("SELECT pg_backend_pid()"))
+        with pytest.raises(TransientError) as failed, impatient.begin() as connection:
+            migrations.upgrade(connection, tries=2, lock_seconds=0.1, pause=lambda: None)
+    assert failed.value.line() == (
+        "control database: its schema could not be changed: "
+        f"other sessions keep its tables locked (process {process}); "
+        "end what is idle in a transaction (pg_stat_activity), then run it again"
+    )
+    with database.connect() as connection:
+        assert migrations.current(connection) == "0004"

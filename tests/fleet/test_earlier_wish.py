@@ -53,12 +53,18 @@ class Bench:
         self.told: list[str] = []
         self.ran: list[tuple[str, str]] = []
         self.failure: FreeholdError | None = None
-        self.tenants = Tenants(Environment("sandbox", Target.SANDBOX, home, {}), self._engine)
+        self.tenants = Tenants(Environment("sandbox", Target.SANDBOX, home, {}), self._engine, self)
 
     def _engine(self, stack: Stack) -> Engine:
         engine = Recording(self.home, stack, tell=self.told.append)
         engine.ran, engine.failure = self.ran, self.failure
         return engine
+
+    def settle(self, tenant: Tenant) -> None:
+        pass
+
+    def remove_leftovers(self, tenant: Tenant) -> None:
+        self.ran.append(("remove leftovers", tenant.id))
 
     def cut_off(self) -> None:
         """A create of a host that is gone."""
@@ -103,7 +109,12 @@ def test_the_same_wish_is_run_once(bench: Bench) -> None:
 def test_the_earlier_wish_before_a_destroy_too(bench: Bench) -> None:
     bench.cut_off()
     bench.tenants.destroy(tenant("pro", Status.DELETING))
-    assert bench.ran == [("up", "pro"), ("destroy", "pro")]
+    assert bench.ran[:2] == [("up", "pro"), ("destroy", "pro")]
+
+
+def test_what_no_stack_holds_goes_when_the_stack_is_destroyed(bench: Bench) -> None:
+    bench.tenants.destroy(tenant("pro", Status.DELETING))
+    assert bench.ran == [("destroy", "pro"), ("remove leftovers", "acme")]
 
 
 def test_an_earlier_wish_that_cannot_be_built_is_in_nobodys_way(bench: Bench) -> None:

@@ -31,6 +31,8 @@ def transient(*errors: tuple[str, str], output: str = "", violations: tuple[Viol
         "could not connect to server: the database system is starting up",
         "Post https://example.com: net/http: TLS handshake timeout",
         "the server is currently unable to handle the request",
+        "updating ElastiCache User (t-acme): ModifyUser, InvalidUserStateFault: Only active users can be modified.",
+        "deleting ElastiCache User Group Association: InvalidUserGroupState: User group must be in active state",
         "OperationAborted: A conflicting conditional operation is currently in progress against this resource.",
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -271,6 +272,55 @@ def test_figures(database: sa.Engine, queue: Queue, view: QueueView) -> None:
     assert latest is not None
     assert (latest.id, latest.state) == (found.id, State.RUNNING)
     assert view.latest("nobody") is None
+
+
+def test_what_was_given_up_counts_until_something_is_asked_for_again(
+    database: sa.Engine, queue: Queue, view: QueueView
+) -> None:
+    ask(database, "acme")
+    queue.fail(claim(queue), "no", nothing)
+    assert (view.backlog(CELL).failed, [one.tenant for one in view.failing(CELL)]) == (1, ["acme"])
+    assert (view.backlog("sandbox-eu1").failed, view.failing("sandbox-eu1")) == (0, [])
+    ask(database, "acme")
+    assert (view.backlog(CELL).failed, view.failing(CELL)) == (0, [])
+
+
+def test_figures_are_had_without_reading_all_operations_that_ever_were(
+    database: sa.Engine, as_runner: sa.Engine
+) -> None:
+    history = sa.text("""
+        INSERT INTO operations (tenant, kind, idempotency_key, requester, payload, correlation_id, state, finished_at)
+        SELECT 't' || number % 100, 'update', number, 'test', '{}', 'c',
+               CASE WHEN number % 100 = 0 THEN 'failed' ELSE 'succeeded' END, now()
+        FROM generate_series(1, 10000) AS number
+    """)
+    add_tenants(database, *(f"t{number}" for number in range(100)))
+    with database.begin() as connection:
+        connection.execute(history)
+    for number in range(1, 21):
+        ask(database, f"t{number}")
+    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("VACUUM ANALYZE tenants, operations"))
+    asked: list[tuple[str, Any]] = []
+    rows: list[int] = []
+
+    @sa.event.listens_for(as_runner, "after_cursor_execute")
+    def listen(
+        connection: object, cursor: Any, statement: str, parameters: object, context: object, many: bool
+    ) -> None:
+        if "FROM operations" in statement:
+            asked.append((statement, parameters))
+            rows.append(cursor.rowcount)
+
+    view = QueueView(as_runner)
+    backlog = view.backlog(CELL)
+    assert (backlog.queued, backlog.failed) == (20, 1)
+    assert set(rows) == {1}
+    assert (len(view.open(CELL)), [one.tenant for one in view.failing(CELL)]) == (20, ["t0"])
+    with database.connect() as connection:
+        for statement, parameters in tuple(asked):
+            plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+            assert "Seq Scan on operations" not in plan, plan
 
 
 def test_how_long_it_took_is_kept(database: sa.Engine, queue: Queue, view: QueueView) -> None:

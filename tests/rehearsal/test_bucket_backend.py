@@ -22,13 +22,8 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
-def trivial(tmp_path: Path) -> Trivial:
-    return Trivial(tmp_path, sdks())
-
-
-@pytest.fixture
-def bucket(sandbox: Sandbox) -> dict[str, str]:
-    """The variables of an engine whose states are in a bucket of the sandbox."""
+def trivial(tmp_path: Path, sandbox: Sandbox) -> Trivial:
+    """Its states are in a bucket of the sandbox."""
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION")
     variables = {name: sandbox.environment[name] for name in names}
     name = f"state-{uuid.uuid4().hex[:8]}"
@@ -41,16 +36,17 @@ def bucket(sandbox: Sandbox) -> dict[str, str]:
     )
     client.create_bucket(Bucket=name)
     place = f"endpoint={urlsplit(variables['AWS_ENDPOINT_URL']).netloc}&disableSSL=true&s3ForcePathStyle=true"
-    return {**variables, "PULUMI_BACKEND_URL": f"s3://{name}?region={variables['AWS_REGION']}&{place}"}
+    variables["PULUMI_BACKEND_URL"] = f"s3://{name}?region={variables['AWS_REGION']}&{place}"
+    return Trivial(tmp_path, sdks(), variables=variables)
 
 
-def test_a_lock_in_a_bucket_goes_with_the_engine_that_held_it(trivial: Trivial, bucket: dict[str, str]) -> None:
-    trivial.engine(**bucket).up()
+def test_a_lock_in_a_bucket_goes_with_the_engine_that_held_it(trivial: Trivial) -> None:
+    trivial.engine().up()
     failures: list[FreeholdError] = []
 
     def up() -> None:
         try:
-            trivial.engine(**bucket, COUNT="4", SLOW="60").up()
+            trivial.engine(COUNT="4", SLOW="60").up()
         except FreeholdError as error:
             failures.append(error)
 
@@ -61,12 +57,13 @@ def test_a_lock_in_a_bucket_goes_with_the_engine_that_held_it(trivial: Trivial, 
     engine.kill()
     thread.join()
     assert isinstance(failures[0], TransientError)
-    assert trivial.engine(**bucket, COUNT="4").up().progress.changes == {"create": 1, "same": 5}
+    assert trivial.engine(COUNT="4").up().progress.changes == {"create": 1, "same": 5}
 
 
-def test_a_bucket_that_does_not_answer_may_pass(trivial: Trivial, bucket: dict[str, str]) -> None:
-    engine = trivial.engine(**bucket)
+def test_a_bucket_that_does_not_answer_may_pass(trivial: Trivial) -> None:
+    engine = trivial.engine()
     engine.up()
-    gone = bucket["PULUMI_BACKEND_URL"].replace(urlsplit(bucket["AWS_ENDPOINT_URL"]).netloc, "127.0.0.1:1")
+    here = engine.stack.environment
+    gone = here["PULUMI_BACKEND_URL"].replace(urlsplit(here["AWS_ENDPOINT_URL"]).netloc, "127.0.0.1:1")
     with pytest.raises(TransientError, match=r"^stack dev: pulumi stack export failed: "):
-        read_state("trivial", "dev", {**engine.stack.environment, "PULUMI_BACKEND_URL": gone}, engine.stack.workdir)
+        read_state("trivial", "dev", {**here, "PULUMI_BACKEND_URL": gone}, engine.stack.workdir)

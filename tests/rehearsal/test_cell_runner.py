@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 
 import boto3
 import pytest
+import redis
 import sqlalchemy as sa
 import yaml
 
@@ -43,6 +44,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 
 CELL, TENANT = "dev", "acme"
 _TEMPORARY = re.compile(r"Credential=ASIA\w+/\d+/[\w-]+/(?P<service>\w+)/aws4_request")
+_KEYS = re.compile(r"<Key>([^<]+)</Key>")
 BUCKET = "company-state"
 
 
@@ -89,6 +91,7 @@ class Cell:
             # Where the sandbox is.
             "AWS_ENDPOINT_URL": here["AWS_ENDPOINT_URL"],
             "PGSSLROOTCERT": here["PGSSLROOTCERT"],
+            "FREEHOLD_CACHE_AUTHORITY": here["FREEHOLD_CACHE_AUTHORITY"],
             "FREEHOLD_HOME": here["FREEHOLD_HOME"],
             "HOME": here["FREEHOLD_HOME"],
         }
@@ -186,12 +189,21 @@ def test_it_builds_suspends_and_destroys_a_tenant(cell: Cell) -> None:
         with database.connect() as connection:
             users = "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = 'freehold-runner'"
             assert list(connection.scalars(sa.text(users))) == [Service.RUNNER.role]
+    store, bucket = cell.client("s3"), cell.contract.bucket.name
+    store.delete_bucket_policy(Bucket=bucket)  # it takes TLS only, which the sandbox's endpoint does not speak
+    store.put_object(Bucket=bucket, Key=f"tenants/{TENANT}/invoice", Body=b"x")
+    with redis.Redis.from_url(cell.sandbox.environment["REDIS_URL"]) as cache:
+        cache.set(f"t:{TENANT}:session", "x")
     # Another pod knows nothing of the first one's files.
     with cell.runner():
         requests.suspend(TENANT, Asker("test"))
         until(lambda: reached(Status.SUSPENDED))
+        assert "Versions" in store.list_object_versions(Bucket=bucket)
         requests.delete(TENANT, Asker("test"))
         until(lambda: reached(Status.DELETED))
+    assert "Versions" not in store.list_object_versions(Bucket=bucket)
+    with redis.Redis.from_url(cell.sandbox.environment["REDIS_URL"]) as cache:
+        assert not list(cache.scan_iter("t:*"))
     left = [one["Key"] for one in cell.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
     assert f"team/.pulumi/stacks/freehold/tenant.{CELL}.{TENANT}.json" not in left
     assert not [key for key in left if "/locks/" in key]
@@ -215,8 +227,11 @@ def _require_allowed(cell: Cell) -> None:
         seen.add(action)
         assert action in named
         if signed["service"] == "s3":
-            assert allows(statements, Asked(action, f"arn:aws:s3:::{entry.environ['PATH_INFO'].lstrip('/')}"))
+            path = entry.environ["PATH_INFO"].strip("/")
+            for key in _KEYS.findall(entry.body.decode()) if "delete" in entry.environ["QUERY_STRING"] else ("",):
+                assert allows(statements, Asked(action, f"arn:aws:s3:::{path}{key and f'/{key}'}"))
     assert {"iam:CreateRole", "elasticache:CreateUser", "secretsmanager:CreateSecret", "s3:PutObject"} <= seen
+    assert "s3:DeleteObjectVersion" in seen
 
 
 def _operation(entry: Entry) -> str:
@@ -224,7 +239,10 @@ def _operation(entry: Entry) -> str:
         return str(target).rpartition(".")[2]
     if action := parse_qs(entry.body.decode(errors="replace")).get("Action"):
         return action[0]
-    return {"PUT": "PutObject", "DELETE": "DeleteObject"}[entry.environ["REQUEST_METHOD"]]
+    # A request that deletes several gives their versions.
+    return {"PUT": "PutObject", "DELETE": "DeleteObject", "POST": "DeleteObjectVersion"}[
+        entry.environ["REQUEST_METHOD"]
+    ]
 
 
 def test_its_role_is_nobody_else_in_the_cluster(cell: Cell) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,41 @@ def test_life_of_a_tenant(registry: Registry) -> None:
     again = registry.add(wanted("acme"))
     assert (again.status, again.applied_hash, again.deleted_at) == (Status.PENDING, None, None)
     assert again.created_at > made.created_at
+    assert (made.predecessor_deleted_at, again.predecessor_deleted_at) == (None, gone.deleted_at)
+    registry.want(wanted("acme", plan="pro"))
+    registry.deleting("acme")
+    assert registry.deleted("acme").predecessor_deleted_at == gone.deleted_at
+
+
+def test_ids_that_were_used_again_before_that_was_kept(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as earlier, engine.begin() as connection:
+        earlier.setattr(migrations, "HEAD", "0006")
+        migrations.upgrade(connection)
+        names = ("again", "once", "gone")
+        for name in names:
+            connection.execute(
+                sa.text(
+                    "INSERT INTO tenants (id, product, name, subdomain, plan, tier, cell, region, limits, status,"
+                    " desired_hash, created_at)"
+                    " VALUES (:id, 'x', 'x', :id, 'x', 'bridge', 'x', 'x', '{}', 'active', '', to_timestamp(200))"
+                ),
+                {"id": name},
+            )
+        ended = [("again", "delete", "succeeded", 100), ("again", "delete", "succeeded", 150),
+                 ("again", "delete", "failed", 160), ("once", "update", "succeeded", 100),
+                 ("gone", "delete", "succeeded", 300)]  # fmt: skip
+        for number, (name, kind, state, at) in enumerate(ended):
+            connection.execute(
+                sa.text(
+                    "INSERT INTO operations (tenant, kind, idempotency_key, requester, payload, correlation_id, state,"
+                    " finished_at) VALUES (:tenant, :kind, :key, 'x', '{}', 'x', :state, to_timestamp(:at))"
+                ),
+                {"tenant": name, "kind": kind, "key": str(number), "state": state, "at": at},
+            )
+    with engine.begin() as connection:
+        assert migrations.upgrade(connection)
+    known = {one.id: one.predecessor_deleted_at for one in Registry(engine).list()}
+    assert known == {"again": datetime.fromtimestamp(150, UTC), "once": None, "gone": None}
 
 
 def test_what_is_taken_is_refused(registry: Registry) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,6 +68,8 @@ class Trivial:
     programs: ProgramHost | None = None
     """Without one the engine starts an interpreter for each run of the program."""
     told: list[str] = field(default_factory=list)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of the engine, in place of its own."""
 
     def __post_init__(self) -> None:
         for name in ("work", "made", "home/backend", "home/pulumi"):
@@ -97,6 +100,7 @@ class Trivial:
             "PULUMI_CONFIG_PASSPHRASE": "trivial",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            **self.variables,
             **extra,
         }
 

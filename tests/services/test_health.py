@@ -14,8 +14,13 @@ from starlette.applications import Starlette
 from services.health import NotReady, ReadyCheck, database_answers, routes
 
 
-def _get(path: str, check: ReadyCheck = lambda: None, metrics: CollectorRegistry | None = None) -> httpx.Response:
-    service = Starlette(routes=routes(check, metrics or CollectorRegistry()))
+def _get(
+    path: str,
+    check: ReadyCheck = lambda: None,
+    metrics: CollectorRegistry | None = None,
+    lives: ReadyCheck = lambda: None,
+) -> httpx.Response:
+    service = Starlette(routes=routes(check, metrics or CollectorRegistry(), lives=lives))
 
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(service), base_url="http://service") as client:
@@ -39,6 +44,14 @@ def test_not_ready_says_why() -> None:
 
 def test_what_is_not_ready_lives() -> None:
     assert _get("/healthz", _not_ready).status_code == 200
+
+
+def test_what_only_a_new_process_can_mend_is_told_to_whoever_restarts_it() -> None:
+    def dead() -> None:
+        raise NotReady("a worker has ended")
+
+    answer = _get("/healthz", lives=dead)
+    assert (answer.status_code, answer.text) == (503, "a worker has ended\n")
 
 
 def test_metrics_are_of_the_given_registry() -> None:

@@ -47,6 +47,7 @@ def test_what_is_in_it(archive: bytes) -> None:
     assert not {name for name in top if name.startswith(("pulumi", "boto", "grpc", "sandbox", "stacks", "components"))}
     assert {name for name in names if name.startswith("fleet/")} == {
         "fleet/__init__.py",
+        "fleet/connection_limits.py",
         "fleet/operations.py",
         "fleet/registry.py",
     }

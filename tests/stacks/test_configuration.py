@@ -17,6 +17,7 @@ from stacks.settings.tenant import TenantSettings
 from tests.components.recording import declare
 from tests.stacks.files import CHECKOUT, engine_environment, load, stack_file
 
+ZONES = ["us-east-1a", "us-east-1b", "us-east-1c"]
 ENVIRONMENTS = ("sandbox", "dev", "staging", "prod")
 
 
@@ -89,6 +90,8 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("network", "10.0.0.0/16", "freehold:network: Input should be an object, not '10.0.0.0/16'"),
         ("cluster.nodes.maximum", 5000, "freehold:cluster.nodes.maximum: Input should be less than or equal to 450"),
         ("postgres.backupRetentionDays", 3, "freehold:postgres.backupRetentionDays: Input should be greater than"),
+        ("postgres.storageLimitGib", 21, "freehold:postgres: storageLimitGib 21 is less than a tenth above"),
+        ("control.storageLimitGib", 20, "freehold:control: storageLimitGib 20 is less than a tenth above"),
         ("cluster.nodes.minimum", 4, "freehold:cluster.nodes: minimum 4 exceeds maximum 3"),
         ("network.cidr", "10.0.0.1/16", "freehold:network.cidr: '10.0.0.1/16' is not an IPv4 network"),
         ("network.cidr", "8.8.0.0/16", "freehold:network.cidr: 8.8.0.0/16 is not private"),
@@ -98,6 +101,9 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("cluster.publicCidrs", ["0.0.0.0/0"], "freehold:cluster.publicCidrs: 0.0.0.0/0 would open the API server"),
         ("cluster.publicCidrs", ["128.0.0.0/1"], "freehold:cluster.publicCidrs: 128.0.0.0/1 would open the API server"),
         ("cluster.publicCidrs", ["10.99.0.0/22"], "freehold:cluster.publicCidrs: 10.99.0.0/22 is private"),
+        ("network.zones", ZONES[:2], "freehold:network.zones: "),
+        ("network.zones", [*ZONES[:2], "us-east-1b"], "freehold:network.zones: us-east-1b is named twice"),
+        ("network.zones", [*ZONES[:2], "eu-west-1c"], "network.zones: eu-west-1c is no zone of us-east-1"),
         ("network.operators", ["203.0.113.0/24"], "freehold:network.operators[0]: 203.0.113.0/24 is not private"),
         (
             "cluster.admins",
@@ -120,6 +126,10 @@ def test_one_line_for_each_mistake(path: str, value: Any, line: str) -> None:
     assert "\n" not in error.value.line()
 
 
+def test_storage_that_may_grow_by_a_tenth() -> None:
+    load(_changed("postgres.storageLimitGib", 22), "sandbox")
+
+
 @pytest.mark.parametrize("stack", ["dev", "prod", "prod-eu1"])
 def test_outside_the_sandbox_somebody_is_named_to_administer_the_cluster(stack: str) -> None:
     config = stack_file(stack.split("-")[0])["config"]
@@ -127,6 +137,15 @@ def test_outside_the_sandbox_somebody_is_named_to_administer_the_cluster(stack: 
     with pytest.raises(UsageError) as error:
         load(config, stack)
     assert error.value.line().startswith(f"Pulumi.{stack}.yaml: freehold:cluster.admins: missing; name the IAM roles")
+
+
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod-eu1"])
+def test_outside_the_sandbox_the_zones_are_named(stack: str) -> None:
+    config = stack_file(stack.split("-")[0])["config"]
+    del config["freehold:network"]["zones"]
+    with pytest.raises(UsageError) as error:
+        load(config, stack)
+    assert error.value.line().startswith(f"Pulumi.{stack}.yaml: freehold:network.zones: missing; name three")
 
 
 def test_several_mistakes_are_told_at_once() -> None:

@@ -21,7 +21,7 @@ from tests.stacks.files import load, stack_file
 
 CALLER = f"arn:aws:iam::{ACCOUNT}:user/freehold-operator"
 ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
-ANSWERS = {
+ANSWERS: dict[str, Any] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {
         "accountId": ACCOUNT,
         "arn": CALLER,
@@ -35,6 +35,7 @@ ANSWERS = {
         "groupNames": [],
         "id": "us-east-1",
     },
+    "aws:eks/getClusters:getClusters": {"names": ["another"], "id": "us-east-1", "region": "us-east-1"},
     "aws:secretsmanager/getSecretVersion:getSecretVersion": {
         "secretString": json.dumps({"username": "freehold", "password": CANARY}),
         "arn": "arn",
@@ -79,17 +80,6 @@ def _tenant(id: str = "acme") -> Recording:
 PROGRAMS: dict[str, Callable[[], Recording]] = {"platform": _platform, "tenant": _tenant}
 
 
-def test_zones_without_a_control_plane_are_left_out() -> None:
-    asked: list[Any] = []
-
-    def zones(args: Any) -> Any:
-        asked.append(args["excludeZoneIds"])
-        return ANSWERS[ZONES]
-
-    declare(lambda: platform.run(_settings("dev"), "dev"), stack="dev", answers=ANSWERS | {ZONES: zones})
-    assert asked == [["cac1-az3", "use1-az3", "usw1-az2"]]
-
-
 def test_platform_exports_one_typed_contract() -> None:
     exports = _platform().exports
     assert list(exports) == ["contract"]
@@ -132,11 +122,6 @@ def test_two_databases_apart() -> None:
     instances = {i.plain()["dbName"]: i.plain() for i in _platform().of("aws:rds/instance:Instance")}
     assert set(instances) == {"tenants", "control"}
     assert instances["tenants"]["kmsKeyId"] != instances["control"]["kmsKeyId"]
-
-
-def test_zones_are_the_first_by_name() -> None:
-    zones = {subnet.plain()["availabilityZone"] for subnet in _platform().of("aws:ec2/subnet:Subnet")}
-    assert zones == {"us-east-1a", "us-east-1b", "us-east-1c"}
 
 
 def test_whoever_runs_the_program_administers_the_sandboxs_cluster() -> None:

@@ -48,7 +48,7 @@ def test_all_but_its_place_has_a_default() -> None:
         {"secretsKey": f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/freehold-secrets"},
         {"secretsKey": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/*"},
         {"concurrency": 0},
-        {"concurrency": 17},
+        {"concurrency": 9},
         {"replicas": 0},
         {"replicas": 6},
         {"colour": "red"},
@@ -58,6 +58,19 @@ def test_all_but_its_place_has_a_default() -> None:
 def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         RunnerSettings.model_validate({**CHOSEN, **wrong})
+
+
+def test_the_most_that_it_may_do_finds_a_node_and_a_small_control_database() -> None:
+    most = RunnerSettings.model_validate({**CHOSEN, "concurrency": 8, "replicas": 5})
+    settings = _load().model_copy(update={"runner": most})
+    recording = declare(lambda: platform.run(settings, "dev"), stack="dev", answers=ANSWERS)
+    pod = recording.named("runner-deployment").plain()["spec"]["template"]["spec"]
+    (asked,) = (one["resources"]["requests"] for one in pod["containers"])
+    # A node of 4 processors and 16 GiB, less what the node itself and its daemons take.
+    assert int(asked["cpu"].removesuffix("m")) <= 3500
+    assert int(asked["memory"].removesuffix("Mi")) <= 13 * 1024
+    # A Postgres of 1 GiB lets 112 in (docs/limits.md); each operation takes two, each replica two more.
+    assert most.replicas * (2 * most.concurrency + 2) <= 112 - 10
 
 
 def test_it_is_refused_without_a_control_database() -> None:
@@ -107,7 +120,7 @@ def test_its_account_takes_the_role_that_the_cluster_and_the_databases_know() ->
     policy = recording.named("runner-identity-role-policy").plain()["policy"]
     for secret in recording.of("aws:secretsmanager/secret:Secret"):
         assert (f'"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:{secret.name}"' in policy) == (
-            secret.name.startswith(("postgres-", "control-runner-"))
+            secret.name.startswith(("postgres-", "control-runner-", "redis-sweeper-"))
         ), secret.name
     assert KEY in policy and "tenant.dev.*" in policy and "company-pulumi-state/team/.pulumi" in policy
 

@@ -104,6 +104,54 @@ def _secret_version(api: Api, args: Mapping[str, Any]) -> Properties:
     }
 
 
+def _clusters(api: Api, args: Mapping[str, Any]) -> Properties:
+    names = sorted(api.all("eks", "list_clusters", "clusters"))
+    return {**args, "id": api.region, "region": api.region, "names": names}
+
+
+def _node_groups(api: Api, args: Mapping[str, Any]) -> Properties:
+    cluster = args["clusterName"]
+    api.call("eks", "describe_cluster", name=cluster)  # refuses one that is not there, as EKS' list does
+    names = sorted(api.all("eks", "list_nodegroups", "nodegroups", clusterName=cluster))
+    return {**args, "id": cluster, "region": api.region, "names": names}
+
+
+def _node_group(api: Api, args: Mapping[str, Any]) -> Properties:
+    cluster, name = args["clusterName"], args["nodeGroupName"]
+    found = api.call("eks", "describe_nodegroup", clusterName=cluster, nodegroupName=name)["nodegroup"]
+    groups = found.get("resources", {}).get("autoScalingGroups", [])
+    return {
+        **{wire: found[wire] for wire in _GROUP_OUTPUTS if found.get(wire) is not None},
+        "arn": found["nodegroupArn"],
+        "clusterName": cluster,
+        "id": f"{cluster}:{name}",
+        "launchTemplates": [found["launchTemplate"]] if found.get("launchTemplate") else [],
+        "nodeGroupName": name,
+        "nodeRoleArn": found["nodeRole"],
+        "region": api.region,
+        "remoteAccesses": [],
+        "resources": [{"autoscalingGroups": [{"name": one["name"]} for one in groups]}],
+        "scalingConfigs": [found["scalingConfig"]],
+        "subnetIds": found["subnets"],
+        "taints": found.get("taints") or [],
+        "updateConfigs": [found["updateConfig"]] if found.get("updateConfig") else [],
+        "warmPoolConfigs": [],
+    }
+
+
+_GROUP_OUTPUTS = (
+    "amiType",
+    "capacityType",
+    "diskSize",
+    "instanceTypes",
+    "labels",
+    "releaseVersion",
+    "status",
+    "tags",
+    "version",
+)
+
+
 def _policy_document(api: Api, args: Mapping[str, Any]) -> Properties:
     return policy_document(args)
 
@@ -115,10 +163,14 @@ INVOKES: Mapping[str, Invoke] = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
     "aws:secretsmanager/getSecretVersion:getSecretVersion": _secret_version,
     "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
+    "aws:eks/getClusters:getClusters": _clusters,
+    "aws:eks/getNodeGroups:getNodeGroups": _node_groups,
+    "aws:eks/getNodeGroup:getNodeGroup": _node_group,
 }
 
 OPERATIONS: Mapping[str, frozenset[str]] = {
     "sts": frozenset({"get_caller_identity"}),
     "ec2": frozenset({"describe_availability_zones"}),
     "secretsmanager": frozenset({"get_secret_value"}),
+    "eks": frozenset({"list_clusters", "describe_cluster", "list_nodegroups", "describe_nodegroup"}),
 }

@@ -50,7 +50,7 @@ class MailSink:
         try:
             with self._connected() as server:
                 if self.username is not None and self.password is not None:
-                    server.login(self.username, self.password)
+                    self._log_in(server, self.username, self.password)
                 refused = server.send_message(self._message(alert), self.sender, list(self.recipients))
         except smtplib.SMTPNotSupportedError:
             raise SinkRefused("the server offers no encryption, or no login") from None
@@ -95,6 +95,12 @@ class MailSink:
         finally:
             end.cancel()
             server.close()
+
+    def _log_in(self, server: smtplib.SMTP, username: str, password: str) -> None:
+        try:
+            server.login(username, password)
+        except UnicodeError:
+            raise SinkRefused("its user name or password is not ASCII") from None
 
     def _message(self, alert: Alert) -> EmailMessage:
         message = EmailMessage()

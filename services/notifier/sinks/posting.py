@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Mapping
 
 import httpx
@@ -45,5 +46,7 @@ async def _post(url: str, body: bytes, headers: Mapping[str, str], limit_seconds
 
 def _retry_after(headers: httpx.Headers) -> float | None:
     with contextlib.suppress(KeyError, ValueError):
-        return min(max(float(headers["Retry-After"]), 0.0), _LONGEST_WAIT_SECONDS)
+        seconds = float(headers["Retry-After"])
+        if math.isfinite(seconds):
+            return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
     return None

@@ -26,6 +26,13 @@ def test_control_plane() -> None:
     assert cluster["vpcConfig"]["endpointPublicAccess"] is False
 
 
+@pytest.mark.parametrize(("extended", "support"), [(True, "EXTENDED"), (False, "STANDARD")])
+def test_what_comes_after_the_end_of_standard_support(extended: bool, support: str) -> None:
+    args = replace(samples.cluster(), extended_support=extended)
+    cluster = declare(lambda: Cluster("cluster", args)).inputs("aws:eks/cluster:Cluster")
+    assert cluster["upgradePolicy"] == {"supportType": support}
+
+
 def test_logs_are_there_before_the_control_plane_and_outlive_it() -> None:
     recording = declare(lambda: Cluster("cluster", samples.cluster()))
     logs = recording.one("aws:cloudwatch/logGroup:LogGroup")

@@ -32,6 +32,13 @@ def test_addons_in_pinned_versions_as_the_program_says() -> None:
     assert driver == {"defaultStorageClass": {"enabled": False}}
 
 
+def test_the_disks_driver_changes_its_own_disks_alone() -> None:
+    recording = declare(lambda: Cluster("cluster", samples.cluster()))
+    attached = {one.plain()["policyArn"] for one in recording.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment")}
+    # Without a `service-role/`, unlike the one that takes any volume.
+    assert [arn for arn in attached if "EBSCSI" in arn] == ["arn:aws:iam::aws:policy/AmazonEBSCSIDriverPolicyV2"]
+
+
 def test_service_account_roles_pin_subject_and_audience() -> None:
     recording = declare(lambda: Cluster("cluster", samples.cluster()))
     federated = [

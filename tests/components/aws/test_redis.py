@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from components.aws.redis import Redis
@@ -21,6 +23,17 @@ def test_encrypted_with_users_and_without_a_token() -> None:
     assert members.plain()["userIds"] == [users["default"]["userId"], users["freehold"]["userId"]]
     # Tenants join by associations: the group must not take them out again.
     assert members.ignore_changes == ("userIds",)
+
+
+def test_who_removes_keys_can_list_and_remove_tenants_keys_and_nothing_else() -> None:
+    recording = declare(lambda: Redis("redis", samples.redis()))
+    (user,) = (one.plain() for one in recording.of("aws:elasticache/user:User") if one.name.endswith("sweeper-user"))
+    assert user["accessString"] == "on ~t:* -@all +ping +scan +unlink"
+    membership = recording.one("aws:elasticache/userGroupAssociation:UserGroupAssociation").plain()
+    assert membership["userId"] == user["userId"]
+    versions = {one.name: one.plain() for one in recording.of("aws:secretsmanager/secretVersion:SecretVersion")}
+    (secret,) = (one for name, one in versions.items() if "sweeper" in name)
+    assert json.loads(secret["secretString"])["username"] == "sweeper"
 
 
 @pytest.mark.parametrize("replicas", [0, 2])

@@ -77,6 +77,8 @@ ALLOWED = [
     Request("iam:DeleteRole", ROLE, _marked("Resource")),
     Request("elasticache:DeleteUser", USER, _marked("Resource")),
     Request("secretsmanager:DeleteSecret", SECRET, _marked("Resource")),
+    Request("s3:ListBucketVersions", "arn:aws:s3:::objects", {"s3:prefix": "tenants/acme/"}),
+    Request("s3:DeleteObjectVersion", "arn:aws:s3:::objects/tenants/acme/x"),
     # Its state, and what opens it.
     Request("s3:GetObject", f"{STATE}/meta.yaml"),
     Request("s3:GetObject", f"{STATE}/stacks/freehold/sandbox.json"),
@@ -133,6 +135,9 @@ REFUSED = [
     Request("s3:GetObject", f"{STATE}/stacks/other/tenant.sandbox.acme.json"),
     Request("s3:PutObject", f"{STATE}/meta.yaml"),
     Request("s3:GetObject", "arn:aws:s3:::objects/tenants/acme/x"),
+    Request("s3:PutObject", "arn:aws:s3:::objects/tenants/acme/x"),
+    Request("s3:DeleteObjectVersion", "arn:aws:s3:::objects/invoices/x"),
+    Request("s3:ListBucketVersions", "arn:aws:s3:::objects", {"s3:prefix": ""}),
     Request("kms:Decrypt", ARN.format("kms", "key/database")),
 ]
 
@@ -157,7 +162,7 @@ def test_it_fits_into_a_role_and_names_each_action_once_with_a_resource(statemen
 
 def test_its_actions_are_the_services_own(statements: list[dict[str, Any]]) -> None:
     # What S3 asks of a role for a list and a head has no operation of the same name.
-    permissions_only = {"ListBucket"}
+    permissions_only = {"DeleteObjectVersion", "ListBucket", "ListBucketVersions"}
     session = botocore.session.get_session()
     for service, action in (name.split(":") for one in statements for name in one["Action"]):
         operations = session.get_service_model(service).operation_names

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.providers.interface import PartialFailure, ProviderError, Value
+from tests.conformance.aws import cluster_examples
 from tests.conformance.aws.iam_examples import trust
 from tests.conformance.aws.lifecycle import World
 
@@ -45,6 +46,28 @@ def test_a_secret_is_read_by_function(world: World) -> None:
     assert world.provider.secret_outputs(token) == {"secretString", "secretBinary"}
     with pytest.raises(ProviderError, match=r"secretId: missing required property"):
         world.provider.invoke(token, {})
+
+
+def test_node_groups_are_read_by_function(world: World) -> None:
+    token = "aws:eks/get{0}:get{0}".format
+    assert world.provider.invoke(token("Clusters"), {})["names"] == []
+    inputs = next(one for one in cluster_examples.EXAMPLES if one.token.endswith(":NodeGroup")).inputs(world)
+    cluster = inputs["clusterName"]
+    assert world.provider.invoke(token("Clusters"), {})["names"] == [cluster]
+    assert world.provider.invoke(token("NodeGroups"), {"clusterName": cluster})["names"] == []
+    with pytest.raises(ProviderError, match="ResourceNotFoundException"):
+        world.provider.invoke(token("NodeGroups"), {"clusterName": "another"})
+    with pytest.raises(ProviderError, match="ResourceNotFoundException"):
+        world.provider.invoke(token("NodeGroup"), {"clusterName": cluster, "nodeGroupName": "workers"})
+    made = world.make("aws:eks/nodeGroup:NodeGroup", inputs)
+    assert world.provider.invoke(token("NodeGroups"), {"clusterName": cluster})["names"] == ["workers"]
+    size = {"minSize": 1, "maxSize": 3, "desiredSize": 3}
+    world.client("eks").update_nodegroup_config(clusterName=cluster, nodegroupName="workers", scalingConfig=size)
+    found = world.provider.invoke(token("NodeGroup"), {"clusterName": cluster, "nodeGroupName": "workers"})
+    assert found["scalingConfigs"] == [size]
+    same = ("id", "arn", "instanceTypes", "nodeRoleArn", "capacityType", "version", "labels")
+    assert {name: found[name] for name in same} == {name: made[name] for name in same}
+    assert found.keys() <= world.provider.sdk.invoke_outputs(token("NodeGroup")).keys()
 
 
 def test_a_policy_document(world: World) -> None:

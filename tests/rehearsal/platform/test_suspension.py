@@ -82,6 +82,13 @@ def require_kept(tenant: Tenant) -> None:
         connection.delete(tenant.key)
 
 
+def be_in_the_way(session: psycopg.Connection) -> None:
+    """A setting that the provider does not understand, and the locks that it takes of the database and of the role."""
+    session.execute("ALTER ROLE CURRENT_USER SET statement_timeout = '30s'")
+    session.execute("SELECT pg_advisory_lock(oid::bigint) FROM pg_database WHERE datname = current_database()")
+    session.execute("SELECT pg_advisory_lock(oid::bigint) FROM pg_roles WHERE rolname = CURRENT_USER")
+
+
 def require_closed(tenant: Tenant, opened_before: redis.Redis) -> None:
     assert what_runs(tenant) == {"NetworkPolicy/default-deny"}
     until(lambda: items(tenant, "pods") == [])
@@ -102,12 +109,15 @@ def test_suspended_moved_to_another_plan_and_resumed(built: Freehold, tenant: Te
     keep_something(tenant)
     ran, allowed = what_runs(tenant), quota(tenant)
     until(lambda: bool(items(tenant, "pods")))
-    with tenant.redis() as connection:
-        connection.ping()
+    with tenant.redis() as cached, tenant.postgres() as session:
+        cached.ping()
+        be_in_the_way(session)
         shown = built.json("tenant", "suspend", TENANT, "--yes")
         assert (shown["status"], shown["suspended_for"]) == ("suspended", "operator")
         assert shown["operation"]["kind"] == "suspend"
-        require_closed(tenant, connection)
+        require_closed(tenant, cached)
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("SELECT 1")
     assert "every tenant is as it is wanted" in built.ok("fleet", "up", "--yes").stdout
     moved = built.json("tenant", "plan", TENANT, "starter", "--yes")
     assert (moved["status"], moved["plan"]) == ("suspended", "starter")

@@ -142,11 +142,14 @@ class Inside:
         """What the receiver makes of them where they come at once: they are one batch."""
 
         async def receive() -> list[Conclusion | BaseException | None]:
-            bodies = [body_and_headers(one, SECRET)[0] for one in events]
+            bodies = [self.body(one) for one in events]
             arrivals = [arrival(parse(body), body, livemode=False) for body in bodies]
             return await asyncio.gather(*(self.receiver.receive(one) for one in arrivals), return_exceptions=True)
 
         return asyncio.run(receive())
+
+    def body(self, event: Mapping[str, Any]) -> bytes:
+        return body_and_headers(event, SECRET)[0]
 
     def state(self, event: Mapping[str, Any]) -> str:
         """What the webhook answers a delivery that it takes."""

@@ -199,7 +199,13 @@ def test_any_division_into_batches_brings_the_tenant_to_the_same(
         books.registry.want(wanted("acme"))
         answers = [one for batch in way for one in webhook.together(batch)]
         assert not [one for one in answers if isinstance(one, BaseException)]
-        assert sum(one is not None for one in answers) == len(happened)
+        told: dict[str, list[State]] = {str(one["id"]): [] for one in happened}
+        for one, answer in zip((one for batch in way for one in batch), answers, strict=True):
+            if isinstance(answer, Conclusion):
+                told[str(one["id"])].append(answer.state)
+        # Each is dealt with once, and once more when it comes again for as long as it was unmatched.
+        assert all(told.values())
+        assert {state for states in told.values() for state in states[:-1]} <= {State.UNMATCHED}
         ends.append(
             (books.plan(), books.rows("SELECT id, status, plan, latest FROM billing_subscriptions ORDER BY id"))
         )

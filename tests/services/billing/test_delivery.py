@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from catalog.plans import Blueprint
 from catalog.services import Service
-from sandbox.stripe_events import Subscription, body_and_headers, event, identifier, subscription_event
+from sandbox.stripe_events import API_VERSION, Subscription, body_and_headers, event, identifier, subscription_event
 from services.billing.inbox import Arrival, Conclusion
 from services.billing.settlement import settle
 from services.billing.signature import sign
@@ -181,6 +181,21 @@ def test_an_effect_that_fails_is_kept_answered_5xx_and_tried_again(own_login: sa
         assert webhook.state(UPGRADED) == "applied"
     assert (books.plan(), books.states()) == ("pro", {"evt_upgraded": "applied"})
     assert len(books.operations()) == 1
+
+
+def test_nothing_of_an_event_comes_into_the_log(own_login: sa.URL, books: Books, tmp_path: Path) -> None:
+    """Not with an error of the database either, which is logged with the statement."""
+    books.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '22000'; END $$"
+    )
+    books.execute("CREATE TRIGGER refuse BEFORE INSERT ON billing_inbox FOR EACH ROW EXECUTE FUNCTION refuse()")
+    with bench.server(own_login, tmp_path) as server:
+        assert server.send(UPGRADED).status_code == 503
+        log = server.log.read_text()
+    assert "effect-failed" in log and "INSERT INTO billing_inbox" in log
+    for part in (API_VERSION, UPGRADED["request"]["id"], "cus_1"):
+        assert part not in log
 
 
 BAD_BODIES = {

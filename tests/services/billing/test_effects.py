@@ -128,8 +128,8 @@ def test_nothing_is_given_before_the_first_payment(webhook: Inside, books: Books
     [
         ("chronos-cloud.enterprise", "plan enterprise is of the silo tier"),
         ("chronos-cloud.free", "plan free is of the pool tier"),
-        ("chronos-cloud.platinum", "lookup_key names no plan of chronos-cloud"),
-        ("spoke.pro", "none of its prices has a lookup_key"),
+        ("chronos-cloud.platinum", "its price names no plan of chronos-cloud"),
+        ("spoke.pro", "no plan is named by its prices' lookup_key"),
     ],
 )
 def test_a_plan_that_cannot_be_brought_about_is_kept_and_counted(

@@ -21,6 +21,7 @@ PLANS = ("starter", "pro")
 KEYS = st.sampled_from(
     [*(f"chronos-cloud.{plan}" for plan in PLANS), "chronos-cloud.enterprise", "chronos-cloud.gone", "else.pro"]
 )
+BEGAN = 1_760_000_000
 STATUSES = st.sampled_from(["active", "trialing", "past_due", "unpaid", "paused"])
 
 
@@ -29,14 +30,23 @@ class Life:
     """What Stripe did with one subscription: the truth at the end, and the events in the order of happening."""
 
     events: Sequence[dict[str, Any]]
+    truths: Sequence[Subscription]
+    """What it was after each of them."""
     last: Subscription
     last_plan: str | None
 
 
 @st.composite
-def lives(draw: st.DrawFn, subscription: str = "sub_1", tenant: str | None = "acme") -> Life:
-    """Time stands still as often as it moves: many events have the same second."""
-    seconds = 1_760_000_000
+def lives(
+    draw: st.DrawFn,
+    subscription: str = "sub_1",
+    tenant: str | None = "acme",
+    *,
+    began: int = BEGAN,
+    pauses: Sequence[int] = (0, 0, 1, 60),
+) -> Life:
+    """Time stands still as often as it moves, unless `pauses` tell otherwise: many events have the same second."""
+    seconds = began
     now = Subscription(subscription, "cus_1", draw(KEYS), tenant, draw(STATUSES), began=seconds)
 
     def name() -> str:
@@ -46,18 +56,20 @@ def lives(draw: st.DrawFn, subscription: str = "sub_1", tenant: str | None = "ac
     salt = draw(st.integers(0, 1000))
     events: list[dict[str, Any]] = []
     events.append(subscription_event("created", now, id=name(), created=seconds))
-    plans = [now.lookup_key]
+    plans, truths = [now.lookup_key], [now]
     for _ in range(draw(st.integers(0, 7))):
-        seconds += draw(st.sampled_from([0, 0, 1, 60]))
+        seconds += draw(st.sampled_from(pauses))
         before = now
         now = replace(now, lookup_key=draw(KEYS), status=draw(STATUSES))
         events.append(subscription_event("updated", now, before, id=name(), created=seconds))
         plans.append(now.lookup_key)
+        truths.append(now)
     if draw(st.booleans()):
         now = replace(now, status="canceled")
         events.append(subscription_event("deleted", now, id=name(), created=seconds + draw(st.sampled_from([0, 1]))))
+        truths.append(now)
     known = [key.removeprefix("chronos-cloud.") for key in plans if key.removeprefix("chronos-cloud.") in PLANS]
-    return Life(events, now, known[-1] if known else None)
+    return Life(events, truths, now, known[-1] if known else None)
 
 
 @settings(max_examples=400)
@@ -74,7 +86,7 @@ def test_any_order_and_repetition_comes_to_the_truth(data: st.DataObject) -> Non
     assert found.plan is None or found.plan in PLANS
     # The last condition is the true one. A plan that was named in between may be told from its neighbours only by the
     # order within one second, which a round trip (a -> b -> a -> c -> a) leaves open; its end does not.
-    assert order[-1].after.lookup_keys == (life.last.lookup_key,)
+    assert [price.lookup_key for price in order[-1].subscription.items.prices] == [life.last.lookup_key]
     if life.last.lookup_key.removeprefix("chronos-cloud.") in PLANS:
         assert found.plan == life.last_plan
         assert found.problem is None
@@ -99,6 +111,19 @@ def test_within_one_second_each_step_begins_where_the_last_ended() -> None:
     down = subscription_event("updated", sub("starter"), sub("pro"), id="evt_x", created=10)
     order = in_order(step(parse(json.dumps(one).encode())) for one in (down, up, began))
     assert [one.event.id for one in order] == ["evt_z", "evt_y", "evt_x"]
+
+
+def test_a_pause_of_collection_within_one_second_is_told_from_its_end() -> None:
+    going = Subscription("sub_1", "cus_1", "chronos-cloud.pro", "acme")
+    paused = replace(going, collection_paused="void")
+    began = subscription_event("updated", paused, going, id="evt_z", created=10)
+    changed = subscription_event("updated", replace(paused, status="past_due"), paused, id="evt_y", created=10)
+    ended = subscription_event(
+        "updated", replace(going, status="past_due"), replace(paused, status="past_due"), id="evt_x", created=10
+    )
+    for events, how in (((changed, began, ended), None), ((changed, began), "void")):
+        order = in_order(step(parse(json.dumps(one).encode())) for one in events)
+        assert standing(order, BLUEPRINT).collection_paused == how
 
 
 def test_nothing_follows_the_end() -> None:

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 
 from errors import UsageError
 from sandbox.stripe_events import body_and_headers
-from services.billing import lambda_entry
+from services.billing import lambda_entry, settings
 from tests.services.billing import bench
 from tests.services.billing.bench import SECRET, Books
-from tests.services.billing.test_effects import CREATED, UPGRADED
+from tests.services.billing.test_effects import CREATED, DOWNGRADED, UPGRADED
 
 pytestmark = pytest.mark.sandbox
 
@@ -114,6 +114,50 @@ def test_a_rolled_secret_is_seen_in_time(function: Any, books: Books, monkeypatc
     lambda_entry._service = lambda_entry._service._replace(until=time.time())
     assert (answered(UPGRADED, SECRET), answered(UPGRADED, rolled)) == (400, 200)
     assert books.plan() == "pro"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"STRIPE_WEBHOOK_SECRET": ""}, "there is no signing secret"),
+        ({"DATABASE_SECRET_ARN": "arn:of:half:a-record"}, "JSONDecodeError"),
+    ],
+)
+def test_secrets_that_cannot_be_read_leave_those_that_are_known_in_use(
+    function: Any,
+    books: Books,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, str],
+    told: str,
+) -> None:
+    def send(event: dict[str, Any]) -> Any:
+        body, headers = body_and_headers(event, SECRET)
+        answer = function(invocation(body.decode(), headers, encoded=False, domain="x"), None)
+        return answer["statusCode"]
+
+    def due() -> None:
+        assert lambda_entry._service is not None
+        lambda_entry._service = lambda_entry._service._replace(until=time.time())
+
+    assert send(CREATED) == 200
+    before = lambda_entry._service
+    monkeypatch.setattr(settings, "read_aws_secret", lambda reference: '{"password": "half')
+    with monkeypatch.context() as trouble:
+        for name, value in changes.items():
+            trouble.setenv(name, value)
+        due()
+        assert send(UPGRADED) == 200
+    kept = lambda_entry._service
+    assert before is not None and kept is not None
+    assert (kept.adapter is before.adapter, kept.until > time.time()) == (True, True)
+    assert books.plan() == "pro"
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "secrets-not-read" in line]
+    assert told in line and "half" not in line.replace("half:a-record", "") and SECRET not in line
+    # And then they are read again.
+    due()
+    assert send(DOWNGRADED) == 200
+    assert lambda_entry._service is not None and lambda_entry._service.adapter is not before.adapter
 
 
 def test_without_a_secret_it_does_not_start(function: Any, monkeypatch: pytest.MonkeyPatch) -> None:

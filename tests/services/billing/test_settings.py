@@ -6,11 +6,17 @@ import os
 import subprocess
 import sys
 
+import boto3
 import pytest
+import sqlalchemy as sa
+from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
 
 from errors import UsageError
+from fleet.connection_limits import TCP_LIMITS
 from sandbox.home import CHECKOUT
 from services.billing import settings
+from tests.tcp_limits import tcp_limits
 
 GOOD = {
     "STRIPE_WEBHOOK_SECRET": "whsec_0123456789abcdef",
@@ -55,6 +61,22 @@ def test_from_the_secret_manager() -> None:
     assert (told.database.password, told.database.query["sslmode"]) == ("p@:/", "verify-full")
 
 
+def test_the_secret_manager_has_less_time_than_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two secrets that come at the last moment leave of its 20 seconds some for the event."""
+    asked: list[Config] = []
+
+    def client(service: str, *, region_name: str, config: Config) -> object:
+        asked.append(config)
+        raise EndpointConnectionError(endpoint_url=region_name)
+
+    monkeypatch.setattr(boto3, "client", client)
+    with pytest.raises(UsageError, match="EndpointConnectionError: it cannot be read"):
+        settings.read_aws_secret("arn:aws:secretsmanager:us-east-1:123456789012:secret:name")
+    (config,) = asked
+    attempt = config.connect_timeout + config.read_timeout
+    assert 2 * config.retries["total_max_attempts"] * attempt <= 16
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
@@ -75,6 +97,14 @@ def test_bad_ones(name: str, value: str, says: str) -> None:
         settings.read({**GOOD, name: value}, no_secret)
     assert "\n" not in caught.value.line()
     assert "pass-word" not in caught.value.line()
+
+
+@pytest.mark.sandbox
+def test_a_database_that_falls_silent_is_left(empty_database: sa.URL) -> None:
+    address = empty_database.render_as_string(hide_password=False)
+    engine = settings.read({**GOOD, "DATABASE_URL": address}, no_secret).engine(connections=1)
+    assert tcp_limits(engine) == TCP_LIMITS
+    engine.dispose()
 
 
 def test_the_process_ends_with_one_line_and_2() -> None:

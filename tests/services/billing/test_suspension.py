@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fleet.registry import Suspension
 from sandbox.stripe_events import Subscription, subscription_event
+from services.billing.effects import ENTITLED
 from tests.services.billing.bench import Books, Inside, wanted
+from tests.services.billing.test_history import BEGAN, PLANS, Life, lives
 
 pytestmark = pytest.mark.sandbox
 
@@ -74,6 +78,37 @@ def test_another_plan_is_bought_while_suspended(webhook: Inside, books: Books) -
     assert [kind for _, kind, _, _ in books.operations()] == ["suspend", "resume"]
 
 
+def test_the_same_plan_is_bought_again_after_a_person_set_another(webhook: Inside, books: Books) -> None:
+    webhook.state(UPGRADED)
+    webhook.state(DELETED)
+    books.registry.want(wanted("acme", "starter").model_copy(update={"suspended_for": Suspension.PAYMENT}))
+    bought = replace(PRO, id="sub_2", began=500)
+    assert webhook.state(subscription_event("created", bought, id="evt_again", created=500)) == "applied"
+    assert books.reason("evt_again") == "plan starter -> pro; subscription active: resumed"
+    assert (books.plan(), books.suspended_for()) == ("pro", None)
+    # And then what a person sets stays, as long as that subscription buys the same.
+    books.registry.want(wanted("acme", "starter"))
+    assert webhook.state(subscription_event("updated", bought, bought, id="evt_renewed", created=600)) == "applied"
+    assert books.plan() == "starter"
+
+
+@pytest.mark.parametrize("how", ["keep_as_draft", "mark_uncollectible", "void"])
+def test_a_pause_of_collection_is_told_and_takes_nothing_away(webhook: Inside, books: Books, how: str) -> None:
+    """Who gives something for nothing has said so in Stripe; its status stays `active`."""
+    webhook.state(UPGRADED)
+    paused = replace(PRO, collection_paused=how)
+    assert webhook.state(subscription_event("updated", paused, PRO, id="evt_paused", created=210)) == "applied"
+    late = replace(paused, status="past_due")
+    assert webhook.state(subscription_event("updated", late, paused, id="evt_late", created=215)) == "applied"
+    told = f"collection is paused ({how}): nobody is charged; the tenant keeps plan pro meanwhile"
+    assert (books.reason("evt_paused"), books.reason("evt_late")) == (told, told)
+    assert books.rows("SELECT id, collection_paused FROM billing_subscriptions") == [("sub_1", how)]
+    assert (books.plan(), books.suspended_for()) == ("pro", None)
+    assert webhook.state(subscription_event("updated", PRO, late, id="evt_on", created=220)) == "applied"
+    assert books.reason("evt_on") == "nothing to change"
+    assert books.rows("SELECT id, collection_paused FROM billing_subscriptions") == [("sub_1", None)]
+
+
 def test_another_subscription_that_is_paid_for_keeps_it_running(webhook: Inside, books: Books) -> None:
     """Whatever it is for: of a plan that a tenant is not moved to by itself, or of none."""
     webhook.state(CREATED)
@@ -120,3 +155,59 @@ def test_one_event_can_do_both(webhook: Inside, books: Books) -> None:
     assert books.reason("evt_both") == "plan starter -> pro; subscription unpaid: suspended, its data stays"
     assert books.operations() == [("acme", "suspend", "billing", "evt_both")]
     assert (books.plan(), books.suspended_for()) == ("pro", Suspension.PAYMENT)
+
+
+@dataclass
+class Account:
+    """What a tenant has, by the rules in docs/connect-stripe.md: of each subscription its status, its plan and when it
+    began."""
+
+    plan: str = "starter"
+    suspended_for: Suspension | None = None
+    subscriptions: dict[str, tuple[str, str | None, int]] = field(default_factory=dict)
+
+    def counts(self) -> tuple[str | None, str | None, bool]:
+        """The subscription whose plan counts, the plan, and whether nothing is paid for any more."""
+        naming = [
+            (status in ENTITLED, began, name) for name, (status, plan, began) in self.subscriptions.items() if plan
+        ]
+        if not naming:
+            return None, None, False
+        name = max(naming)[2]
+        paying = any(status in ENTITLED for status, _, _ in self.subscriptions.values())
+        return name, self.subscriptions[name][1], not paying
+
+    def happens(self, now: Subscription) -> None:
+        before = self.counts()
+        _, plan, _ = self.subscriptions.get(now.id, (None, None, None))
+        named = now.lookup_key.removeprefix("chronos-cloud.")
+        self.subscriptions[now.id] = (now.status, named if named in PLANS else plan, now.began)
+        subscription, plan, lapsed = self.counts()
+        if plan is not None and (subscription, plan) != before[:2]:
+            self.plan = plan
+        if lapsed != before[2]:
+            self.suspended_for = Suspension.PAYMENT if lapsed else None
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_what_is_bought_and_what_a_person_sets_whichever_is_later_counts(
+    webhook: Inside, books: Books, data: st.DataObject
+) -> None:
+    """Three purchases, one after the other's beginning, also of the same plan, and a person in between."""
+    bought: list[Life] = [
+        data.draw(lives(f"sub_{number}", began=BEGAN + 100 * number, pauses=(1, 60, 90))) for number in range(3)
+    ]
+    happens = [pair for life in bought for pair in zip(life.events, life.truths, strict=True)]
+    books.execute("TRUNCATE billing_inbox, billing_subscriptions, operations")
+    books.registry.want(wanted("acme"))
+    account = Account()
+    for event, truth in sorted(happens, key=lambda pair: pair[0]["created"]):
+        if data.draw(st.integers(0, 3)) == 0:
+            account.plan = data.draw(st.sampled_from(PLANS))
+            row = books.registry.get("acme")
+            assert row is not None
+            books.registry.want(wanted("acme", account.plan).model_copy(update={"suspended_for": row.suspended_for}))
+        webhook.state(event)
+        account.happens(truth)
+        assert (books.plan(), books.suspended_for()) == (account.plan, account.suspended_for)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
+from cryptography import x509
 from prometheus_client import CollectorRegistry
 
 from services.notifier.consumer import Consumer
-from services.notifier.envelope import Certificates
+from services.notifier.envelope import Certificates, CertificateUnavailable
 from services.notifier.message import render, subject
 from services.notifier.metrics import Metrics
+from services.notifier.queues import QueueMessage, Queues
 from services.notifier.sinks.slack import SlackSink
 from tests.services.notifier.catching import catcher
 from tests.services.notifier.line import Line, consumer, dispatcher, queues
@@ -82,3 +88,122 @@ def test_without_the_certificate_or_the_database_nothing_is_acknowledged(line: L
     assert (line.waiting(), line.dead(), line.deliveries()) == (1, [], {})
     assert taking.once(0) == 1
     assert (line.waiting(), set(line.deliveries())) == (0, {"slack"})
+
+
+class Receipts(Queues):
+    """Counts how often it was received from."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(line.aws("sqs"), line.queue, line.dead_letters)
+        self.receipts = 0
+
+    def receive(self, wait_seconds: int) -> Sequence[QueueMessage]:
+        self.receipts += 1
+        return super().receive(0)
+
+
+class Certified(Certificates):
+    """Certificates that are away until the test says otherwise."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(line.environment["AWS_ENDPOINT_URL"])
+        self.away, self.asked = True, 0
+
+    def get(self, url: str) -> x509.Certificate:
+        self.asked += 1
+        if self.away:
+            raise CertificateUnavailable("sns.us-east-1.amazonaws.com: ConnectTimeout", url)
+        return super().get(url)
+
+
+def blind_consumer(line: Line, queues: Queues, certificates: Certificates, longest: float = 3600) -> Consumer:
+    return Consumer(
+        queues,
+        line.engine,
+        Metrics(CollectorRegistry()),
+        topic=line.topic,
+        certificates=certificates,
+        sinks=["slack"],
+        pause_seconds=0.01,
+        longest_wait_seconds=longest,
+    )
+
+
+@contextmanager
+def at_work(taking: Consumer) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=taking.run, args=[stop])
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.01)
+
+
+def test_while_the_certificate_is_away_nothing_is_received_and_nothing_counts_towards_the_dead_letters(
+    line: Line,
+) -> None:
+    line.aws("sqs").set_queue_attributes(QueueUrl=line.queue, Attributes={"VisibilityTimeout": "0"})
+    line.publish(render(MESSAGE))
+    queues, certificates = Receipts(line), Certified(line)
+    with at_work(blind_consumer(line, queues, certificates)):
+        until(lambda: certificates.asked >= 20)
+        assert queues.receipts == 1
+        certificates.away = False
+        until(lambda: line.waiting() == 0)
+    assert set(line.deliveries()) == {"slack"}
+    assert line.dead() == []
+
+
+def test_an_address_that_never_answers_holds_up_the_others_for_some_time_only(line: Line) -> None:
+    """Whoever may write to the queue could name one."""
+    line.publish(render(MESSAGE))
+    queues, certificates = Receipts(line), Certified(line)
+    with at_work(blind_consumer(line, queues, certificates, longest=0)):
+        until(lambda: queues.receipts >= 3)
+    assert line.waiting() == 1
+
+
+def test_one_message_that_nobody_thought_of_leaves_the_others_and_the_worker_alone(line: Line) -> None:
+    class Defective(Certificates):
+        asked = 0
+
+        def get(self, url: str) -> x509.Certificate:
+            self.asked += 1
+            if self.asked == 1:
+                raise LookupError
+            return super().get(url)
+
+    line.aws("sqs").set_queue_attributes(QueueUrl=line.queue, Attributes={"VisibilityTimeout": "0"})
+    for message in (MESSAGE, NEXT_MONTH):
+        line.publish(render(message))
+    taking = blind_consumer(line, queues(line), Defective(line.environment["AWS_ENDPOINT_URL"]))
+    assert taking.once(0) == 2
+    assert line.waiting() == 1
+    with at_work(taking):
+        until(lambda: line.waiting() == 0)
+    assert line.dead() == []
+
+
+def test_a_queue_that_fails_in_a_way_of_its_own_does_not_end_the_worker(line: Line) -> None:
+    class Failing(Receipts):
+        def receive(self, wait_seconds: int) -> Sequence[QueueMessage]:
+            found = super().receive(wait_seconds)
+            if self.receipts == 1:
+                raise LookupError
+            return found
+
+    line.aws("sqs").set_queue_attributes(QueueUrl=line.queue, Attributes={"VisibilityTimeout": "0"})
+    line.publish(render(MESSAGE))
+    certificates = Certified(line)
+    certificates.away = False
+    with at_work(blind_consumer(line, Failing(line), certificates)):
+        until(lambda: line.waiting() == 0)

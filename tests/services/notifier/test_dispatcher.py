@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
+from prometheus_client import CollectorRegistry
 
 from services.notifier import alerts
+from services.notifier.alerts import Alert
+from services.notifier.dispatcher import Dispatcher, Retries
 from services.notifier.message import render
+from services.notifier.metrics import Metrics
+from services.notifier.queues import Queues
 from services.notifier.sinks.slack import SlackSink
 from services.notifier.sinks.webhook import WebhookSink
 from tests.services.notifier.catching import catcher
@@ -50,6 +60,69 @@ def test_after_the_last_attempt_it_lies_with_the_dead_letters_with_the_reason(li
     ((body, attributes),) = line.dead()
     assert attributes == {"Reason": "answered 503", "Sink": "slack"}
     assert json.loads(body)["budget"] == MESSAGE.budget
+
+
+@dataclass
+class Defective:
+    """A sink that fails in a way that nobody thought of."""
+
+    secret: str
+    name: str = "slack"
+
+    def send(self, alert: Alert) -> None:
+        raise LookupError(self.secret)
+
+
+def test_a_sink_with_a_defect_is_tried_again_and_then_dead(line: Line) -> None:
+    line.publish(render(MESSAGE))
+    consumer(line, "slack").once(0)
+    sink = Defective("hooks.example.com/secret")
+    with structlog.testing.capture_logs() as lines:
+        assert dispatcher(line, sink, attempts=2).once()
+        assert line.deliveries()["slack"].state is alerts.State.PENDING
+        line.make_due()
+        assert dispatcher(line, sink, attempts=2).once()
+    slack = line.deliveries()["slack"]
+    assert (slack.state, slack.last_error) == (alerts.State.DEAD, "a defect: LookupError")
+    assert [attributes["Reason"] for _, attributes in line.dead()] == ["a defect: LookupError"]
+    assert "in send" in str(lines)
+    # What an exception says may be a secret.
+    assert "hooks.example.com" not in str(lines)
+
+
+def test_a_worker_goes_on_after_what_nobody_thought_of(line: Line) -> None:
+    class Once(Queues):
+        """Fails in a way of its own at the first time."""
+
+        failed = False
+
+        def bury(self, body: str, reason: str, *, sink: str = "") -> None:
+            if not self.failed:
+                self.failed = True
+                raise LookupError
+            super().bury(body, reason, sink=sink)
+
+    line.publish(render(MESSAGE))
+    consumer(line, "slack").once(0)
+    queues = Once(line.aws("sqs"), line.queue, line.dead_letters)
+    stop = threading.Event()
+    retries = Retries(attempts=1)
+    with catcher(404, 404) as caught:
+        sending = Dispatcher(
+            SlackSink(caught.url, 20), line.engine, queues, Metrics(CollectorRegistry()), retries, timedelta(seconds=60)
+        )
+        thread = threading.Thread(target=sending.run, args=[stop])
+        thread.start()
+        assert caught.arrived.acquire(timeout=60)
+        deadline = time.monotonic() + 60
+        while line.deliveries()["slack"].state is not alerts.State.DEAD and time.monotonic() < deadline:
+            line.make_due()
+            sending.wake()
+            time.sleep(0.05)
+        stop.set()
+        sending.wake()
+        thread.join()
+    assert line.deliveries()["slack"].state is alerts.State.DEAD
 
 
 def test_a_refusal_is_not_tried_again(line: Line) -> None:

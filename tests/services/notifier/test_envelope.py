@@ -96,8 +96,11 @@ def test_what_is_no_notification_is_refused(text: str) -> None:
         ADDRESS.replace("/Simple", "/other/Simple"),
         ADDRESS.replace(".pem", ".pem?a=b"),
         ADDRESS.replace("/SimpleNotificationService", "/../SimpleNotificationService"),
+        ADDRESS.replace("Service-", "Service-\n"),
         "",
         "file:///etc/ssl/cert.pem",
+        "https://[",
+        "https://[::1",
     ],
 )
 def test_a_certificate_from_elsewhere_is_not_even_asked_for(address: str) -> None:

@@ -18,7 +18,9 @@ import httpx
 import pytest
 
 from sandbox.home import CHECKOUT
+from services.health import NotReady
 from services.notifier import alerts
+from services.notifier.__main__ import working
 from services.notifier.message import render
 from tests.free_port import free_port
 from tests.services.notifier.catching import Catcher, catcher
@@ -141,6 +143,19 @@ def test_it_tells_its_health_and_drains_on_sigterm(line: Line) -> None:
         terminated.set()
         assert notifier._process.wait() == 0
     assert line.deliveries()["webhook"].state is alerts.State.SENT
+
+
+def test_a_worker_that_has_ended_has_the_process_restarted() -> None:
+    going, over = threading.Event(), threading.Thread(target=lambda: None, name="Consumer.run")
+    goes_on = threading.Thread(target=going.wait)
+    for thread in (goes_on, over):
+        thread.start()
+    working([goes_on])()
+    over.join()
+    with pytest.raises(NotReady, match=r"^Consumer\.run has ended$"):
+        working([goes_on, over])()
+    going.set()
+    goes_on.join()
 
 
 def test_what_is_missing_is_told_in_one_line(line: Line) -> None:

@@ -130,7 +130,9 @@ def test_what_will_not_pass_is_a_refusal(make: Any, status: int) -> None:
     assert [one.path for one in caught.caught] == ["/alerts"]
 
 
-@pytest.mark.parametrize(("header", "wait"), [("7", 7.0), ("999999", 3600.0), ("-1", 0.0), ("soon", None)])
+@pytest.mark.parametrize(
+    ("header", "wait"), [("7", 7.0), ("999999", 3600.0), ("-1", 0.0), ("soon", None), ("nan", None), ("inf", None)]
+)
 def test_a_sink_may_say_when_to_come_again(header: str, wait: float | None) -> None:
     with catcher((429, {"Retry-After": header})) as caught, pytest.raises(SinkFailed) as failed:
         _slack(caught.url).send(ALERT)
@@ -170,11 +172,15 @@ class _Mailbox:
 
 
 @contextmanager
-def _mail_server(mailbox: _Mailbox, tls_context: ssl.SSLContext | None = None) -> Iterator[int]:
-    """The port of a server that runs until the end."""
+def _mail_server(
+    mailbox: _Mailbox, tls_context: ssl.SSLContext | None = None, *, authenticated: bool = False
+) -> Iterator[int]:
+    """The port of a server that runs until the end; it wants a login where `authenticated`, and takes none."""
     loop = asyncio.new_event_loop()
     listening = loop.create_server(
-        lambda: SMTP(mailbox, hostname="tests", tls_context=tls_context, loop=loop), "127.0.0.1", 0
+        lambda: SMTP(mailbox, hostname="tests", tls_context=tls_context, auth_required=authenticated, loop=loop),
+        "127.0.0.1",
+        0,
     )
     server = loop.run_until_complete(listening)
     thread = threading.Thread(target=loop.run_forever)
@@ -250,6 +256,16 @@ def test_a_mail_server_with_a_strange_certificate_is_refused(certificates: Autho
 def test_a_password_is_never_sent_in_clear() -> None:
     with pytest.raises(FreeholdError, match="in clear"):
         _mail(25, encryption="offered", username="u", password="p")
+
+
+def test_a_password_that_smtp_cannot_carry_is_a_refusal(certificates: Authority) -> None:
+    mailbox = _Mailbox()
+    with (
+        _mail_server(mailbox, _server_context(certificates), authenticated=True) as port,
+        pytest.raises(SinkRefused, match="user name or password is not ASCII"),
+    ):
+        _mail(port, authority=certificates.certificate_path, username="u", password="pässword").send(ALERT)
+    assert mailbox.messages == []
 
 
 @pytest.mark.parametrize(

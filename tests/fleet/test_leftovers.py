@@ -1,0 +1,124 @@
+"""What a deleted tenant made goes from the bucket and the cache, and nothing of anybody else's."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+
+from errors import FreeholdError, TransientError
+from fleet import leftovers
+from fleet.cloud import client
+from sandbox.environment import REGION
+from sandbox.supervisor.messages import CacheUser
+from stacks.contract import PlatformContract
+from tests.fleet.contracts import contract
+from tests.temporary_sandbox import Sandbox
+
+pytestmark = pytest.mark.sandbox
+
+SWEEPER = CacheUser(
+    name="sweeper", passwords=("sweeper-and-long-enough",), access_string="on ~t:* -@all +ping +scan +unlink"
+)
+EVERYTHING = CacheUser(name="freehold", passwords=("freehold-and-long-enough",), access_string="on ~* &* +@all")
+
+
+@dataclass
+class Shared:
+    """A bucket with versions and a cache, as tenants share them."""
+
+    sandbox: Sandbox
+    contract: PlatformContract
+    store: Any
+    cache: redis.Redis
+    told: list[str] = field(default_factory=list)
+
+    def put(self, *keys: str) -> None:
+        for key in keys:
+            self.store.put_object(Bucket=self.contract.bucket.name, Key=key, Body=b"x")
+
+    def objects(self) -> list[str]:
+        """With one entry for each version and each mark of a deletion."""
+        found = self.store.list_object_versions(Bucket=self.contract.bucket.name)
+        return sorted(one["Key"] for one in (*found.get("Versions", ()), *found.get("DeleteMarkers", ())))
+
+    def keys(self) -> list[str]:
+        return sorted(key.decode() for key in self.cache.scan_iter())
+
+    def remove(self, tenant: str) -> None:
+        leftovers.remove(self.contract, self.sandbox.environment, tenant, tell=self.told.append)
+
+
+@pytest.fixture
+def shared(sandbox: Sandbox) -> Iterator[Shared]:
+    environment, name = sandbox.environment, f"leftovers-{uuid.uuid4().hex[:8]}"
+    store = client("s3", REGION, environment)
+    store.create_bucket(Bucket=name)
+    store.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    server = sandbox.supervisor.create_cache(name)
+    sandbox.supervisor.set_cache_users(name, [SWEEPER, EVERYTHING])
+    record = {"host": server.host, "port": server.port, "username": SWEEPER.name, "password": SWEEPER.passwords[0]}
+    secret = client("secretsmanager", REGION, environment).create_secret(Name=name, SecretString=json.dumps(record))
+    cache = {"replication_group": name, "host": server.host, "port": server.port, "user_group": "", "admin_secret": ""}
+    with redis.Redis(
+        host=server.host,
+        port=server.port,
+        username=EVERYTHING.name,
+        password=EVERYTHING.passwords[0],
+        ssl=True,
+        ssl_ca_certs=str(server.certificate_authority_path),
+    ) as connection:
+        yield Shared(
+            sandbox,
+            contract(
+                cache={**cache, "sweeper_secret": secret["ARN"]}, bucket={"name": name, "arn": "", "kms_key_arn": ""}
+            ),
+            store,
+            connection,
+        )
+    sandbox.supervisor.delete_cache(name)
+
+
+def test_every_version_of_its_objects_and_its_keys_go(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leftovers, "_BATCH", 3)
+    shared.put(*(f"tenants/acme/{number}" for number in range(5)), "tenants/acme/0")
+    shared.store.delete_object(Bucket=shared.contract.bucket.name, Key="tenants/acme/1")
+    shared.put("tenants/acme-eu/1", "tenants/acme", "invoices/acme/1")
+    shared.cache.mset(
+        {f"t:acme:{number}": "x" for number in range(10)} | {"t:acme-eu:1": "x", "t:acm:1": "x", "a": "x"}
+    )
+    shared.remove("acme")
+    assert shared.objects() == ["invoices/acme/1", "tenants/acme", "tenants/acme-eu/1"]
+    assert shared.keys() == ["a", "t:acm:1", "t:acme-eu:1"]
+    assert shared.told == ["tenant acme: removed 7 versions of objects and 10 keys"]
+    shared.remove("acme")
+    assert len(shared.told) == 1
+
+
+def test_a_platform_of_an_earlier_release_says_that_keys_stay(shared: Shared) -> None:
+    shared.cache.set("t:acme:1", "x")
+    earlier = shared.contract.cache.model_copy(update={"sweeper_secret": None})
+    shared.contract = shared.contract.model_copy(update={"cache": earlier})
+    shared.remove("acme")
+    assert shared.keys() == ["t:acme:1"]
+    (told,) = shared.told
+    assert told.startswith("tenant acme: its keys stay in the cache")
+
+
+def test_a_cache_that_does_not_answer_may_pass(shared: Shared) -> None:
+    shared.sandbox.supervisor.set_cache_users(shared.contract.cache.replication_group, [EVERYTHING])
+    with pytest.raises(TransientError, match=rf"^cache {shared.contract.cache.host}: "):
+        shared.remove("acme")
+
+
+def test_a_bucket_that_is_not_there_is_told(shared: Shared) -> None:
+    gone = shared.contract.bucket.model_copy(update={"name": "nobodys"})
+    shared.contract = shared.contract.model_copy(update={"bucket": gone})
+    with pytest.raises(FreeholdError, match=r"^bucket nobodys: .*NoSuchBucket") as refused:
+        shared.remove("acme")
+    assert not isinstance(refused.value, TransientError)
