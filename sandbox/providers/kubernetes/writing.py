@@ -74,7 +74,10 @@ class Writer:
                     raise _conflict(error) from None
                 elif _is_conflict(error) or (error.code == 409 and error.subject in (at.plural, _qualified(at))):
                     live = self._own(at.path(namespace, name), manager, f"{at.kind} {name}")
-                    try:  # what is wanted may have changed since
+                    creation = creations.current()
+                    if creation is None or not creation.taken_over:
+                        return live
+                    try:  # what is wanted may have changed since it was cut off
                         return self.update(
                             at, namespace, {}, body, manager, force=force, dry_run=dry_run, patience=patience
                         )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from sandbox.home import Home
 from sandbox.providers.aws.tables import TABLE
 from sandbox.providers.interface import PartialFailure, ProviderError
 from tests.conformance.aws import (
@@ -22,7 +20,6 @@ from tests.conformance.aws import (
     storage_examples,
 )
 from tests.conformance.aws.lifecycle import Example, World, live_through
-from tests.cut_off import Killed, cut_off, sent_again
 
 EXAMPLES: tuple[Example, ...] = (
     *ec2_network_examples.EXAMPLES,
@@ -51,33 +48,6 @@ def test_a_type_lives_through_its_life(world: World, example: Example) -> None:
     live_through(world, example)
 
 
-@pytest.mark.parametrize(
-    ("module", "token"),
-    [
-        ("rds_instances", "aws:rds/instance:Instance"),
-        ("elasticache", "aws:elasticache/replicationGroup:ReplicationGroup"),
-        ("eks", "aws:eks/cluster:Cluster"),
-    ],
-)
-def test_a_server_whose_create_was_cut_off_while_it_started_is_taken_over(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, token: str
-) -> None:
-    """Before the endpoint was told where it is."""
-    (example,) = (one for one in EXAMPLES if one.token == token)
-    resource, home = world.resource(token), Home(tmp_path)
-    inputs = world.checked(resource, example.inputs(world))
-    with cut_off(home, resource.urn), monkeypatch.context() as patched:
-        patched.setattr(f"sandbox.providers.aws.{module}.tell", killed)
-        world.provider.create(resource, inputs, preview=False, timeout=0)
-    with sent_again(home, resource.urn):
-        made = world.provider.create(resource, inputs, preview=False, timeout=0)
-    try:
-        assert example.seen is not None
-        example.seen(world, made.id, made.outputs)
-    finally:
-        world.provider.delete(resource, made.id, inputs, made.outputs, timeout=0)
-
-
 def test_a_server_that_the_endpoint_was_not_told_of_is_told_by_the_next_update(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,10 +68,6 @@ def test_a_server_that_the_endpoint_was_not_told_of_is_told_by_the_next_update(
 
 def refused(*_: object, **__: object) -> None:
     raise ProviderError("the endpoint is not there")
-
-
-def killed(*_: object, **__: object) -> None:
-    raise Killed
 
 
 def test_every_type_of_the_table_has_an_example() -> None:
