@@ -26,7 +26,8 @@ def resource(**fields: Any) -> dict[str, Any]:
 
 def mended(home: Home, state: dict[str, Any]) -> list[dict[str, Any]]:
     """The resources after what the journal says."""
-    resources: list[dict[str, Any]] = edited(state, look_up(home, "dev", StackState.of_deployment(state)))["resources"]
+    found = look_up(home, "dev", StackState.of_deployment(state), stop=lambda: None)
+    resources: list[dict[str, Any]] = edited(state, found)["resources"]
     return resources
 
 

@@ -160,7 +160,7 @@ def test_a_bounded_wait_ends_with_the_holder_named(trivial: Trivial) -> None:
 
 def test_who_waits_leaves_the_room_of_the_run_that_it_waits_for(trivial: Trivial) -> None:
     with (
-        locked(trivial.home.run / "stack-dev.lock", "stack dev", wait=0, tell=print),
+        locked(trivial.home.run / "stack-dev.lock", "stack dev", wait=0, tell=print, stop=lambda: None),
         room(trivial.home.backend, state_path(trivial.home.backend, "trivial", "dev")),
     ):
         reserve = trivial.home.backend / ".reserve-dev"
@@ -243,7 +243,9 @@ def test_a_lock_of_another_host_is_left_alone_and_the_mend_is_told(tmp_path: Pat
     with pytest.raises(
         TransientError, match=rf"^stack dev: locked by pulumi, process {os.getpid()} on another .*{mend}"
     ):
-        clear_stale(tmp_path, "trivial", "dev", wait=0, cancel=lambda: cancelled.append("dev"), tell=print)
+        clear_stale(
+            tmp_path, "trivial", "dev", wait=0, cancel=lambda: cancelled.append("dev"), tell=print, stop=lambda: None
+        )
     assert not cancelled
 
 
