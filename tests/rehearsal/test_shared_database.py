@@ -101,7 +101,7 @@ def test_what_a_tenant_left_in_another_database_once_can_be_taken_away(case: Cas
     case.engine.up(PROGRAM).expect_ok()
 
 
-def test_a_deleted_tenant_s_large_objects_are_the_administrator_s_to_delete(case: Case) -> None:
+def test_large_objects_of_a_tenant_that_was_destroyed_by_hand_are_the_administrator_s_to_delete(case: Case) -> None:
     with case.as_tenant("tenants") as own:
         own.execute("SELECT lo_from_bytea(0, 'data')")
     case.engine.pulumi("config", "set", "tenant", "false").expect_ok()
