@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
+from rich.constrain import Constrain
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -93,6 +94,16 @@ class _Count(ProgressColumn):
         return Text("" if task.total is None else f"{task.completed:.0f}/{task.total:.0f}")
 
 
+class _Bars(Progress):
+    """Leaves room behind each bar for the `^C` of a terminal, which would else stand on a line of its own."""
+
+    most: int | None = None
+    """Columns; all of the terminal's as long as it is not set."""
+
+    def get_renderable(self) -> Constrain:
+        return Constrain(super().get_renderable(), self.most)
+
+
 class Screen:
     """Progress of several things at once: bars on a terminal, a line when each ends elsewhere. Safe from threads.
 
@@ -148,7 +159,7 @@ class Screen:
                 self._progress.stop()
 
     def _bars(self) -> Progress:
-        return Progress(
+        bars = _Bars(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24 if self._console.width >= _WIDE else 8),
@@ -165,6 +176,8 @@ class Screen:
             redirect_stderr=True,
             disable=not self._console.is_interactive,
         )
+        bars.most = max(1, self._console.width - len("^C"))
+        return bars
 
 
 class Step:
