@@ -77,6 +77,22 @@ with screen.step("platform") as step:
         ]
 
 
+def test_a_bar_that_was_full_goes_on() -> None:
+    preview_and_update = """
+with screen.step("platform") as step:
+    step.show(10, 10, "previewing")
+    time.sleep(0.3)
+    step.show(1, 10, "creating")
+    screen.tell("updating")
+    time.sleep(60)
+"""
+    with Terminal(program(preview_and_update)) as terminal:
+        terminal.until("updating")
+        terminal.settle(2)
+        line = terminal.shown[-1]
+        assert re.fullmatch(r"\S platform \S+ +1/10 0:00:0[1-9] creating", line), line
+
+
 def test_steps_side_by_side_and_one_after_another_leave_their_lines_alone() -> None:
     many = """
 with screen.step("one"), screen.step("two"):
