@@ -68,6 +68,9 @@ class WorkspaceSize(_Model):
     memory_requests: Quantity
     memory_limits: Quantity
     storage: Quantity
+    """Of volumes that outlive their pods."""
+    ephemeral_storage: Quantity
+    """Of the nodes' own disks, for what containers write and log; set apart for each before it runs."""
     pods: int = Field(gt=0)
     services: int = Field(gt=0)
     secrets: int = Field(gt=0)

@@ -40,6 +40,7 @@ _MADE = (
     "backend",
     "tenants",
     "rehearsals",
+    "kube-cache",
     "kubeconfig",
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -91,7 +92,11 @@ def stop() -> None:
     try:
         Supervisor.connect(home).stop()
     except NotRunning:
-        typer.echo(f"sandbox is not running at {home.root}")
+        if ended := _end_leftovers(home):
+            left = "1 process" if ended == 1 else f"{ended} processes"
+            typer.echo(f"the supervisor had died; ended {left} that it left at {home.root}; its data stays")
+        else:
+            typer.echo(f"sandbox is not running at {home.root}")
         return
     _end_engines(home)  # of a runner that did not stop in time
     typer.echo(f"sandbox is stopped; its data stays at {home.root}")
@@ -161,8 +166,8 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         except OSError as error:
             raise unwritable(path, error) from None
-    for name in ("supervisor", "providers"):
-        home.socket(name).unlink(missing_ok=True)
+    if (sockets := home.socket("supervisor").parent) != home.run:
+        shutil.rmtree(sockets)
     if home.root.is_dir() and not any(home.root.iterdir()):
         home.root.rmdir()
     typer.echo("sandbox is reset")
@@ -183,14 +188,12 @@ def _end_engines(home: Home) -> None:
     end_orphans(home, typer.echo)
 
 
-def _end_leftovers(home: Home) -> None:
-    """Of a supervisor that was killed: their data must not be deleted under them."""
+def _end_leftovers(home: Home) -> int:
+    """Of a supervisor that was killed; how many processes lived. Their data must not be deleted under them."""
     from sandbox.supervisor import pidfile
 
-    for file in home.run.glob("*.pid"):
-        identity = pidfile.read(file)
-        if identity is not None:
-            identity.end(grace_seconds=10)
+    identities = [identity for file in home.run.glob("*.pid") if (identity := pidfile.read(file)) is not None]
+    return sum(identity.end(grace_seconds=10) for identity in identities)
 
 
 def _print_status(found: Status, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import pulumi
 import pulumi_postgresql as postgresql
@@ -39,11 +40,18 @@ def provider(name: str, args: SharedDatabaseArgs, opts: pulumi.ResourceOptions |
     )
 
 
+ALWAYS_THERE: Final = ("postgres", "template1")
+"""Databases that every server has beside the one that is shared. On RDS the administrator owns both, and nobody but
+RDS gets into the third, `rdsadmin`; `template0` takes no connections."""
+
+
 class SharedDatabase(pulumi.ComponentResource):
     """Takes from PUBLIC, that is from every role, what Postgres gives it by default: CONNECT and TEMPORARY on the
-    database, USAGE (and before Postgres 15 CREATE) on the schema `public`.
+    database, USAGE (and before Postgres 15 CREATE) on the schema `public`; and CONNECT and TEMPORARY on the databases
+    that are there anyway, where a role could keep things that nobody looks for, and that hinder its deletion.
 
-    https://www.postgresql.org/docs/current/ddl-priv.html
+    What the functions of the server itself let every role do (large objects, say) stays: they belong to a superuser,
+    who alone can take it away. https://www.postgresql.org/docs/current/ddl-priv.html
     """
 
     admin: postgresql.Provider
@@ -61,15 +69,28 @@ class SharedDatabase(pulumi.ComponentResource):
             privileges=[],
             opts=child,
         )
-        postgresql.Grant(
+
+        # The provider's grants take one lock after the other; two at once can meet in a serialisation failure.
+        def after(earlier: pulumi.Resource) -> pulumi.ResourceOptions:
+            return pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[earlier]))
+
+        last = postgresql.Grant(
             f"{name}-schema-public",
             database=args.database,
             role="public",
             object_type="schema",
             schema="public",
             privileges=[],
-            # The provider's grants take one lock after the other; two at once can meet in a serialisation failure.
-            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[database])),
+            opts=after(database),
         )
+        for other in ALWAYS_THERE:
+            last = postgresql.Grant(
+                f"{name}-{other}",
+                database=other,
+                role="public",
+                object_type="database",
+                privileges=[],
+                opts=after(last),
+            )
         self.admin = admin
         self.register_outputs({})

@@ -18,6 +18,7 @@ import psutil
 from errors import FreeholdError, TransientError
 
 _LOOK_SECONDS = 0.2
+_ENGINE = "pulumi"
 # Go's clock and the kernel's start time of a process round differently.
 _ROUNDING_SECONDS = 2.0
 
@@ -32,14 +33,22 @@ class BackendLock:
     since: float
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether another host took it, or a container that had another name."""
+        return self.host != socket.gethostname()
+
+    @property
     def held(self) -> bool:
         """Whether its process may still live. One on another host is not ours to judge."""
-        if self.host != socket.gethostname():
+        if self.elsewhere:
             return True
         try:
             process = psutil.Process(self.pid)
-            # A process that began after the lock was taken was only given the same pid.
-            return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= self.since + _ROUNDING_SECONDS
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            # A process that began after the lock was taken was only given the same pid. When an engine began cannot be
+            # told where the clock has been set since: it counts as the holder, until it ends.
+            return process.name() == _ENGINE or process.create_time() <= self.since + _ROUNDING_SECONDS
         except psutil.NoSuchProcess:
             return False
 
@@ -91,7 +100,10 @@ def clear_stale(
             return
         stop()
         if time.monotonic() >= deadline:
-            raise TransientError(f"locked by {living}", where=f"stack {stack}", mend="let it finish, then try again")
+            mend = "let it finish, then try again"
+            if living.elsewhere:
+                mend = f"let it finish; if no pulumi runs on that host: pulumi cancel --stack {stack}"
+            raise TransientError(f"locked by {living}", where=f"stack {stack}", mend=mend)
         if not told:
             tell(f"stack {stack}: waiting for {living}, at most {wait:.0f} s")
             told = True

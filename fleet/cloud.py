@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 
 def client(service: str, region: str, environment: Mapping[str, str]) -> Any:
@@ -21,5 +22,16 @@ def client(service: str, region: str, environment: Mapping[str, str]) -> Any:
         aws_session_token=environment.get("AWS_SESSION_TOKEN"),
         region_name=region,
     )
-    config = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 3, "mode": "standard"})
-    return session.client(service, endpoint_url=environment.get("AWS_ENDPOINT_URL"), config=config)
+    endpoint = environment.get("AWS_ENDPOINT_URL")
+    config = Config(
+        connect_timeout=5,
+        read_timeout=20,
+        retries={"max_attempts": 3, "mode": "standard"},
+        # No proxy finds the way back to this machine, whatever NO_PROXY has forgotten.
+        proxies={} if _on_this_machine(endpoint) else None,
+    )
+    return session.client(service, endpoint_url=endpoint, config=config)
+
+
+def _on_this_machine(endpoint: str | None) -> bool:
+    return endpoint is not None and urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1")

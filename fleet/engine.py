@@ -21,12 +21,13 @@ from fleet.events import Progress, urn_name
 from fleet.failures import explain
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
-from fleet.processes import RUN_VARIABLE, Process
+from fleet.processes import RUN_VARIABLE
 from fleet.program_host.client import ProgramHost
 from fleet.stack_files import form_kept, read_stack_file
 from fleet.state import StackState, local_backend, read_state, state_path
 from sandbox.files import unwritable
 from sandbox.home import Home
+from sandbox.supervisor.pidfile import ProcessIdentity
 
 Json = Any
 
@@ -142,7 +143,8 @@ class Engine:
         return ("--message", self.stack.message) if self.stack.message else ()
 
     def _change(self, command: str, *flags: str) -> Result:
-        with self._interrupts.caught(self._tell), self._with_room(), self._lock():
+        # The reserve is that of whoever holds the lock.
+        with self._interrupts.caught(self._tell), self._lock(), self._with_room():
             self._ready()
             result = self._operation(command, *flags)
             if self.stack.journaled and command != "refresh":
@@ -263,7 +265,7 @@ class Engine:
 
     def _operation(self, command: str, *flags: str) -> Result:
         self._stop_if_asked()
-        run = EngineRun(self.stack.name, command, new_token(), Process.own())
+        run = EngineRun(self.stack.name, command, new_token(), ProcessIdentity.own())
         began = time.monotonic()
         with (
             recorded(self.home, run),

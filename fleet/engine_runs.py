@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import fcntl
 import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from errors import FreeholdError
-from fleet.processes import Process, end_run
+from fleet.processes import end_run
 from sandbox.files import write_atomically
 from sandbox.home import Home
+from sandbox.supervisor.pidfile import ProcessIdentity
 
 _GRACE_SECONDS = 60.0
 """What an orphaned engine gets to finish the operations in hand and to write its state."""
@@ -25,7 +28,10 @@ class EngineRun:
     stack: str
     command: str
     token: str
-    owner: Process
+    owner: ProcessIdentity
+
+
+_RUN = TypeAdapter(EngineRun)
 
 
 def new_token() -> str:
@@ -37,7 +43,7 @@ def new_token() -> str:
 def recorded(home: Home, run: EngineRun) -> Iterator[None]:
     """Keep the record of `run` from before it starts until it ends. A killed process leaves it: that is its purpose."""
     path = _folder(home) / f"{run.stack}.{run.token}.json"
-    write_atomically(path, json.dumps(asdict(run)).encode(), 0o600)
+    write_atomically(path, _RUN.dump_json(run), 0o600)
     try:
         yield
     finally:
@@ -48,7 +54,7 @@ def require_idle(home: Home, *, but: Collection[int] = ()) -> None:
     """Raises FreeholdError where an engine runs whose command lives; `but` are processes that may."""
     for path in sorted(_folder(home).glob("*.json")):
         run = _read(path)
-        if run is not None and run.owner.alive and run.owner.pid not in but:
+        if run is not None and run.owner.is_alive() and run.owner.pid not in but:
             raise FreeholdError(
                 f"process {run.owner.pid} runs `pulumi {run.command}` on it",
                 where=f"stack {run.stack}",
@@ -59,22 +65,35 @@ def require_idle(home: Home, *, but: Collection[int] = ()) -> None:
 def end_orphans(home: Home, tell: Callable[[str], None]) -> None:
     """End the engines (and what they started) whose owner died: gently first, so that their state is whole."""
     for path in sorted(_folder(home).glob("*.json")):
-        run = _read(path)
-        if run is None or run.owner.alive:
-            continue
-        count = end_run(run.token, grace=_GRACE_SECONDS)
-        if count:
-            tell(f"stack {run.stack}: ended {count} processes that a killed `pulumi {run.command}` had left")
-        path.unlink(missing_ok=True)
+        with _claimed(path):
+            run = _read(path)
+            if run is None or run.owner.is_alive():
+                continue
+            count = end_run(run.token, grace=_GRACE_SECONDS)
+            if count:
+                tell(f"stack {run.stack}: ended {count} processes that a killed `pulumi {run.command}` had left")
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _claimed(path: Path) -> Iterator[None]:
+    """One at a time ends what a record names: to a second SIGINT the engine gives up what it has in hand."""
+    try:
+        record = open(path, "rb")  # noqa: SIM115
+    except FileNotFoundError:
+        yield
+        return
+    with record:
+        fcntl.flock(record, fcntl.LOCK_EX)
+        yield
 
 
 def _read(path: Path) -> EngineRun | None:
-    """None where another run removed it meanwhile."""
+    """None where another run removed it meanwhile, or one of another release wrote it."""
     try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        return _RUN.validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
         return None
-    return EngineRun(**{**content, "owner": Process(**content["owner"])})
 
 
 def _folder(home: Home) -> Path:

@@ -86,7 +86,7 @@ class Environment:
     @property
     def _folder(self) -> Path:
         rehearsed = self.target is Target.SANDBOX and self.cell.split("-")[0] != DEFAULT
-        return self.home.root / "rehearsals" / self.cell if rehearsed else CHECKOUT
+        return self.home.rehearsals / self.cell if rehearsed else CHECKOUT
 
     @property
     def journaled(self) -> bool:

@@ -48,10 +48,17 @@ _KNOWN = (  # the first match wins
         "let it finish; if none runs: pulumi cancel --stack {stack}",
         passes=True,
     ),
+    # As sandbox/providers/plugin.py and sandbox/supervisor/client.py say it.
     _Known(
-        _says(r"provider host is not running|sandbox is not running"),
-        "the sandbox is not running",
-        "./freehold sandbox start",
+        _says(r"sandbox's providers are not running|sandbox is not running"),
+        "the sandbox's providers are not running",
+        "./freehold sandbox status says why; ./freehold sandbox start",
+        passes=True,
+    ),
+    _Known(
+        _says(r"sandbox's providers (have stopped|closed the connection)"),
+        "the sandbox's providers stopped during the run",
+        "run it again: it goes on from there",
         passes=True,
     ),
 )

@@ -112,9 +112,11 @@ def edited(deployment: Mapping[str, Json], resolution: Resolution) -> dict[str, 
         identity = resolution.made.get(resource["urn"])
         if operation["type"] != "creating" or identity is None:
             continue
+        # What was being replaced has its successor: it is gone, or is to be deleted.
+        resources = [old for old in resources if old["urn"] != resource["urn"] or not old.get("pendingReplacement")]
         for old in resources:
             if old["urn"] == resource["urn"]:
-                old["delete"] = True  # it was being replaced, and its successor stands
+                old["delete"] = True
         resources.append({**resource, "id": identity, "outputs": resource.get("inputs") or {}})
     result["resources"] = in_order(resources)
     return result

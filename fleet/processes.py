@@ -1,4 +1,4 @@
-"""Which process that was: a pid alone may have gone to another program since."""
+"""The processes of one run of the engine, found by what its environment says, and ended."""
 
 from __future__ import annotations
 
@@ -6,39 +6,11 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import psutil
 
 RUN_VARIABLE = "FREEHOLD_RUN"
 """Set in the environment of every engine, and so of all that it starts, to a token of that one run."""
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process and the moment it started, in seconds since the epoch."""
-
-    pid: int
-    started: float
-
-    @classmethod
-    def of(cls, pid: int) -> Process:
-        """Raises psutil.NoSuchProcess."""
-        return cls(pid, psutil.Process(pid).create_time())
-
-    @classmethod
-    def own(cls) -> Process:
-        return cls.of(os.getpid())
-
-    @property
-    def alive(self) -> bool:
-        """Whether this very process runs: its pid is taken, by one that started at the same moment, and no zombie."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < 1.0
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
 
 
 def members(token: str) -> Iterator[psutil.Process]:

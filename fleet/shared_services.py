@@ -9,6 +9,7 @@ from fleet import leftovers, tenant_role
 from fleet.environments import Environment
 from fleet.registry import Status, Tenant
 from fleet.state import read_state
+from fleet.tenant_role import Access
 from stacks.contract import PlatformContract
 
 
@@ -25,9 +26,11 @@ class SharedServices:
 
     def settle(self, tenant: Tenant) -> None:
         """Before a run on its stack: see `fleet.tenant_role`. A tenant that was never built has nothing to settle."""
-        closed = tenant.suspended or tenant.status is Status.DELETING
-        if closed or tenant.applied_hash is not None:
-            tenant_role.settle(self._contract, self._environment.engine, tenant.id, closed=closed)
+        access = Access.CLOSED if tenant.suspended else Access.OPEN
+        if tenant.status is Status.DELETING:
+            access = Access.DELETED
+        if access is not Access.OPEN or tenant.applied_hash is not None:
+            tenant_role.settle(self._contract, self._environment.engine, tenant.id, access)
 
     def remove_leftovers(self, tenant: Tenant) -> None:
         """After its stack is destroyed: see `fleet.leftovers`."""

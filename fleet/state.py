@@ -61,8 +61,12 @@ class StackState:
         return tuple(r for r in self.resources if r.get("custom") and not r["type"].startswith(_PROVIDER))
 
     def ids(self, urn: str) -> frozenset[str]:
-        """The ids under this URN, of one that waits for its deletion too."""
-        return frozenset(str(r["id"]) for r in self.resources if r["urn"] == urn and r.get("id"))
+        """The ids of what exists under this URN, of one that waits for its deletion too.
+
+        One that was deleted to be replaced (`pendingReplacement`) is gone, and its successor may have the same id.
+        """
+        there = (r for r in self.resources if r["urn"] == urn and not r.get("pendingReplacement"))
+        return frozenset(str(r["id"]) for r in there if r.get("id"))
 
     def by_component(self) -> dict[str, int]:
         """How many resources each top-level component holds, by its name and kind, in the order of the program."""

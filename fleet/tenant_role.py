@@ -4,6 +4,7 @@ keep the run from its work."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 import psycopg
 from psycopg import sql
@@ -14,15 +15,26 @@ from fleet.control_database import read_secret
 from stacks.contract import PlatformContract
 
 _SECONDS = 10
+_UNLINKED_AT_ONCE = 1000
 _OURS = "search_path"
 """The one setting that the tenant's stack makes."""
 
 
-def settle(contract: PlatformContract, environment: Mapping[str, str], tenant: str, *, closed: bool) -> None:
+class Access(StrEnum):
+    """What its tenant may go on doing."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    """Nothing, for now: nobody may log in, and sessions end. A lock that one holds would be waited for, and one that
+    stays could go on after a suspension."""
+    DELETED = "deleted"
+    """The same, for ever: its large objects go too, which lie in no schema and would become the administrator's."""
+
+
+def settle(contract: PlatformContract, environment: Mapping[str, str], tenant: str, access: Access) -> None:
     """Take back the settings that the tenant gave its own role: any role may, and the provider cannot read them all.
 
-    With `closed` nobody may log in by it any more, and its sessions end: a lock that one holds would be waited for, and
-    one that stays could go on after a suspension. Raises TransientError where the server does not answer.
+    Raises TransientError where the server does not answer.
     """
     server, role = contract.database.tenants, identifiers.postgres_name(tenant)
     secret = read_secret(server.admin_secret, contract.region, environment)
@@ -44,9 +56,12 @@ def settle(contract: PlatformContract, environment: Mapping[str, str], tenant: s
             if found is None:
                 return
             _reset(connection, role, found[0])
-            if closed:
+            if access is not Access.OPEN:
                 connection.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(role)))
                 _end_sessions(connection, role)
+            if access is Access.DELETED:
+                while _unlink(connection, role):
+                    pass
     except (psycopg.OperationalError, psycopg.InternalError) as error:
         raise TransientError(_line(error), where=f"database {server.identifier}") from None
     except psycopg.Error as error:
@@ -77,6 +92,20 @@ def _end_sessions(connection: psycopg.Connection, role: str) -> None:
         connection.execute(
             "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE usename = %s", (_SECONDS * 1000, role)
         )
+
+
+def _unlink(connection: psycopg.Connection, role: str) -> bool:
+    """Remove some of its large objects, as many as a server has locks for; whether there were any."""
+    name = sql.Identifier(role)
+    with connection.transaction():
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
+        removed = connection.execute(
+            "SELECT lo_unlink(o.oid) FROM (SELECT m.oid FROM pg_largeobject_metadata m JOIN pg_roles r"
+            " ON r.oid = m.lomowner WHERE r.rolname = %s LIMIT %s) o",
+            (role, _UNLINKED_AT_ONCE),
+        ).fetchall()
+        connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(name))
+    return bool(removed)
 
 
 def _line(error: psycopg.Error) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown
+from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_list, as_object
 
 BUDGET: Final = "aws:budgets/budget:Budget"
 BILLED: Final = ("aws:", "gcp:")
@@ -36,12 +36,12 @@ def _gaps(budget: Planned, settings: Settings) -> Findings:
         yield Finding("budgetType", f"of {budget.name} is not COST", certain=kind is not UNKNOWN, urn=budget.urn)
     if budget.properties.get("limitAmount") is None and budget.properties.get("autoAdjustData") is None:
         yield Finding("limitAmount", f"of {budget.name} is absent", urn=budget.urn)
-    notifications = budget.properties.get("notifications")
-    if notifications is UNKNOWN:
+    notifications = as_list(budget.properties.get("notifications"))
+    if isinstance(notifications, Unknown):
         yield Finding("notifications", f"of {budget.name} are computed", certain=False, urn=budget.urn)
         return
     for kind, most in (("ACTUAL", settings["actualAtMost"]), ("FORECASTED", settings["forecastAtMost"])):
-        verdicts = [_alerts(notification, kind, most) for notification in notifications or ()]
+        verdicts = [_alerts(notification, kind, most) for notification in notifications]
         if True not in verdicts:
             yield Finding(
                 "notifications",
@@ -53,6 +53,7 @@ def _gaps(budget: Planned, settings: Settings) -> Findings:
 
 def _alerts(notification: Any, kind: str, most: float) -> bool | Unknown:
     """Whether a notification of this kind comes in time (a percentage of the limit) and reaches someone."""
+    notification = as_object(notification)
     if isinstance(notification, Unknown):
         return notification
     threshold = notification.get("threshold")
@@ -66,11 +67,19 @@ def _alerts(notification: Any, kind: str, most: float) -> bool | Unknown:
         _equals(notification.get("notificationType"), kind),
         _equals(notification.get("thresholdType"), "PERCENTAGE"),
         _equals(notification.get("comparisonOperator"), "GREATER_THAN"),
-        UNKNOWN if threshold is UNKNOWN else threshold is not None and float(threshold) <= most,
+        UNKNOWN if threshold is UNKNOWN else _at_most(threshold, most),
     ]
     if False in facts:
         return False
     return UNKNOWN if UNKNOWN in facts else True
+
+
+def _at_most(value: Any, most: float) -> bool:
+    """Bridged providers take text for a number."""
+    try:
+        return float(value) <= most
+    except (TypeError, ValueError):
+        return False
 
 
 def _equals(value: Any, wanted: str) -> bool | Unknown:

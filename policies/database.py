@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, must_be
+from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, flag, must_be
 
 INSTANCE = "aws:rds/instance:Instance"
 CLUSTER = "aws:rds/cluster:Cluster"
 CLUSTER_INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
+SOURCES = ("snapshotIdentifier", "restoreToPointInTime", "replicateSourceDb")
+"""Properties that name where the data comes from."""
 
 
 def rds_encrypted(resource: Planned, settings: Settings) -> Findings:
     """Storage is encrypted at rest. Absent means not (pulumi.com/registry/packages/aws/api-docs/rds/instance).
+
+    What is restored or replicated is encrypted as its source is, whatever the flag says: RDS' API has no such
+    parameter there (API_RestoreDBInstanceFromDBSnapshot, API_RestoreDBInstanceToPointInTime,
+    API_CreateDBInstanceReadReplica in docs.aws.amazon.com/AmazonRDS/latest/APIReference).
 
     A replica from another region ignores the flag and is encrypted by its `kmsKeyId`; Aurora Serverless v1
     (`engineMode: serverless`) is encrypted by default (api-docs/rds/cluster).
@@ -18,6 +24,10 @@ def rds_encrypted(resource: Planned, settings: Settings) -> Findings:
     properties = resource.properties
     if properties.get("replicateSourceDb") is not None and properties.get("kmsKeyId") is not None:
         return
+    for source in SOURCES:
+        if properties.get(source) not in (None, "") and flag(properties, "storageEncrypted", default=False) is True:
+            yield Finding("storageEncrypted", f"what `{source}` names decides, and may be unencrypted", certain=False)
+            return
     mode = properties.get("engineMode") if resource.type == CLUSTER else None
     if mode is UNKNOWN and properties.get("storageEncrypted") is None:
         yield Finding("storageEncrypted", "its default depends on `engineMode`", certain=False)

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any, Final
 
+from policies.addresses import is_world
 from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown
 
 GROUPS = frozenset({"aws:ec2/securityGroup:SecurityGroup", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"})
 RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
 INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+PREFIX_LIST = "aws:ec2/managedPrefixList:ManagedPrefixList"
+PREFIX_LIST_ENTRY = "aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry"
 
-Network = IPv4Network | IPv6Network
-
-_PRIVATE: Final[tuple[Network, ...]] = tuple(
-    ip_network(text)
-    # RFC 1918, RFC 6598 (carrier's own), RFC 3927 and RFC 4291 (link), RFC 4193 (unique local)
-    for text in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "169.254.0.0/16",
-        "fe80::/10",
-        "fc00::/7",
-    )
-)
-# The widest range that is not "public" in AWS' own meaning of the word: /8 for IPv4, /32 for IPv6.
-# docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
-_MOST: Final[dict[int, int]] = {4: 2 ** (32 - 8), 6: 2 ** (128 - 32)}
 _TCP_OR_UDP: Final = frozenset({"tcp", "udp", "6", "17"})
 
 
@@ -43,6 +27,9 @@ class Opening:
     first_port: Any
     last_port: Any
     networks: Sequence[Any]
+    """CIDR blocks."""
+    prefix_lists: Sequence[Any]
+    """Ids of lists of CIDR blocks."""
 
     def ports_allowed(self, ports: Sequence[int]) -> bool | Unknown:
         """Whether it opens a single one of `ports`, by TCP or UDP (HTTP/3), and nothing else."""
@@ -58,64 +45,58 @@ class Opening:
         return UNKNOWN if UNKNOWN in parts else True
 
 
-def is_world(texts: Iterable[str]) -> bool:
-    """Whether these CIDR blocks together hold more public addresses than one organisation has.
-
-    Counted over their union, so that the world cut into pieces is still the world. Raises ValueError for what is no
-    CIDR block.
-    """
-    networks = [ip_network(text.strip(), strict=False) for text in texts]
-    four = collapse_addresses(network for network in networks if isinstance(network, IPv4Network))
-    six = collapse_addresses(network for network in networks if isinstance(network, IPv6Network))
-    return sum(map(_public_addresses, four)) > _MOST[4] or sum(map(_public_addresses, six)) > _MOST[6]
-
-
-def _public_addresses(network: Network) -> int:
-    private = [each for each in _PRIVATE if each.version == network.version]
-    if any(_within(network, each) for each in private):
-        return 0
-    return network.num_addresses - sum(each.num_addresses for each in private if _within(each, network))
-
-
-def _within(inner: Network, outer: Network) -> bool:
-    return inner.version == outer.version and inner.prefixlen >= outer.prefixlen and inner.network_address in outer
-
-
 def openings(resource: Planned) -> Iterator[Opening | Finding]:
-    """The ingress rules of a resource; a finding for those that are not known yet."""
+    """The ingress rules of a resource; a finding for those that are not known yet, or are no rules."""
     properties = resource.properties
     if resource.type in GROUPS:
         rules = properties.get("ingress")
         if rules is UNKNOWN:
             yield Finding("ingress", "its rules come from another resource", certain=False)
-        for index, rule in enumerate(rules if isinstance(rules, Sequence) else ()):
+        for index, rule in enumerate(() if rules is UNKNOWN else _several(rules)):
             path = f"ingress[{index}]"
             if rule is UNKNOWN:
                 yield Finding(path, "the rule comes from another resource", certain=False)
-            else:
+            elif isinstance(rule, Mapping):
                 yield _opening(path, rule)
+            else:
+                yield Finding(path, "is no rule")
     elif resource.type == INGRESS_RULE:
-        networks = [properties[name] for name in ("cidrIpv4", "cidrIpv6") if properties.get(name) is not None]
-        yield Opening("", properties.get("ipProtocol"), properties.get("fromPort"), properties.get("toPort"), networks)
+        named = {**properties, "protocol": properties.get("ipProtocol")}
+        yield _opening("", named, blocks=("cidrIpv4", "cidrIpv6"), lists="prefixListId")
     elif properties.get("type") is UNKNOWN:
         yield Finding("type", "it may be an ingress rule", certain=False)
     elif properties.get("type") == "ingress":
         yield _opening("", properties)
 
 
-def _opening(path: str, rule: Mapping[str, Any]) -> Opening:
-    networks: list[Any] = []
-    for name in ("cidrBlocks", "ipv6CidrBlocks"):
-        blocks = rule.get(name)
-        networks.extend([blocks] if blocks is UNKNOWN else blocks or ())
-    return Opening(path, rule.get("protocol"), rule.get("fromPort"), rule.get("toPort"), networks)
+def _opening(
+    path: str,
+    rule: Mapping[str, Any],
+    blocks: Sequence[str] = ("cidrBlocks", "ipv6CidrBlocks"),
+    lists: str = "prefixListIds",
+) -> Opening:
+    networks = [block for name in blocks for block in _several(rule.get(name))]
+    parts = (rule.get("protocol"), rule.get("fromPort"), rule.get("toPort"))
+    return Opening(path, *parts, networks, _several(rule.get(lists)))
+
+
+def _several(value: Any) -> Sequence[Any]:
+    """The items of a list; what is none is one item, for providers take one for a list."""
+    if value is None:
+        return ()
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
 
 
 def security_group_no_world_ingress(resource: Planned, settings: Settings) -> Findings:
     """From the whole internet only the ports of the settings (443) can be reached.
 
-    Looks at CIDR blocks, of IPv4 and IPv6. Rules are judged one by one and, within one security group, together.
+    Looks at CIDR blocks, of IPv4 and IPv6. Rules are judged one by one and, within one security group, together. A rule
+    may name a list of blocks instead: a list is judged where it is made, and may not hold the world, whatever uses it;
+    of a list that is made elsewhere only its id is known.
     """
+    if resource.type in (PREFIX_LIST, PREFIX_LIST_ENTRY):
+        yield from _prefix_list(resource)
+        return
     ports = [int(port) for port in settings["ports"]]
     shown = ", ".join(map(str, ports))
     guarded: list[str] = []
@@ -127,10 +108,9 @@ def security_group_no_world_ingress(resource: Planned, settings: Settings) -> Fi
         allowed = opening.ports_allowed(ports)
         if allowed is True:
             continue
-        known = [network for network in opening.networks if isinstance(network, str)]
-        try:
-            world = is_world(known)
-        except ValueError:
+        known = [network for network in opening.networks if network is not UNKNOWN]
+        world = _world(known)
+        if world is None:
             found = True
             yield Finding(opening.path, "holds something that is no CIDR block")
             continue
@@ -142,5 +122,32 @@ def security_group_no_world_ingress(resource: Planned, settings: Settings) -> Fi
             yield Finding(opening.path, f"opens ports to the whole internet, maybe others than {shown}", certain=False)
         elif len(known) < len(opening.networks):
             yield Finding(opening.path, f"may open other ports than {shown} to the whole internet", certain=False)
+        elif opening.prefix_lists:
+            reason = f"opens other ports than {shown} to a prefix list, which may hold the whole internet"
+            yield Finding(opening.path, reason, certain=False)
     if not found and is_world(guarded):
         yield Finding("ingress", f"opens other ports than {shown} to the whole internet, its rules taken together")
+
+
+def _prefix_list(resource: Planned) -> Findings:
+    """A list's entries are judged together, those that are resources of their own one by one."""
+    alone = resource.type == PREFIX_LIST_ENTRY
+    path = "cidr" if alone else "entries"
+    entries = [resource.properties] if alone else _several(resource.properties.get("entries"))
+    blocks = [entry.get("cidr") if isinstance(entry, Mapping) else entry for entry in entries]
+    known = [block for block in blocks if block is not UNKNOWN]
+    world = _world(known)
+    if world is None:
+        yield Finding(path, "holds something that is no CIDR block")
+    elif world:
+        yield Finding(path, "holds the whole internet, for every rule that names the list")
+    elif len(known) < len(blocks):
+        yield Finding(path, "may hold the whole internet, for every rule that names the list", certain=False)
+
+
+def _world(blocks: Sequence[Any]) -> bool | None:
+    """Whether they are the world; None where one of them is no CIDR block."""
+    try:
+        return is_world(blocks) if all(isinstance(block, str) for block in blocks) else None
+    except ValueError:
+        return None

@@ -97,6 +97,20 @@ class Policy:
         return {name: schema["default"] for name, schema in self.settings.items()}
 
 
+def as_object(value: Any) -> Mapping[str, Any] | Unknown:
+    """An object's members; none where it is absent, or is something else, which a provider refuses."""
+    if isinstance(value, Unknown | Mapping):
+        return value
+    return {}
+
+
+def as_list(value: Any) -> Sequence[Any] | Unknown:
+    """A list's items; none where it is absent, or is something else, which a provider refuses."""
+    if isinstance(value, Unknown) or (isinstance(value, Sequence) and not isinstance(value, str)):
+        return value
+    return ()
+
+
 def flag(properties: Properties, name: str, default: bool) -> bool | Unknown:
     """A boolean property; `default` is what the provider does where it is absent."""
     value = properties.get(name)

@@ -39,7 +39,7 @@ POLICIES: Final[tuple[Policy, ...]] = (
         name="security-group-no-world-ingress",
         description="Nothing but HTTPS is open to the whole internet.",
         mend="narrow the CIDR blocks, or name a security group as the source",
-        types=network.GROUPS | {network.RULE, network.INGRESS_RULE},
+        types=network.GROUPS | {network.RULE, network.INGRESS_RULE, network.PREFIX_LIST, network.PREFIX_LIST_ENTRY},
         resource=network.security_group_no_world_ingress,
         settings={
             "ports": {

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown
+from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_list, as_object
 
 NAMESPACE: Final = "kubernetes:core/v1:Namespace"
 TENANT: Final = "tenant"
@@ -33,8 +33,8 @@ def required_tags(resource: Planned, settings: Settings) -> Findings:
     if resource.in_tenant_stack:
         required.append(TENANT)
     if resource.type == NAMESPACE:
-        metadata = resource.properties.get("metadata") or {}
-        labels = UNKNOWN if metadata is UNKNOWN else metadata.get("labels")
+        metadata = as_object(resource.properties.get("metadata"))
+        labels = UNKNOWN if isinstance(metadata, Unknown) else as_object(metadata.get("labels"))
         yield from _missing("metadata.labels", (labels,), [_label(tag) for tag in required])
     elif resource.type in taggable_types():
         yield from _missing("tags", (resource.properties.get("tags"), _default_tags(resource.provider)), required)
@@ -72,14 +72,18 @@ def _pairs(tags: Any) -> Mapping[str, Any] | Unknown | None:
     """Tags as a mapping; some types take a list of `{key, value}` instead (autoscaling groups)."""
     if tags is UNKNOWN or tags is None or isinstance(tags, Mapping):
         return tags
-    if not isinstance(tags, Sequence) or any(tag is UNKNOWN for tag in tags):
+    listed = as_list(tags)
+    if isinstance(listed, Unknown) or UNKNOWN in listed:
         return UNKNOWN
-    return {str(tag.get("key")): tag.get("value") for tag in tags}
+    return {str(tag.get("key")): tag.get("value") for tag in listed if isinstance(tag, Mapping)}
 
 
 def _default_tags(provider: Mapping[str, Any]) -> Any:
     """`defaultTags.tags` of an AWS provider, whose nested configuration is JSON text."""
     value = provider.get("defaultTags")
     if isinstance(value, str):
-        value = json.loads(value)
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
     return value.get("tags") if isinstance(value, Mapping) else value

@@ -2,51 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, joined
+from policies import network_policies
+from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_object, joined
 
-NAMESPACE: Final = "kubernetes:core/v1:Namespace"
+NAMESPACES: Final = frozenset({"kubernetes:core/v1:Namespace", "kubernetes:core/v1:NamespacePatch"})
 QUOTA: Final = "kubernetes:core/v1:ResourceQuota"
-NETWORK_POLICY: Final = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 TENANT_LABEL: Final = "freehold.dev/tenant"
 PREFIX: Final = "t-"
-DIRECTIONS: Final = ("Ingress", "Egress")
+COUNTED: Final[tuple[frozenset[str], ...]] = (
+    frozenset({"pods", "count/pods"}),
+    frozenset({"limits.cpu"}),
+    frozenset({"limits.memory"}),
+)
+"""What a quota limits, each by one of its names: https://kubernetes.io/docs/concepts/policy/resource-quotas/"""
 
 
 def tenant_namespace_has_quota_and_default_deny(resources: Sequence[Planned], settings: Settings) -> Findings:
-    """Each tenant's namespace has a ResourceQuota with limits, and NetworkPolicies that deny all in both directions.
+    """Each tenant's namespace has a ResourceQuota over the number, processors and memory of all its pods, and
+    NetworkPolicies that deny all in both directions, with no other beside them that lets everybody through.
 
-    A tenant's namespace is one that is named `t-...` or labelled `freehold.dev/tenant`.
+    A tenant's namespace is one that is named `t-...` or labelled `freehold.dev/tenant`. One that is patched is judged
+    like one that is made: it becomes a tenant's by a label.
     """
     quotas = [resource for resource in resources if resource.type == QUOTA]
-    policies = [resource for resource in resources if resource.type == NETWORK_POLICY]
-    for namespace in (resource for resource in resources if resource.type == NAMESPACE):
-        tenants = _is_tenants(namespace)
-        if tenants is False:
-            continue
+    policies = [resource for resource in resources if resource.type == network_policies.POLICY]
+    patches = [resource for resource in resources if resource.type == network_policies.PATCH]
+    namespaces = [(resource, _is_tenants(resource)) for resource in resources if resource.type in NAMESPACES]
+    for namespace, tenants in namespaces:
         if tenants is UNKNOWN:
             yield Finding("", f"namespace {namespace.name} may be a tenant's", certain=False, urn=namespace.urn)
+        elif tenants:
+            yield from _quota(namespace, [quota for quota in quotas if _in(quota, namespace)])
+            inside = [policy for policy in policies if _in(policy, namespace)]
+            yield from _denial(namespace, inside, [patch for patch in patches if _in(patch, namespace)])
+    for policy in (*policies, *patches):
+        lies = _lies_in_tenants(policy, namespaces)
+        if lies is not False:
+            for finding in network_policies.too_wide(policy):
+                yield replace(finding, certain=finding.certain and lies is True)
+
+
+def _quota(namespace: Planned, quotas: Sequence[Planned]) -> Iterator[Finding]:
+    found = [_limits(quota) for quota in quotas]
+    known = frozenset[str]().union(*(names for names in found if not isinstance(names, Unknown)))
+    missing = [" or ".join(f"`{name}`" for name in sorted(names)) for names in COUNTED if not names & known]
+    if missing:
+        reason = f"namespace {namespace.name} has no ResourceQuota over all pods that limits {', '.join(missing)}"
+        yield Finding("", reason, certain=UNKNOWN not in found, urn=namespace.urn)
+
+
+def _limits(quota: Planned) -> frozenset[str] | Unknown:
+    """What it limits, of all pods: one with scopes counts some of them only."""
+    spec = as_object(quota.properties.get("spec"))
+    if isinstance(spec, Unknown):
+        return UNKNOWN
+    hard, scopes = as_object(spec.get("hard")), (spec.get("scopes"), spec.get("scopeSelector"))
+    if any(scope is not UNKNOWN and scope for scope in scopes):
+        return frozenset()
+    if isinstance(hard, Unknown) or UNKNOWN in scopes:
+        return UNKNOWN
+    return frozenset(name for name, most in hard.items() if most is not None)
+
+
+def _denial(namespace: Planned, policies: Sequence[Planned], patches: Sequence[Planned]) -> Iterator[Finding]:
+    denied = [_denied(policy, patches) for policy in policies]
+    for direction in network_policies.PEERS:
+        if any(directions is not UNKNOWN and direction in directions for directions in denied):
             continue
-        limits = [_limits(quota) for quota in quotas if _in(quota, namespace)]
-        yield from _needs(namespace, limits, "ResourceQuota with `spec.hard`")
-        denied = [_denies(policy) for policy in policies if _in(policy, namespace)]
-        for direction in DIRECTIONS:
-            verdicts = [UNKNOWN if each is UNKNOWN else direction in each for each in denied]
-            yield from _needs(namespace, verdicts, f"NetworkPolicy that denies all {direction.lower()}")
+        reason = f"namespace {namespace.name} has no NetworkPolicy that denies all {direction}"
+        yield Finding("", reason, certain=UNKNOWN not in denied, urn=namespace.urn)
 
 
-def _needs(namespace: Planned, verdicts: Sequence[bool | Unknown], what: str) -> Iterator[Finding]:
-    if True in verdicts:
-        return
-    certain = UNKNOWN not in verdicts
-    yield Finding("", f"namespace {namespace.name} has no {what}", certain=certain, urn=namespace.urn)
+def _denied(policy: Planned, patches: Sequence[Planned]) -> frozenset[str] | Unknown:
+    """What it denies, and still denies under each patch of it."""
+    name = _metadata(policy, "name")
+    own = [patch for patch in patches if joined(_metadata(patch, "name"), _link(patch), policy, name)]
+    found = [network_policies.denied(policy.properties.get("spec"))]
+    found += [network_policies.denied(network_policies.patched(policy, patch)) for patch in own]
+    known = [directions for directions in found if not isinstance(directions, Unknown)]
+    if len(known) < len(found):
+        return UNKNOWN
+    return frozenset.intersection(*known)
+
+
+def _lies_in_tenants(policy: Planned, namespaces: Sequence[tuple[Planned, bool | Unknown]]) -> bool | Unknown:
+    """Whether it is in a tenant's namespace, which need not be in the plan itself."""
+    verdicts = [tenants for namespace, tenants in namespaces if _in(policy, namespace)]
+    if verdicts:
+        return True if True in verdicts else verdicts[0]
+    name = _metadata(policy, "namespace")
+    return UNKNOWN if name is UNKNOWN else str(name or "").startswith(PREFIX)
 
 
 def _is_tenants(namespace: Planned) -> bool | Unknown:
-    name, labels = _metadata(namespace, "name"), _metadata(namespace, "labels")
-    if labels is not UNKNOWN and TENANT_LABEL in (labels or {}):
+    name, labels = _metadata(namespace, "name"), as_object(_metadata(namespace, "labels"))
+    if not isinstance(labels, Unknown) and TENANT_LABEL in labels:
         return True
     if name is not UNKNOWN and str(name or "").startswith(PREFIX):
         return True
@@ -54,34 +108,13 @@ def _is_tenants(namespace: Planned) -> bool | Unknown:
 
 
 def _metadata(resource: Planned, name: str) -> Any:
-    metadata = resource.properties.get("metadata")
-    return metadata.get(name) if isinstance(metadata, Mapping) else metadata
+    metadata = as_object(resource.properties.get("metadata"))
+    return UNKNOWN if isinstance(metadata, Unknown) else metadata.get(name)
+
+
+def _link(resource: Planned) -> Sequence[str]:
+    return resource.links.get("metadata", ())
 
 
 def _in(resource: Planned, namespace: Planned) -> bool:
-    link = resource.links.get("metadata", ())
-    return joined(_metadata(resource, "namespace"), link, namespace, _metadata(namespace, "name"))
-
-
-def _limits(quota: Planned) -> bool | Unknown:
-    spec = quota.properties.get("spec")
-    hard = spec.get("hard") if isinstance(spec, Mapping) else spec
-    return UNKNOWN if hard is UNKNOWN else bool(hard)
-
-
-def _denies(policy: Planned) -> frozenset[str] | Unknown:
-    """The directions in which it denies everything: it selects every pod and allows nothing.
-
-    Absent `policyTypes` mean Ingress, and Egress too where there are egress rules (API reference, NetworkPolicySpec).
-    """
-    spec = policy.properties.get("spec")
-    if isinstance(spec, Unknown):
-        return spec
-    spec = spec or {}
-    selector = spec.get("podSelector") or {}
-    types = spec.get("policyTypes") or ["Ingress"]
-    if UNKNOWN in (selector, types) or UNKNOWN in types:
-        return UNKNOWN
-    if any(selector.get(part) for part in ("matchLabels", "matchExpressions")):
-        return frozenset()
-    return frozenset(direction for direction in types if not spec.get(direction.lower()))
+    return joined(_metadata(resource, "namespace"), _link(resource), namespace, _metadata(namespace, "name"))

@@ -52,7 +52,7 @@ def environment(home: Home) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "KUBECONFIG": str(home.root / "kubeconfig"),
         # What kubectl remembers of a cluster's kinds goes with the sandbox, and not into the user's own folder.
-        "KUBECACHEDIR": str(home.root / "kube-cache"),
+        "KUBECACHEDIR": str(home.kube_cache),
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
@@ -61,6 +61,7 @@ def environment(home: Home) -> dict[str, str]:
         # Instead of seconds of asking a metadata service that is not there, when a key is missing.
         "AWS_EC2_METADATA_DISABLED": "true",
         "PGSSLROOTCERT": str(site.authority.certificate_path),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), _without_proxy()),
         "FREEHOLD_CACHE_AUTHORITY": str(site.authority.certificate_path),
     }
     if in_use(home) is Providers.OFFICIAL:
@@ -88,6 +89,15 @@ def _path(*first: str) -> list[str]:
     """PATH with the sandbox's folders in front, each once however often it has been set."""
     inherited = os.environ.get("PATH", os.defpath).split(os.pathsep)
     return [*first, *(folder for folder in inherited if folder not in first)]
+
+
+def _without_proxy() -> str:
+    """NO_PROXY with this machine in it, which no proxy can reach; some tools read one spelling alone."""
+    inherited = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if inherited.strip() == "*":
+        return inherited
+    hosts = [host.strip() for host in inherited.split(",") if host.strip()]
+    return ",".join(dict.fromkeys((*hosts, "127.0.0.1", "localhost")))
 
 
 def _by_name(endpoint: str) -> str:

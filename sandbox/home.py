@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from errors import FreeholdError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 """The folder that holds Pulumi.yaml."""
 
 # sockaddr_un.sun_path holds 108 bytes on Linux, the closing NUL included (unix(7)).
-_SOCKET_PATH_LIMIT = 107
+SOCKET_PATH_LIMIT = 107
+"""The longest path of a Unix socket, in bytes."""
+
+SHORT_FOLDER = Path("/tmp")
+"""Where sockets go whose own place has too long a path."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +76,46 @@ class Home:
         return self.root / "tenants"
 
     @property
+    def rehearsals(self) -> Path:
+        """One working folder for each environment that is rehearsed here."""
+        return self.root / "rehearsals"
+
+    @property
+    def kube_cache(self) -> Path:
+        """KUBECACHEDIR: what kubectl remembers of a cluster's kinds."""
+        return self.root / "kube-cache"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All that is kept below `root`, which may be a folder that holds more: each is for its owner alone."""
+        kept = (self.run, self.logs, self.data, self.certificates, self.credentials, self.pulumi_home)
+        return (*kept, self.backend, self.tenants, self.rehearsals, self.kube_cache)
+
+    @property
     def recorded(self) -> Path:
         """SQLite file of the recorded (not live) resources of the provider stand-ins."""
         return self.data / "recorded.sqlite"
 
     def socket(self, name: str) -> Path:
-        """A Unix socket's path: below `run`, or in the temporary folder where that is too long for the kernel."""
+        """A Unix socket's path: below `run`, or below /tmp where that is too long for the kernel.
+
+        Not TMPDIR, which differs between those who have to find it. Raises FreeholdError where somebody else has the
+        folder there, whose name can be guessed.
+        """
         path = self.run / f"{name}.sock"
-        if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT:
+        if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
             return path
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"freehold-{os.getuid()}-{digest}" / f"{name}.sock"
+        folder = SHORT_FOLDER / f"freehold-{os.getuid()}-{digest}"
+        _require_own(folder)
+        return folder / f"{name}.sock"
+
+
+def _require_own(folder: Path) -> None:
+    """Make the folder, for this user alone, where it is not there."""
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        what = "the folder for the sandbox's sockets is not this user's alone"
+        raise FreeholdError(what, where=str(folder), mend="remove it, or set FREEHOLD_HOME to a shorter path")

@@ -13,6 +13,7 @@ from components.contracts.cluster import Cluster
 from components.contracts.redis import Redis
 from components.contracts.runner_identity import RunnerIdentityArgs
 from components.contracts.tenant_boundary import TenantBoundary
+from components.kubernetes.closed_namespace import ClosedNamespace, ClosedNamespaceArgs
 from components.kubernetes.runner import NAMESPACE, SERVICE_ACCOUNT, Runner, RunnerArgs
 from components.kubernetes.runner_rights import GROUP, RunnerRights, RunnerRightsArgs
 from stacks.settings.platform import RunnerSettings
@@ -58,7 +59,7 @@ def run(settings: RunnerSettings, site: Site, cell: Cell, in_cluster: pulumi.Res
         site.opts,
     )
     rights = RunnerRights("runner-rights", RunnerRightsArgs(site.ownership), in_cluster)
-    Runner(
+    runner = Runner(
         "runner",
         RunnerArgs(
             ownership=site.ownership,
@@ -71,4 +72,9 @@ def run(settings: RunnerSettings, site: Site, cell: Cell, in_cluster: pulumi.Res
             concurrency=settings.concurrency,
         ),
         pulumi.ResourceOptions.merge(in_cluster, pulumi.ResourceOptions(depends_on=[rights])),
+    )
+    ClosedNamespace(
+        "runner-closed",
+        ClosedNamespaceArgs(site.ownership, NAMESPACE),
+        pulumi.ResourceOptions.merge(in_cluster, pulumi.ResourceOptions(depends_on=[runner])),
     )

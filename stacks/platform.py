@@ -20,6 +20,7 @@ from components.contracts.place import Place
 from components.contracts.postgres import Postgres, PostgresArgs
 from components.contracts.redis import RedisArgs
 from components.contracts.tenant_boundary import TenantBoundaryArgs
+from components.kubernetes.closed_namespace import ClosedNamespace, ClosedNamespaceArgs
 from components.kubernetes.notifier import NAMESPACE, SERVICE_ACCOUNT, NotifierDeployment, NotifierDeploymentArgs
 from components.naming import physical_name
 from components.shared_database import SharedDatabase, SharedDatabaseArgs
@@ -150,6 +151,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
                 client_security_groups={"nodes": cluster.security_group_id, **(clients or {})},
                 protect=settings.protect,
                 client_cidrs=settings.network.operators,
+                alarm_topics=(budget.topic,),
             ),
             opts,
         )
@@ -211,7 +213,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
             opts,
         )
         if settings.notifier.image and kubernetes:
-            NotifierDeployment(
+            notifying = NotifierDeployment(
                 "notifier-deployment",
                 NotifierDeploymentArgs(
                     ownership=ownership,
@@ -228,6 +230,11 @@ def run(settings: PlatformSettings, cell: str) -> None:
                 ),
                 pulumi.ResourceOptions(provider=kubernetes, depends_on=[cluster.ready]),
             )
+            ClosedNamespace(
+                "notifier-closed",
+                ClosedNamespaceArgs(ownership, NAMESPACE),
+                pulumi.ResourceOptions(provider=kubernetes, depends_on=[notifying]),
+            )
     redis = cloud.redis(
         "redis",
         RedisArgs(
@@ -243,6 +250,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
             client_security_groups={"nodes": cluster.security_group_id},
             tenants_keys=identifiers.KEYS,
             protect=settings.protect,
+            alarm_topics=(budget.topic,),
         ),
         opts,
     )

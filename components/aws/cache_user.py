@@ -9,31 +9,39 @@ from pulumi_aws import elasticache
 from components import tags
 from components.contracts.cache_user import CacheUserArgs
 
-CATEGORIES = ("read", "write", "connection", "transaction", "pubsub", "scripting")
+CATEGORIES = ("read", "write", "connection", "transaction", "pubsub")
 """What a tenant needs, in Redis' own groups of commands."""
 
-DENIED_CATEGORIES = ("admin", "dangerous")
-"""CONFIG, ACL, MONITOR, DEBUG, KEYS, SORT, FLUSHALL, FLUSHDB, SWAPDB, INFO, CLIENT KILL and their kin."""
+DENIED_CATEGORIES = ("admin", "dangerous", "scripting")
+"""CONFIG, ACL, MONITOR, DEBUG, KEYS, SORT, FLUSHALL, FLUSHDB, SWAPDB, INFO, CLIENT KILL and their kin; EVAL, FUNCTION,
+FCALL and SCRIPT: all users wait while one's script runs, which may be for ever, and share libraries and caches."""
 
-DENIED_COMMANDS = ("scan", "randomkey", "dbsize", "pubsub", "function", "fcall", "fcall_ro", "script")
-"""What the categories above still hold and a key pattern does not confine: names of others' keys and channels, and
-function libraries and script caches that all users share."""
+DENIED_COMMANDS = ("scan", "randomkey", "dbsize", "pubsub", "lcs", "client")
+"""What the categories above still hold and a key pattern does not confine: names of others' keys and channels (CLIENT
+TRACKING tells each that is written), and LCS, which holds all users up for a second over two keys of 10 KB."""
+
+ALLOWED_SUBCOMMANDS = ("client|id", "client|info", "client|getname", "client|setname", "client|reply")
+"""Of CLIENT, what is about the own connection alone. What later engines add (SETINFO) libraries can do without."""
 
 
 def access_string(prefix: str) -> str:
     """Access to keys and channels that start with `prefix`, and to no command that sees or changes others'.
 
     Commands that ElastiCache forbids outright may not be named in an access string, so these are denied by
-    category: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html
+    category: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html. Of two rules about a command
+    the later one holds.
     """
     rules = [
         "on",
         f"~{prefix}*",
+        # A pattern may not follow `allchannels`, which a parameter group could make the default.
+        "resetchannels",
         f"&{prefix}*",
         "-@all",
         *(f"+@{category}" for category in CATEGORIES),
         *(f"-@{category}" for category in DENIED_CATEGORIES),
         *(f"-{command}" for command in DENIED_COMMANDS),
+        *(f"+{subcommand}" for subcommand in ALLOWED_SUBCOMMANDS),
     ]
     return " ".join(rules)
 
@@ -44,7 +52,7 @@ def closed(prefix: str) -> str:
     Redis asks for `on` at the login alone, and for rights at each command: without them a connection that was there
     before can do nothing either (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/).
     """
-    return f"off ~{prefix}* &{prefix}* -@all"
+    return f"off ~{prefix}* resetchannels &{prefix}* -@all"
 
 
 # All tenants of a cell share one user group, which takes one change at a time, each of half a minute and more. The

@@ -8,7 +8,7 @@ from pulumi_aws import cloudwatch, rds
 
 from components import tags
 from components.aws.enclosure import Enclosure, EnclosureArgs
-from components.aws.postgres_parameters import parameters
+from components.aws.postgres_parameters import ceilings, parameters
 from components.aws.stored_secret import StoredSecret
 from components.contracts.postgres import PostgresArgs, login_record
 from components.contracts.stored_secret import StoredSecretArgs
@@ -27,6 +27,7 @@ class Postgres(pulumi.ComponentResource):
     - a final snapshot when it is deleted, under a name that is new each time; like the backups it is encrypted by the
       key, which goes 30 days later: copy what must stay to another key before
     - deletion protection (the engine's and RDS' own) where `protect` is set
+    - ceilings for what one session may take, and an alarm before the storage is full
     - its administrator's password only in Secrets Manager and, encrypted, in the stack's state
     """
 
@@ -72,7 +73,7 @@ class Postgres(pulumi.ComponentResource):
             name=f"{args.identifier}-{args.version}",
             family=f"postgres{args.version}",
             # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
-            parameters=parameters({"rds.force_ssl": "1", **args.parameters}),
+            parameters=parameters({"rds.force_ssl": "1", **ceilings(args.storage_gib), **args.parameters}),
             tags=marks,
             opts=child,
         )
@@ -120,6 +121,23 @@ class Postgres(pulumi.ComponentResource):
             allow_major_version_upgrade=False,
             tags=marks,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[logs], protect=args.protect),
+        )
+        cloudwatch.MetricAlarm(
+            f"{name}-storage-alarm",
+            name=f"{args.identifier}-storage",
+            alarm_description=f"Less than a tenth of {args.identifier}'s first storage is free: docs/limits.md",
+            # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-metrics.html (in bytes)
+            namespace="AWS/RDS",
+            metric_name="FreeStorageSpace",
+            dimensions={"DBInstanceIdentifier": instance.identifier},
+            statistic="Minimum",
+            comparison_operator="LessThanThreshold",
+            threshold=args.storage_gib * 1024**3 / 10,
+            period=300,
+            evaluation_periods=1,
+            alarm_actions=list(args.alarm_topics),
+            tags=marks,
+            opts=child,
         )
         secret = StoredSecret(
             f"{name}-admin",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from pulumi_aws import rds
 
@@ -20,6 +21,24 @@ STATIC = frozenset(
 """Parameters that Postgres reads at its start only (`context` is `postmaster` in pg_settings), which RDS calls static:
 https://www.postgresql.org/docs/current/view-pg-settings.html and
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Parameters.html"""
+
+
+_MOST_KILOBYTES: Final = 2**31 - 1
+"""https://www.postgresql.org/docs/current/runtime-config-resource.html#GUC-TEMP-FILE-LIMIT"""
+
+
+def ceilings(storage_gib: int) -> dict[str, str]:
+    """What one session may take of a server that many share, and who is no superuser cannot change:
+
+    - a twentieth of the storage for temporary files (in kB): a sort that spills does not fill the volume
+      (https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.ManagingTempFiles.html)
+    - ten seconds to log in, of Postgres' sixty: connections that never do hold no slots
+      (https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Parameters.html)
+    """
+    return {
+        "temp_file_limit": str(min(storage_gib * 1024 * 1024 // 20, _MOST_KILOBYTES)),
+        "authentication_timeout": "10",
+    }
 
 
 def parameters(wanted: Mapping[str, str]) -> list[rds.ParameterGroupParameterArgsDict]:

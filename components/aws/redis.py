@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 import pulumi_random as random
-from pulumi_aws import elasticache
+from pulumi_aws import cloudwatch, elasticache
 
 from components import tags
 from components.aws.enclosure import Enclosure, EnclosureArgs
@@ -25,7 +25,7 @@ class Redis(pulumi.ComponentResource):
 
     Who logs in is decided by a user group: `default` is off, `freehold` administers, `sweeper` removes what deleted
     tenants leave, tenants join later, each by its own stack. There is no AUTH token: ElastiCache takes a token or a
-    user group, never both.
+    user group, never both. An alarm rings before the memory is full.
     """
 
     identifier: pulumi.Output[str]
@@ -123,6 +123,24 @@ class Redis(pulumi.ComponentResource):
             tags=marks,
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
+        for index in range(1 + args.replicas):
+            cloudwatch.MetricAlarm(
+                f"{name}-memory-alarm-{index + 1}",
+                name=f"{args.identifier}-memory-{index + 1}",
+                alarm_description=f"More than 80% of the memory of {args.identifier} is taken: docs/limits.md",
+                # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html
+                namespace="AWS/ElastiCache",
+                metric_name="DatabaseMemoryUsagePercentage",
+                dimensions={"CacheClusterId": self._member(replication_group, args.identifier, index)},
+                statistic="Maximum",
+                comparison_operator="GreaterThanThreshold",
+                threshold=80,
+                period=300,
+                evaluation_periods=1,
+                alarm_actions=list(args.alarm_topics),
+                tags=marks,
+                opts=child,
+            )
         self.identifier = replication_group.replication_group_id
         self.host = replication_group.primary_endpoint_address
         self.port = replication_group.port.apply(lambda port: port or PORT)
@@ -161,6 +179,13 @@ class Redis(pulumi.ComponentResource):
                 "admin_secret": self.admin_secret,
                 "sweeper_secret": self.sweeper_secret,
             }
+        )
+
+    @staticmethod
+    def _member(group: elasticache.ReplicationGroup, identifier: str, index: int) -> pulumi.Output[str]:
+        """The name of one member. AWS numbers them from 001 on; one that was replaced may have another number."""
+        return group.member_clusters.apply(
+            lambda members: sorted(members)[index] if index < len(members or ()) else f"{identifier}-{index + 1:03d}"
         )
 
     def _user(

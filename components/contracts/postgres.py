@@ -34,6 +34,8 @@ class PostgresArgs:
     parameters: Mapping[str, str] = field(default_factory=dict)
     client_cidrs: tuple[str, ...] = ()
     """Private networks that may connect as well."""
+    alarm_topics: tuple[pulumi.Input[str], ...] = ()
+    """Topics that the cloud's alarms may publish to."""
 
 
 class Postgres(Protocol):

@@ -30,6 +30,8 @@ class RedisArgs:
     tenants_keys: str
     """What the keys of all tenants begin with."""
     protect: bool
+    alarm_topics: tuple[pulumi.Input[str], ...] = ()
+    """Topics that the cloud's alarms may publish to."""
 
 
 class Redis(Protocol):

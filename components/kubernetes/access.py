@@ -16,9 +16,14 @@ SERVICE_ACCOUNT = "workload"
 READ = ("get", "list", "watch")
 WRITE = (*READ, "create", "update", "patch", "delete", "deletecollection")
 RULES: Mapping[str, tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = {
-    # Nobody in a workspace may change its quota, limits, policies, roles or service accounts, or mint their tokens.
+    # Nobody in a workspace may change its quota, limits, policies, roles or service accounts, or mint their tokens (nor
+    # by a secret: TenantRules). Nobody makes a pod that no controller owns, or takes one from its controller: EKS holds
+    # network policies against the pods of controllers alone
+    # (https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy.html, considerations, and
+    # https://github.com/aws/aws-network-policy-agent/issues/327). A job does what such a pod did.
     "operator": (
-        ("", ("pods", "services", "configmaps", "secrets", "persistentvolumeclaims"), WRITE),
+        ("", ("services", "configmaps", "secrets", "persistentvolumeclaims"), WRITE),
+        ("", ("pods",), (*READ, "delete", "deletecollection")),
         ("", ("pods/log", "events", "resourcequotas", "limitranges", "serviceaccounts"), READ),
         ("apps", ("deployments", "statefulsets"), WRITE),
         ("apps", ("deployments/scale", "statefulsets/scale"), ("get", "update", "patch")),

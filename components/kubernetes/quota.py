@@ -11,10 +11,15 @@ from catalog.plans import WorkspaceSize
 from components import tags
 from components.tags import Ownership
 
-CONTAINER_DEFAULT = {"cpu": "250m", "memory": "256Mi"}
-CONTAINER_DEFAULT_REQUEST = {"cpu": "100m", "memory": "128Mi"}
-"""For containers that ask for nothing themselves: with a quota on requests and limits they would be refused."""
+CONTAINER_DEFAULT = {"cpu": "250m", "memory": "256Mi", "ephemeral-storage": "512Mi"}
+CONTAINER_DEFAULT_REQUEST = {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "512Mi"}
+"""For containers that ask for nothing themselves: with a quota on requests and limits they would be refused. As many
+pods as a node takes (29 to 58) leave most of its disk (50 to 100 GiB) to images."""
 
+_REVISIONS = 12
+"""Ten of the past, which is Kubernetes' default (`revisionHistoryLimit`), the present one and the next."""
+_PODS_OF_A_JOB = 2
+"""That have ended, and stay while the job does."""
 
 _NOTHING_RUNS = {"pods": "0", "count/jobs.batch": "0"}
 
@@ -31,7 +36,8 @@ class QuotaArgs:
 class Quota(pulumi.ComponentResource):
     """A ResourceQuota of the plan's size and a LimitRange that gives every container requests and limits.
 
-    Node ports and load balancers are at zero: what leaves the cluster goes through the platform's own entrance.
+    Node ports and load balancers are at zero: what leaves the cluster goes through the platform's own entrance. Objects
+    are counted, those that controllers make of the tenant's as well, because all tenants' are in one store.
     """
 
     quota: v1.ResourceQuota
@@ -41,12 +47,6 @@ class Quota(pulumi.ComponentResource):
         super().__init__("freehold:kubernetes:Quota", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         labels = tags.kubernetes(args.ownership)
-        self.quota = v1.ResourceQuota(
-            f"{name}-quota",
-            metadata={"name": "plan", "namespace": args.namespace, "labels": labels},
-            spec={"hard": hard_limits(args.size) | (_NOTHING_RUNS if args.suspended else {})},
-            opts=child,
-        )
         self.limits = v1.LimitRange(
             f"{name}-limits",
             metadata={"name": "plan", "namespace": args.namespace, "labels": labels},
@@ -56,12 +56,26 @@ class Quota(pulumi.ComponentResource):
                         "type": "Container",
                         "default": CONTAINER_DEFAULT,
                         "default_request": CONTAINER_DEFAULT_REQUEST,
-                        "max": {"cpu": args.size.cpu_limits, "memory": args.size.memory_limits},
+                        "max": {
+                            "cpu": args.size.cpu_limits,
+                            "memory": args.size.memory_limits,
+                            "ephemeral-storage": args.size.ephemeral_storage,
+                        },
+                        # The scheduler counts requests. Where a container may write no more than that, all together
+                        # cannot fill the disk that a node shares with other tenants.
+                        "max_limit_request_ratio": {"ephemeral-storage": "1"},
                     },
                     {"type": "PersistentVolumeClaim", "max": {"storage": args.size.storage}},
                 ]
             },
             opts=child,
+        )
+        self.quota = v1.ResourceQuota(
+            f"{name}-quota",
+            metadata={"name": "plan", "namespace": args.namespace, "labels": labels},
+            spec={"hard": hard_limits(args.size) | (_NOTHING_RUNS if args.suspended else {})},
+            # A quota refuses containers that ask for nothing: the defaults come before it.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.limits]),
         )
         self.register_outputs({})
 
@@ -73,6 +87,8 @@ def hard_limits(size: WorkspaceSize) -> dict[str, str]:
         "limits.cpu": size.cpu_limits,
         "requests.memory": size.memory_requests,
         "limits.memory": size.memory_limits,
+        "requests.ephemeral-storage": size.ephemeral_storage,
+        "limits.ephemeral-storage": size.ephemeral_storage,
         "requests.storage": size.storage,
         "pods": str(size.pods),
         "services": str(size.services),
@@ -83,4 +99,11 @@ def hard_limits(size: WorkspaceSize) -> dict[str, str]:
         "persistentvolumeclaims": str(size.volume_claims),
         "count/jobs.batch": str(size.jobs),
         "count/cronjobs.batch": str(size.jobs),
+        # Of pods, `pods` counts those that have not ended.
+        "count/pods": str(size.pods + _PODS_OF_A_JOB * size.jobs),
+        "count/deployments.apps": str(size.pods),
+        "count/statefulsets.apps": str(size.pods),
+        "count/replicasets.apps": str(_REVISIONS * size.pods),
+        "count/controllerrevisions.apps": str(_REVISIONS * size.pods),
+        "count/horizontalpodautoscalers.autoscaling": str(size.pods),
     }

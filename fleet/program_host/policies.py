@@ -15,9 +15,21 @@ from pathlib import Path
 
 from fleet.program_host import analyzer, forker
 from fleet.program_host.forker import Task
+from sandbox.home import SHORT_FOLDER, SOCKET_PATH_LIMIT
 
 _ENTRY = str(Path(__file__).with_name("policy_pack.py"))
 _LINE_LIMIT = 1 << 22
+_SOCKET = "socket"
+
+
+def _folder() -> Path:
+    """In the temporary folder, unless a socket in there would have too long a path."""
+    base = Path(tempfile.gettempdir())
+    # mkdtemp adds eight characters of its own.
+    socket_path = base / "freehold-policies-12345678" / _SOCKET
+    if len(os.fsencode(socket_path)) > SOCKET_PATH_LIMIT:
+        base = SHORT_FOLDER
+    return Path(tempfile.mkdtemp(prefix="freehold-policies-", dir=base))
 
 
 class PolicyPlugins:
@@ -25,8 +37,8 @@ class PolicyPlugins:
 
     def __init__(self, forks: socket.socket) -> None:
         self._forks = forks
-        self.folder = Path(tempfile.mkdtemp(prefix="freehold-policies-"))
-        address = self.folder / "socket"
+        self.folder = _folder()
+        address = self.folder / _SOCKET
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(address))
         self._listener.listen(64)

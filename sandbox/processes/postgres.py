@@ -171,6 +171,18 @@ class PostgresServer:
                         sql.Identifier(definition.database), sql.Identifier(definition.username)
                     )
                 )
+        self.hand_over()
+
+    def hand_over(self) -> None:
+        """Makes the instance's administrator the owner of what every server has, as RDS does; templates but the first
+        are RDS' own. Functions stay the superuser's."""
+        with self.connect() as connection:
+            for database in ("postgres", "template1"):
+                connection.execute(
+                    sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
+                        sql.Identifier(database), sql.Identifier(self.definition.username)
+                    )
+                )
 
     def set_password(self, password: str) -> None:
         with self.connect() as connection:

@@ -6,29 +6,30 @@ it cannot know whether X was made. The journal can: `pulumi refresh --import-pen
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-import psutil
-
 from sandbox.home import Home
+from sandbox.supervisor.pidfile import ProcessIdentity
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS creations (urn TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (urn, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS under_way (
-    urn TEXT NOT NULL, host INTEGER NOT NULL, started REAL NOT NULL, serial TEXT NOT NULL
+    urn TEXT NOT NULL, host INTEGER NOT NULL, started REAL NOT NULL, serial TEXT NOT NULL, boot TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS told (serial TEXT PRIMARY KEY) WITHOUT ROWID;
 """
+
+# `started` is in clock ticks since the boot: seconds since the epoch are moved whenever somebody sets the clock.
+_HOST = "host, started, boot"
 
 _CURRENT: ContextVar[Creation | None] = ContextVar("creation", default=None)
 
@@ -39,6 +40,8 @@ class Creation:
     calls that both send are known to be the same, and are done once."""
 
     serial: str
+    taken_over: bool = False
+    """Whether its host was killed once: something of it may be there already."""
     _calls: Counter[str] = field(default_factory=Counter)
 
     def invocation(self, call: str) -> str:
@@ -59,12 +62,21 @@ class Creations:
         self.path: Path = home.data / "creations.sqlite"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._host = (os.getpid(), psutil.Process().create_time())
+        own = ProcessIdentity.own()
+        self._host = (own.pid, own.start_ticks, own.boot_id)
         # Autocommit; WAL with NORMAL survives kill -9 of this process, which is what the journal is for.
         self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.executescript(_SCHEMA)
+        self._add_boot()
+
+    def _add_boot(self) -> None:
+        """To a journal of an earlier release, whose hosts are gone."""
+        if any(column[1] == "boot" for column in self._database.execute("PRAGMA table_info(under_way)")):
+            return
+        with suppress(sqlite3.OperationalError):  # another process was first
+            self._database.execute("ALTER TABLE under_way ADD COLUMN boot TEXT NOT NULL DEFAULT ''")
 
     @contextmanager
     def attempt(self, urn: str) -> Iterator[None]:
@@ -73,10 +85,11 @@ class Creations:
         Written before anything is made, so that a full disk refuses the create instead of losing its id.
         """
         with self._lock:
-            serial = self._left_by_a_killed_host(urn) or str(uuid.uuid4())
-            values = (urn, *self._host, serial)
-            row = self._database.execute("INSERT INTO under_way VALUES (?, ?, ?, ?)", values).lastrowid
-        before = _CURRENT.set(Creation(serial))
+            left = self._left_by_a_killed_host(urn)
+            serial = left or str(uuid.uuid4())
+            insert = f"INSERT INTO under_way (urn, serial, {_HOST}) VALUES (?, ?, ?, ?, ?)"
+            row = self._database.execute(insert, (urn, serial, *self._host)).lastrowid
+        before = _CURRENT.set(Creation(serial, taken_over=left is not None))
         try:
             yield
         finally:
@@ -85,9 +98,9 @@ class Creations:
                 self._database.execute("DELETE FROM under_way WHERE rowid = ?", (row,))
 
     def _left_by_a_killed_host(self, urn: str) -> str | None:
-        rows = self._database.execute("SELECT rowid, host, started, serial FROM under_way WHERE urn = ?", (urn,))
-        for row, host, started, serial in rows.fetchall():
-            if not _runs(int(host), float(started)):
+        rows = self._database.execute(f"SELECT rowid, serial, {_HOST} FROM under_way WHERE urn = ?", (urn,))
+        for row, serial, *host in rows.fetchall():
+            if not _runs(*host):
                 self._database.execute("DELETE FROM under_way WHERE rowid = ?", (row,))
                 return str(serial)
         return None
@@ -95,16 +108,16 @@ class Creations:
     def under_way(self, urn: str) -> bool:
         """Whether a living host is creating it now. What a killed host had begun is not."""
         with self._lock:
-            rows = self._database.execute("SELECT host, started FROM under_way WHERE urn = ?", (urn,)).fetchall()
-        return any(_runs(int(host), float(started)) for host, started in rows)
+            rows = self._database.execute(f"SELECT {_HOST} FROM under_way WHERE urn = ?", (urn,)).fetchall()
+        return any(_runs(*host) for host in rows)
 
     def cut_off(self, stack: str, project: str) -> tuple[str, ...]:
         """The URNs in a stack whose create died with its host and was not sent again, but for those that were told."""
         start = f"urn:pulumi:{stack}::{project}::"
-        query = "SELECT urn, host, started FROM under_way WHERE serial NOT IN (SELECT serial FROM told) ORDER BY urn"
+        query = f"SELECT urn, {_HOST} FROM under_way WHERE serial NOT IN (SELECT serial FROM told) ORDER BY urn"
         with self._lock:
             rows = self._database.execute(query).fetchall()
-        return tuple(str(urn) for urn, host, started in rows if urn.startswith(start) and not _runs(host, started))
+        return tuple(str(urn) for urn, *host in rows if urn.startswith(start) and not _runs(*host))
 
     def tell(self, urns: Collection[str]) -> None:
         """A person knows that these were cut off. Sent again, they are still known to be the same."""
@@ -144,9 +157,6 @@ class Creations:
         self.close()
 
 
-def _runs(pid: int, started: float) -> bool:
+def _runs(pid: int, start_ticks: float, boot_id: str) -> bool:
     """Whether that very process lives: its pid may have gone to another since."""
-    try:
-        return abs(psutil.Process(pid).create_time() - started) < 1.0
-    except psutil.NoSuchProcess:
-        return False
+    return ProcessIdentity(pid=pid, start_ticks=int(start_ticks), boot_id=boot_id).is_alive()

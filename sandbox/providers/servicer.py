@@ -204,6 +204,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         except PartialFailure as failure:
             abort_partial(context, failure, marks, secret)
         if found is None:
+            self._creations.forget(resource.urn, request.id)  # somebody else deleted it
             return provider_pb2.ReadResponse(id="")
         return provider_pb2.ReadResponse(
             id=found.id,

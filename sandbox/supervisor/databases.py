@@ -55,7 +55,11 @@ class Databases(Instances[DatabaseDefinition, Database]):
     async def resume(self) -> None:
         """Start what was there when the sandbox ended; remove what a kill left half made."""
         await self._discard_half_made()
-        await self._table.start([self._server(definition).spec() for definition in self._store.all()])
+        servers = [self._server(definition) for definition in self._store.all()]
+        await self._table.start([server.spec() for server in servers])
+        # Servers of an earlier release kept two databases to themselves.
+        for server in servers:
+            await asyncio.to_thread(server.hand_over)
 
     async def _change_parameters(
         self, definition: DatabaseDefinition, parameters: dict[str, str]

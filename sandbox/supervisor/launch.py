@@ -142,9 +142,10 @@ def _environment(given: Mapping[str, str]) -> Mapping[str, str]:
 def _prepare(home: Home, environment: Mapping[str, str]) -> None:
     """The folders, and the providers where the engine looks for plugins."""
     try:
-        for folder in (home.logs, home.data, home.run, home.credentials):
+        # The state and the engine's logs hold what the README's passphrase opens; the engine makes them for everybody.
+        for folder in home.folders:
             folder.mkdir(parents=True, exist_ok=True)
-        home.credentials.chmod(0o700)
+            folder.chmod(0o700)
         install_chosen(home, environment)
     except OSError as error:
         raise unwritable(home.root, error) from None

@@ -45,6 +45,13 @@ class ProcessIdentity(BaseModel):
             return None
         return cls(pid=pid, start_ticks=stat.start_ticks, boot_id=boot_id(), stop_signal=stop_signal)
 
+    @classmethod
+    def own(cls) -> ProcessIdentity:
+        """This process."""
+        identity = cls.of(os.getpid())
+        assert identity is not None
+        return identity
+
     def is_alive(self) -> bool:
         """A zombie counts as dead: it runs no more and only waits to be reaped."""
         if self.boot_id != boot_id():

@@ -64,9 +64,9 @@ def launch_command(spec: ProcessSpec) -> tuple[str, ...]:
 
     The pid files are the first belt and this is the second: where setpriv is missing, the next start ends what is left.
     """
-    command = drop(spec.command) if spec.unprivileged else spec.command
+    command = spec.command
     setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        return command
-    death = spec.stop_signal.name.removeprefix("SIG")
-    return (setpriv, f"--pdeathsig={death}", "--", *command)
+    if setpriv is not None:
+        # Inside the drop: the kernel forgets the signal when a process changes its user (PR_SET_PDEATHSIG(2const)).
+        command = (setpriv, f"--pdeathsig={spec.stop_signal.name.removeprefix('SIG')}", "--", *command)
+    return drop(command) if spec.unprivileged else command

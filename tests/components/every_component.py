@@ -37,6 +37,7 @@ from components.contracts.stored_secret import StoredSecretArgs
 from components.contracts.tenant_boundary import TenantBoundaryArgs
 from components.kubernetes.access import Access, AccessArgs
 from components.kubernetes.autoscaling import Autoscaling, AutoscalingArgs
+from components.kubernetes.closed_namespace import ClosedNamespace, ClosedNamespaceArgs
 from components.kubernetes.default_storage import DefaultStorage, DefaultStorageArgs
 from components.kubernetes.node_autoscaler import NodeAutoscaler, NodeAutoscalerArgs
 from components.kubernetes.notifier import NotifierDeployment
@@ -96,6 +97,7 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     CacheUser: lambda name, opts: CacheUser(
         name, CacheUserArgs(tenant_ownership("acme"), "sandbox-t-acme", "t-acme", "t:acme:", "group"), opts
     ),
+    ClosedNamespace: lambda name, opts: ClosedNamespace(name, ClosedNamespaceArgs(PLATFORM, "freehold-runner"), opts),
     ClosedSecurityGroup: lambda name, opts: ClosedSecurityGroup(
         name, ClosedSecurityGroupArgs(PLATFORM, "db", "vpc-1", 5432, {"nodes": "sg-nodes"}), opts
     ),

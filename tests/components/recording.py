@@ -173,7 +173,9 @@ class _Answers(mocks.Mocks):
             return (None if not args.custom else args.name), args.inputs
         if self.preview:
             return None, args.inputs
-        return f"{args.name}-id", {**args.inputs, **_computed(args.typ, args.name)}
+        # A bucket's id is its name.
+        id = args.inputs.get("bucket") if args.typ == "aws:s3/bucket:Bucket" else None
+        return id or f"{args.name}-id", {**args.inputs, **_computed(args.typ, args.name)}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         if args.token not in self.answers:

@@ -9,12 +9,13 @@ import pulumi
 import pytest
 
 from catalog.blueprints import load
+from catalog.plans import amount
 from components import tags
 from components.kubernetes.access import RULES
 from components.kubernetes.autoscaling import Autoscaling, AutoscalingArgs
 from components.kubernetes.default_storage import DefaultStorage
 from components.kubernetes.node_autoscaler import IMAGES, NodeAutoscaler, image
-from components.kubernetes.quota import hard_limits
+from components.kubernetes.quota import CONTAINER_DEFAULT, hard_limits
 from components.kubernetes.tenant_rules import TenantRules
 from components.kubernetes.traffic import NOT_PUBLIC
 from components.kubernetes.workspace import Workspace
@@ -47,7 +48,56 @@ def test_quota_is_the_plans(workspace: Recording) -> None:
 
 def test_containers_get_defaults_so_that_the_quota_admits_them(workspace: Recording) -> None:
     container = _spec(workspace, "kubernetes:core/v1:LimitRange")["limits"][0]
-    assert container["type"] == "Container" and container["default"] and container["defaultRequest"]
+    assert container["type"] == "Container"
+    hard = _spec(workspace, "kubernetes:core/v1:ResourceQuota")["hard"]
+    for default, kind in (("default", "limits"), ("defaultRequest", "requests")):
+        asked = {name.removeprefix(f"{kind}.") for name in hard if name.startswith(f"{kind}.")} - {"storage"}
+        assert asked == container[default].keys() == {"cpu", "memory", "ephemeral-storage"}
+
+
+def test_a_quota_asks_for_nothing_before_there_are_defaults(workspace: Recording) -> None:
+    limits = workspace.one("kubernetes:core/v1:LimitRange")
+    assert limits.urn in workspace.one("kubernetes:core/v1:ResourceQuota").dependencies
+
+
+def test_no_container_takes_more_of_a_nodes_disk_than_was_set_apart_for_it(workspace: Recording) -> None:
+    container = _spec(workspace, "kubernetes:core/v1:LimitRange")["limits"][0]
+    assert container["default"]["ephemeral-storage"] == container["defaultRequest"]["ephemeral-storage"]
+    assert container["maxLimitRequestRatio"] == {"ephemeral-storage": "1"}
+    assert container["max"]["ephemeral-storage"] == samples.SIZE.ephemeral_storage
+
+
+def test_all_pods_of_a_plan_fit_their_default_of_a_nodes_disk() -> None:
+    for plan in samples.BLUEPRINT.plans:
+        if plan.size is not None:
+            default = amount(CONTAINER_DEFAULT["ephemeral-storage"])
+            assert plan.size.pods * default <= amount(plan.size.ephemeral_storage), plan.name
+
+
+def test_whatever_the_operator_makes_is_counted(workspace: Recording) -> None:
+    """With what controllers make of it: the cluster's store is one for all tenants."""
+    hard = _spec(workspace, "kubernetes:core/v1:ResourceQuota")["hard"]
+    core = {"services", "configmaps", "secrets", "persistentvolumeclaims"}
+    made = {
+        resource if resource in core else f"count/{resource}.{group}".rstrip(".")
+        for group, resources, verbs in RULES["operator"]
+        for resource in resources
+        if "create" in verbs
+    }
+    of_controllers = {"count/pods", "count/replicasets.apps", "count/controllerrevisions.apps"}
+    assert made | of_controllers <= hard.keys()
+
+
+def test_counts_leave_room_for_what_is_kept_of_the_past(workspace: Recording) -> None:
+    hard = {
+        name: amount(figure) for name, figure in _spec(workspace, "kubernetes:core/v1:ResourceQuota")["hard"].items()
+    }
+    # A rollout: ten revisions of the past (Kubernetes' default), the present one and the next.
+    assert hard["count/replicasets.apps"] >= 12 * hard["count/deployments.apps"]
+    assert hard["count/controllerrevisions.apps"] >= 12 * hard["count/statefulsets.apps"]
+    # Pods that have ended stay while their job does.
+    assert hard["count/pods"] >= hard["pods"] + hard["count/jobs.batch"]
+    assert hard["count/horizontalpodautoscalers.autoscaling"] >= hard["count/deployments.apps"] >= hard["pods"]
 
 
 class TestTraffic:
@@ -123,6 +173,12 @@ class TestAccess:
             assert not {"escalate", "bind", "impersonate"} & set(verbs)
             assert not {"serviceaccounts/token", "pods/exec", "pods/attach", "nodes/proxy"} & set(resources)
 
+    @pytest.mark.parametrize("role", RULES)
+    def test_no_role_makes_or_changes_a_pod_that_no_controller_owns(self, role: str) -> None:
+        """EKS holds network policies against the pods of controllers alone."""
+        verbs = {verb for _, resources, verbs in RULES[role] if "pods" in resources for verb in verbs}
+        assert not {"create", "update", "patch"} & verbs
+
     def test_viewers_see_no_secrets(self) -> None:
         assert not any("secrets" in resources for _, resources, _ in RULES["viewer"])
 
@@ -156,14 +212,22 @@ def test_workload_meets_the_restricted_standard(workspace: Recording) -> None:
         assert container["resources"]["requests"] and container["resources"]["limits"]
 
 
-def test_services_of_tenants_may_not_draw_traffic_from_elsewhere() -> None:
+def test_what_no_tenant_may_ask_is_refused_in_tenants_namespaces() -> None:
+    """What exactly is refused, a real API server says: tests/conformance/kubernetes/test_tenant_rules.py."""
     recording = declare(lambda: SAMPLES[TenantRules]("rules", None))
     kind = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
-    policy, binding = _spec(recording, kind), _spec(recording, f"{kind}Binding")
-    assert policy["failurePolicy"] == "Fail" and binding["validationActions"] == ["Deny"]
-    assert len(policy["validations"]) == 2
-    selected = binding["matchResources"]["namespaceSelector"]["matchExpressions"]
-    assert selected == [{"key": "freehold.dev/tenant", "operator": "Exists"}]
+    policies = {policy.plain()["metadata"]["name"]: policy.plain()["spec"] for policy in recording.of(kind)}
+    bindings = {
+        binding.plain()["spec"]["policyName"]: binding.plain()["spec"] for binding in recording.of(f"{kind}Binding")
+    }
+    assert policies.keys() == bindings.keys()
+    judged: set[str] = set()
+    for name, policy in policies.items():
+        assert policy["failurePolicy"] == "Fail" and bindings[name]["validationActions"] == ["Deny"]
+        selected = bindings[name]["matchResources"]["namespaceSelector"]["matchExpressions"]
+        assert selected == [{"key": "freehold.dev/tenant", "operator": "Exists"}]
+        judged |= {resource for rule in policy["matchConstraints"]["resourceRules"] for resource in rule["resources"]}
+    assert judged >= {"services", "secrets", "pods", "deployments", "statefulsets", "jobs", "cronjobs"}
     # The label that the binding selects is the one that tenants' namespaces carry.
     assert "freehold.dev/tenant" in tags.kubernetes(samples.tenant_ownership("acme"))
 

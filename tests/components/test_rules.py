@@ -29,6 +29,7 @@ TOKENS = {
     "Bucket": "freehold:aws:Bucket",
     "BudgetAlerts": "freehold:aws:BudgetAlerts",
     "CacheUser": "freehold:aws:CacheUser",
+    "ClosedNamespace": "freehold:kubernetes:ClosedNamespace",
     "ClosedSecurityGroup": "freehold:aws:ClosedSecurityGroup",
     "Cluster": "freehold:aws:Cluster",
     "ClusterAddons": "freehold:aws:ClusterAddons",
@@ -63,7 +64,7 @@ TOKENS = {
 }
 
 # What runs in a cell's cluster for all tenants; anything else in a namespace is one tenant's.
-OF_THE_CELL = {"NodeAutoscaler", "NotifierDeployment", "Runner"}
+OF_THE_CELL = {"ClosedNamespace", "NodeAutoscaler", "NotifierDeployment", "Runner"}
 
 every_component = pytest.mark.parametrize("component", SAMPLES, ids=lambda component: component.__name__)
 

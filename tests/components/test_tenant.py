@@ -119,10 +119,16 @@ def test_redis_access_is_by_prefix_and_without_the_commands_that_ignore_it() -> 
     rules = access_string("t:acme:").split()
     assert rules[0] == "on"
     assert {rule for rule in rules if rule[0] in "~&"} == {"~t:acme:*", "&t:acme:*"}
+    assert rules.index("resetchannels") < rules.index("&t:acme:*")
     assert rules.index("-@all") < min(rules.index(rule) for rule in rules if rule.startswith("+"))
     allowed, denied = rules.index("+@read"), rules[rules.index("-@admin") :]
     assert all(rules.index(rule) > allowed for rule in denied)
-    assert {"-@admin", "-@dangerous", "-scan", "-randomkey", "-dbsize", "-function", "-pubsub"} <= set(denied)
+    assert {"-@admin", "-@dangerous", "-@scripting", "-scan", "-randomkey", "-dbsize", "-pubsub", "-lcs"} <= set(denied)
+    assert "+@scripting" not in rules
+    # Of CLIENT only what is about one's own connection: one that comes with a later engine is closed.
+    own = {f"+client|{name}" for name in ("id", "info", "getname", "setname", "reply")}
+    assert {rule for rule in rules if "client" in rule} == own | {"-client"}
+    assert rules.index("-client") < min(rules.index(rule) for rule in own)
     # What ElastiCache forbids may not be named in an access string.
     assert not {"-config", "-debug", "-acl", "-replicaof", "-migrate", "-shutdown"} & set(rules)
 

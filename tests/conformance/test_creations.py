@@ -5,6 +5,9 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import psutil
+import pytest
+
 from sandbox.home import Home
 from sandbox.providers.creations import Creations, current
 
@@ -41,3 +44,32 @@ def test_the_calls_of_a_killed_host_are_sent_again_as_the_same(tmp_path: Path) -
             assert not next_host.under_way(URN)
             assert calls(next_host) == before
             assert not set(calls(next_host)) & set(before)
+
+
+def test_a_create_goes_on_whatever_the_clock_is_set_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Creations(Home(tmp_path)) as creations, creations.attempt(URN):
+        clock_set_forward(monkeypatch)
+        assert creations.under_way(URN)
+        assert creations.cut_off("dev", "test") == ()
+
+
+def clock_set_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an hour: the kernel keeps when a process started in ticks since the boot, and moves the boot."""
+    told = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: told(process) + 3600)
+
+
+def test_a_journal_of_an_earlier_release_is_read(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.data.mkdir()
+    with sqlite3.connect(home.data / "creations.sqlite") as database:
+        database.execute("CREATE TABLE under_way (urn TEXT, host INTEGER, started REAL, serial TEXT)")
+        serial = "11111111-1111-1111-1111-111111111111"
+        database.execute("INSERT INTO under_way VALUES (?, ?, ?, ?)", (URN, *NOBODY, serial))
+    database.close()
+    with Creations(home) as creations:
+        assert creations.cut_off("dev", "test") == (URN,)
+        with creations.attempt(URN):
+            assert (creation := current()) is not None and creation.serial == serial
+    with Creations(home) as creations:
+        assert creations.cut_off("dev", "test") == ()

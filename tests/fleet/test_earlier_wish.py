@@ -70,7 +70,7 @@ class Bench:
         """A create of a host that is gone."""
         with Creations(self.home) as creations:
             gone = (URN, 2**22 + 1, 1.0, "11111111-1111-1111-1111-111111111111")
-            creations._database.execute("INSERT INTO under_way VALUES (?, ?, ?, ?)", gone)
+            creations._database.execute("INSERT INTO under_way (urn, host, started, serial) VALUES (?, ?, ?, ?)", gone)
 
 
 def tenant(plan: str, status: Status = Status.ACTIVE) -> Tenant:

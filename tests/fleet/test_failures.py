@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from errors import TransientError
 from fleet.events import Progress, Violation
 from fleet.failures import explain
+from sandbox.providers import plugin
 
 LOG = Path("/logs/pulumi-dev.log")
 
@@ -74,6 +77,23 @@ def test_a_policy_s_refusal_does_not_pass() -> None:
 
 def test_what_is_known() -> None:
     assert transient(output="error: the stack is currently locked by 1 lock(s).")
-    assert transient(output="provider host is not running at /run")
     assert not transient(output="error: incorrect passphrase")
     assert not transient(output="write: no space left on device")
+
+
+def test_a_provider_host_that_is_down_is_told_with_its_mend(tmp_path: Path) -> None:
+    """In the words of the stand-ins' plugin, as the engine passes them on."""
+    nowhere = [sys.executable, "-I", "-S", plugin.__file__, "random", "4.21.4", str(tmp_path / "providers.sock")]
+    said = subprocess.run(nowhere, capture_output=True, text=True, check=False).stderr
+    crash = f"Detected that /plugins/pulumi-resource-random exited prematurely.\n  STDERR streams of the plugin:{said}"
+    after = "could not read plugin [/plugins/pulumi-resource-random]: exit status 1"
+    told = explain("dev", "up", Progress(errors=[("", crash), ("default_4_21_4", after)]), f"error: {crash}", LOG)
+    assert isinstance(told, TransientError)
+    assert str(told).startswith("stack dev: the sandbox's providers are not running; ./freehold sandbox")
+
+
+def test_a_provider_host_that_died_is_told_with_its_mend(capsys: pytest.CaptureFixture[str]) -> None:
+    plugin.fail("the sandbox's providers have stopped")
+    told = explain("dev", "up", Progress(errors=[("", capsys.readouterr().err)]), "", LOG)
+    assert isinstance(told, TransientError)
+    assert str(told) == "stack dev: the sandbox's providers stopped during the run; run it again: it goes on from there"

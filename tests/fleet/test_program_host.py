@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from pulumi.runtime.proto import analyzer_pb2_grpc, language_pb2, language_pb2_g
 from fleet.program_host import analyzer, client, forker
 from fleet.program_host.client import ProgramHost
 from fleet.program_host.forker import Forker, Task
+from fleet.program_host.policies import PolicyPlugins
 from sandbox.home import CHECKOUT
 from tests.rehearsal.freehold import until
 from tests.temporary_sandbox import Sandbox
@@ -234,3 +236,16 @@ def test_without_its_host_a_policy_plugin_is_the_engine_s_own(tmp_path: Path, sa
             assert "required-tags" in _policies_of(plugin.stdout.readline().strip())
         folder = commands
     until(lambda: not folder.exists())
+
+
+def test_policies_are_served_whatever_the_length_of_the_temporary_folder(
+    forks: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path of a Unix socket is at most 107 bytes long."""
+    for name in ("short", "long" * 30):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+        plugins = PolicyPlugins(forks)
+        assert plugins.folder.stat().st_mode & 0o077 == 0
+        plugins.close()
+        assert not plugins.folder.exists()

@@ -15,6 +15,7 @@ from catalog import identifiers
 from errors import TransientError
 from fleet import tenant_role
 from fleet.cloud import client
+from fleet.tenant_role import Access
 from sandbox.environment import REGION
 from stacks.contract import PlatformContract
 from tests.fleet.contracts import contract
@@ -40,8 +41,8 @@ class Server:
             database={"tenants": {"identifier": "tenants", "admin_secret": self.secret, **server}, "control": None}
         )
 
-    def settle(self, *, closed: bool) -> None:
-        tenant_role.settle(self.contract(), self.environment, TENANT, closed=closed)
+    def settle(self, access: Access) -> None:
+        tenant_role.settle(self.contract(), self.environment, TENANT, access)
 
     def connect(self, user: str, password: str) -> psycopg.Connection:
         return psycopg.connect(
@@ -61,6 +62,11 @@ class Server:
     def as_administrator(self, statement: str) -> None:
         with self.connect(str(self.url.username), str(self.url.password)) as connection:
             connection.execute(statement)
+
+    def large_objects(self) -> int:
+        with self.connect(str(self.url.username), str(self.url.password)) as connection:
+            (found,) = connection.execute("SELECT count(*) FROM pg_largeobject_metadata").fetchone() or (0,)
+            return int(found)
 
     def settings(self) -> Mapping[str | None, list[str]]:
         """Of the role, by database."""
@@ -85,13 +91,13 @@ def _quiet(connection: psycopg.Connection) -> None:
     connection.execute("SELECT 1")
 
 
-@pytest.mark.parametrize("closed", [False, True])
-def test_what_a_tenant_set_for_its_role_is_taken_back(server: Server, closed: bool) -> None:
+@pytest.mark.parametrize("access", Access)
+def test_what_a_tenant_set_for_its_role_is_taken_back(server: Server, access: Access) -> None:
     with server.as_tenant() as tenant:
         tenant.execute("ALTER ROLE CURRENT_USER SET statement_timeout = '30s'")
         tenant.execute("ALTER ROLE CURRENT_USER SET idle_in_transaction_session_timeout = '1h'")
         tenant.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {server.url.database} SET work_mem = '64MB'")
-    server.settle(closed=closed)
+    server.settle(access)
     assert server.settings() == {None: [f"search_path={ROLE}"]}
 
 
@@ -103,7 +109,7 @@ def test_a_closed_role_has_no_session_and_gets_none(
 ) -> None:
     with server.as_tenant() as tenant:
         held(tenant)
-        server.settle(closed=True)
+        server.settle(Access.CLOSED)
         with pytest.raises(psycopg.OperationalError):
             _quiet(tenant)
     with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
@@ -115,14 +121,30 @@ def test_a_closed_role_has_no_session_and_gets_none(
 
 def test_an_open_role_keeps_its_sessions(server: Server) -> None:
     with server.as_tenant() as tenant:
-        server.settle(closed=False)
+        server.settle(Access.OPEN)
         _quiet(tenant)
 
 
+def test_large_objects_go_with_a_deleted_tenant_and_with_no_other(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant_role, "_UNLINKED_AT_ONCE", 2)
+    with server.as_tenant() as tenant:
+        for _ in range(5):
+            tenant.execute("SELECT lo_from_bytea(0, 'of acme')")
+    server.as_administrator("SELECT lo_from_bytea(0, 'of nobody')")
+    server.settle(Access.CLOSED)
+    assert server.large_objects() == 6
+    server.settle(Access.DELETED)
+    assert server.large_objects() == 1
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        server.as_administrator(f"SET ROLE {ROLE}")
+
+
 def test_a_tenant_without_a_role_is_none_of_its_business(server: Server) -> None:
-    tenant_role.settle(server.contract(), server.environment, "nobody", closed=True)
+    tenant_role.settle(server.contract(), server.environment, "nobody", Access.DELETED)
 
 
 def test_a_server_that_does_not_answer_may_pass(server: Server) -> None:
     with pytest.raises(TransientError, match=r"^database tenants: connection failed"):
-        tenant_role.settle(server.contract(port=1), server.environment, TENANT, closed=True)
+        tenant_role.settle(server.contract(port=1), server.environment, TENANT, Access.CLOSED)

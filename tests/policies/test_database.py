@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from policies.rules import UNKNOWN
@@ -28,6 +30,27 @@ class TestEncrypted:
 def test_a_replica_from_another_region_is_encrypted_by_its_key() -> None:
     assert findings("rds-encrypted", planned(INSTANCE, replicateSourceDb="arn:a", kmsKeyId="arn:k")) == []
     assert certain(findings("rds-encrypted", planned(INSTANCE, replicateSourceDb="arn:a")))
+
+
+@pytest.mark.parametrize("type", [INSTANCE, CLUSTER])
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"snapshotIdentifier": "unencrypted"},
+        {"snapshotIdentifier": UNKNOWN},
+        {"restoreToPointInTime": {"sourceDbInstanceIdentifier": "old"}},
+        {"replicateSourceDb": "old"},
+    ],
+    ids=str,
+)
+def test_what_a_database_is_restored_from_decides_about_its_encryption(type: str, source: dict[str, Any]) -> None:
+    assert undecided(findings("rds-encrypted", planned(type, storageEncrypted=True, **source)))
+    assert certain(findings("rds-encrypted", planned(type, storageEncrypted=False, **source)))
+    assert undecided(findings("rds-encrypted", planned(type, storageEncrypted=UNKNOWN, **source)))
+
+
+def test_no_snapshot_is_no_source() -> None:
+    assert findings("rds-encrypted", planned(INSTANCE, storageEncrypted=True, snapshotIdentifier="")) == []
 
 
 def test_aurora_serverless_is_encrypted_by_default() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from policies.network import is_world
+from policies.addresses import is_world
 from policies.rules import UNKNOWN, Planned
 from tests.policies.plans import certain, findings, planned, undecided
 
@@ -16,6 +16,8 @@ GROUP = "aws:ec2/securityGroup:SecurityGroup"
 DEFAULT_GROUP = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
 RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
 INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+PREFIX_LIST = "aws:ec2/managedPrefixList:ManagedPrefixList"
+PREFIX_LIST_ENTRY = "aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry"
 FORMS = ("inline", "default-inline", "rule", "ingress-rule")
 
 
@@ -74,6 +76,67 @@ def test_absent_and_unknown_rules(type: str) -> None:
     assert findings(POLICY, planned(type)) == []
     assert undecided(findings(POLICY, planned(type, ingress=UNKNOWN)))
     assert undecided(findings(POLICY, planned(type, ingress=[UNKNOWN])))
+
+
+def listed(form: str, id: Any, *, port: Any = 22, **also: Any) -> Planned:
+    """One ingress rule for a prefix list, in each of the ways in which it can be written."""
+    ports = {"fromPort": port, "toPort": port}
+    if form == "ingress-rule":
+        return planned(INGRESS_RULE, ipProtocol="tcp", **ports, prefixListId=id)
+    rule = {"protocol": "tcp", **ports, "prefixListIds": [id], **also}
+    if form == "rule":
+        return planned(RULE, type="ingress", **rule)
+    return planned(GROUP if form == "inline" else DEFAULT_GROUP, ingress=[rule])
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("id", ["pl-0123", UNKNOWN])
+def test_what_a_prefix_list_holds_cannot_be_told_from_a_rule(form: str, id: Any) -> None:
+    assert undecided(findings(POLICY, listed(form, id)))
+    assert findings(POLICY, listed(form, id, port=443)) == []
+
+
+def test_a_world_beside_a_prefix_list_is_a_violation() -> None:
+    assert certain(findings(POLICY, listed("inline", "pl-0123", cidrBlocks=["0.0.0.0/0"])))
+
+
+@pytest.mark.parametrize("blocks", [["0.0.0.0/0"], ["::/0"], ["0.0.0.0/1", "128.0.0.0/1"], ["10.0.0.0/8", "::/0"]])
+def test_a_prefix_list_of_the_world_is_a_violation(blocks: list[str]) -> None:
+    entries = [{"cidr": block, "description": "x"} for block in blocks]
+    assert certain(findings(POLICY, planned(PREFIX_LIST, entries=entries)))
+    assert any(findings(POLICY, planned(PREFIX_LIST_ENTRY, cidr=block, prefixListId="pl-0123")) for block in blocks)
+
+
+def test_other_prefix_lists_are_compliant() -> None:
+    entries = [{"cidr": "203.0.113.0/24"}, {"cidr": "10.0.0.0/8"}]
+    assert findings(POLICY, planned(PREFIX_LIST, entries=entries)) == []
+    assert findings(POLICY, planned(PREFIX_LIST, name="later")) == []
+    assert findings(POLICY, planned(PREFIX_LIST_ENTRY, cidr="203.0.113.0/24")) == []
+
+
+@pytest.mark.parametrize("entries", [UNKNOWN, [UNKNOWN], [{"cidr": UNKNOWN}], [{"cidr": "10.0.0.0/8"}, UNKNOWN]])
+def test_a_prefix_list_that_is_unknown_cannot_be_told(entries: Any) -> None:
+    assert undecided(findings(POLICY, planned(PREFIX_LIST, entries=entries)))
+    assert undecided(findings(POLICY, planned(PREFIX_LIST_ENTRY, cidr=UNKNOWN)))
+
+
+@pytest.mark.parametrize("entries", [[None], ["0.0.0.0/0x"], [{"cidr": "x"}], [{}], [{"cidr": 5}], "x"])
+def test_a_malformed_prefix_list_is_a_violation(entries: Any) -> None:
+    assert certain(findings(POLICY, planned(PREFIX_LIST, entries=entries)))
+
+
+@pytest.mark.parametrize("ingress", [[None], ["x"], "x", 5, [5]])
+def test_malformed_rules_are_a_violation(ingress: Any) -> None:
+    assert certain(findings(POLICY, planned(GROUP, ingress=ingress)))
+
+
+@pytest.mark.parametrize("blocks", [[None], [5], 5, [{}], [["10.0.0.0/8"]]])
+def test_a_malformed_block_is_a_violation(blocks: Any) -> None:
+    rule = {"protocol": "tcp", "fromPort": 22, "toPort": 22, "cidrBlocks": blocks}
+    assert certain(findings(POLICY, planned(GROUP, ingress=[rule])))
+    # A provider takes one block for a list of one.
+    assert certain(findings(POLICY, planned(GROUP, ingress=[rule | {"cidrBlocks": "0.0.0.0/0"}])))
+    assert findings(POLICY, planned(GROUP, ingress=[rule | {"cidrBlocks": "10.0.0.0/8"}])) == []
 
 
 def test_a_rule_that_names_a_group_is_compliant() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from typing import Any
@@ -10,12 +11,12 @@ from hypothesis import strategies as st
 from pulumi_policy import EnforcementLevel, PolicyConfigSchema
 from pulumi_policy.proxy import UNKNOWN_BOOLEAN_VALUE, unknown_checking_proxy
 
-from policies import pack, rules
+from policies import cost, network_policies, pack, rules, storage, tenancy
 from policies.levels import environment_of, level_for
-from policies.rules import UNKNOWN, Finding
+from policies.rules import UNKNOWN, Finding, Planned
 from policies.table import POLICIES
 from sandbox.home import CHECKOUT
-from tests.policies.plans import planned
+from tests.policies.plans import findings, planned
 
 NAMES = [
     "bucket-public-access-blocked",
@@ -117,8 +118,9 @@ def test_no_value_of_a_property_is_ever_printed(row: rules.Policy) -> None:
         "bucket": "", "blockPublicAcls": "", "storageEncrypted": "", "publiclyAccessible": "", "engine": "",
         "engineMode": "", "transitEncryptionEnabled": "", "transitEncryptionMode": "", "type": "ingress",
         "ingress": [{"protocol": "", "fromPort": "", "toPort": "", "cidrBlocks": [""]}], "cidrIpv4": "",
-        "tags": {"product": ""}, "metadata": {"labels": {"freehold.dev/tenant": ""}, "namespace": ""},
-        "spec": {"hard": {"": ""}}, "budgetType": "", "cidrBlocks": [""], "ipv6CidrBlocks": [""],
+        "cidrBlocks": [""], "ipv6CidrBlocks": [""], "entries": [{"cidr": ""}], "cidr": "", "tags": {"product": ""},
+        "metadata": {"labels": {"freehold.dev/tenant": ""}, "namespace": ""}, "budgetType": "",
+        "spec": {"hard": {"": ""}, "ingress": [{"from": [{"ipBlock": {"cidr": ""}}]}]},
         "notifications": [{"notificationType": "", "thresholdType": "", "subscriberEmailAddresses": [""]}],
     }  # fmt: skip
     types = row.types or {
@@ -138,6 +140,55 @@ def test_no_value_of_a_property_is_ever_printed(row: rules.Policy) -> None:
     if row.name not in ("rds-private", "required-tags"):
         assert found
     assert not any(SECRET in finding.text() for finding in found)
+
+
+MEMBERS = sorted(
+    {
+        "metadata", "name", "namespace", "labels", "spec", "hard", "scopes", "scopeSelector", "podSelector",
+        "policyTypes", "matchLabels", "matchExpressions", "namespaceSelector", "ipBlock", "cidr", "except", "ingress",
+        "egress", "from", "to", "type", "protocol", "ipProtocol", "fromPort", "toPort", "cidrBlocks", "cidrIpv4",
+        "prefixListIds", "prefixListId", "entries", "tags", "key", "value", "notifications", "threshold", "bucket",
+        "notificationType", "budgetType", "subscriberEmailAddresses", "storageEncrypted", "snapshotIdentifier",
+        "engineMode", "defaultTags",
+    }
+)  # fmt: skip
+TEXTS = ("ingress", "t-acme--main", "10.0.0.0/8", "0.0.0.0/0", "COST", "Egress", "{", "x")
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(TEXTS) | st.just(UNKNOWN),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=4),
+    max_leaves=12,
+)
+ALL_TYPES = sorted(
+    frozenset[str]().union(*(row.types for row in POLICIES))
+    | tenancy.NAMESPACES
+    | {tenancy.QUOTA, network_policies.POLICY, network_policies.PATCH, storage.BLOCK, cost.BUDGET}
+    | storage.BUCKETS
+)
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda type, provider, properties: planned(type, provider=provider, **properties),
+            st.sampled_from(ALL_TYPES),
+            st.dictionaries(st.sampled_from(MEMBERS), anything, max_size=3),
+            st.dictionaries(st.sampled_from(MEMBERS), anything, max_size=4),
+        ),
+        max_size=4,
+    )
+)
+def test_nothing_that_a_program_declares_makes_a_policy_crash(resources: list[Planned]) -> None:
+    for row in POLICIES:
+        found = findings(row.name, *resources)
+        assert all(finding.text() for finding in found)
+
+
+@pytest.mark.parametrize("type", ALL_TYPES)
+def test_no_malformed_member_makes_a_policy_crash(type: str) -> None:
+    values: tuple[Any, ...] = (None, "x", 5, [], {}, [None], ["x"], [{}], [[5]], {"x": None}, {"labels": "x"})
+    for member, value, row in itertools.product(MEMBERS, values, POLICIES):
+        # A rule of a security group is looked at where its type is `ingress`.
+        findings(row.name, planned(type, **({"type": "ingress"} | {member: value})))
 
 
 def test_the_policies_import_no_cloud_sdk_and_no_pulumi() -> None:

@@ -4,22 +4,35 @@ from typing import Any
 
 import pytest
 
-from policies.rules import UNKNOWN, Planned
+from policies.rules import UNKNOWN, Finding, Planned
 from tests.policies.plans import certain, findings, planned, undecided, urn
 
 POLICY = "tenant-namespace-has-quota-and-default-deny"
 NAMESPACE = "kubernetes:core/v1:Namespace"
 QUOTA = "kubernetes:core/v1:ResourceQuota"
 NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+NETWORK_POLICY_PATCH = "kubernetes:networking.k8s.io/v1:NetworkPolicyPatch"
+NAMESPACE_PATCH = "kubernetes:core/v1:NamespacePatch"
 NAME = "t-acme--main"
+ENOUGH = {"pods": "10", "limits.cpu": "2", "limits.memory": "4Gi"}
+NOT_PUBLIC = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"]
 
 
 def namespace(name: Any = NAME, **metadata: Any) -> Planned:
     return planned(NAMESPACE, "space", metadata={"name": name} | metadata)
 
 
-def quota(namespace: Any = NAME, hard: Any = None) -> Planned:
-    return planned(QUOTA, "quota", metadata={"namespace": namespace}, spec={"hard": hard or {"pods": "10"}})
+def quota(namespace: Any = NAME, hard: Any = None, **spec: Any) -> Planned:
+    return planned(QUOTA, "quota", metadata={"namespace": namespace}, spec={"hard": hard or ENOUGH} | spec)
+
+
+def allow(type: str = NETWORK_POLICY, /, *, namespace: Any = NAME, **spec: Any) -> Planned:
+    return planned(type, "allow", metadata={"namespace": namespace}, spec={"podSelector": {}} | spec)
+
+
+def beside(*resources: Planned) -> list[Finding]:
+    """What is found where these lie beside a namespace that is in order."""
+    return findings(POLICY, namespace(), quota(), deny("Ingress", "Egress"), *resources)
 
 
 def deny(*types: str, namespace: Any = NAME, **spec: Any) -> Planned:
@@ -53,10 +66,167 @@ def test_both_directions_must_be_denied(direction: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", [{"podSelector": {"matchLabels": {"app": "x"}}}, {"ingress": [{}], "egress": [{}]}], ids=str
+    "spec",
+    [
+        {"podSelector": {"matchLabels": {"app": "x"}}},
+        {"ingress": [{"from": [{"podSelector": {}}]}], "egress": [{"to": [{"podSelector": {}}]}]},
+    ],
+    ids=str,
 )
 def test_a_policy_that_leaves_pods_or_traffic_out_does_not_count(spec: dict[str, Any]) -> None:
     assert len(findings(POLICY, namespace(), quota(), deny("Ingress", "Egress", **spec))) == 2
+
+
+@pytest.mark.parametrize(
+    "hard", [{"configmaps": "1000000"}, ENOUGH | {"pods": None}, {"pods": "10", "requests.cpu": "1"}], ids=str
+)
+def test_a_quota_that_leaves_pods_or_what_they_take_without_limit_does_not_count(hard: dict[str, Any]) -> None:
+    assert certain(findings(POLICY, namespace(), quota(hard=hard), deny("Ingress", "Egress")))
+
+
+@pytest.mark.parametrize("missing", ENOUGH)
+def test_what_no_quota_limits_is_named(missing: str) -> None:
+    rest = {name: most for name, most in ENOUGH.items() if name != missing}
+    (found,) = findings(POLICY, namespace(), quota(hard=rest), deny("Ingress", "Egress"))
+    assert f"`{missing}`" in found.reason
+    assert not any(f"`{name}`" in found.reason for name in rest)
+    # Quotas add up.
+    assert findings(POLICY, namespace(), quota(hard=rest), quota(hard={missing: "1"}), deny("Ingress", "Egress")) == []
+
+
+def test_pods_may_be_limited_as_objects_too() -> None:
+    hard = {"count/pods": "50", "limits.cpu": "2", "limits.memory": "4Gi"}
+    assert findings(POLICY, namespace(), quota(hard=hard), deny("Ingress", "Egress")) == []
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"scopes": ["BestEffort"]},
+        {"scopeSelector": {"matchExpressions": [{"scopeName": "CrossNamespacePodAffinity", "operator": "Exists"}]}},
+    ],
+    ids=str,
+)
+def test_a_quota_over_some_pods_does_not_count(scope: dict[str, Any]) -> None:
+    assert certain(findings(POLICY, namespace(), quota(**scope), deny("Ingress", "Egress")))
+    assert beside(quota(hard={"pods": "0"}, **scope)) == []
+
+
+SOME = {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
+TOO_WIDE: dict[str, list[Any]] = {
+    "nobody named": [],
+    "every namespace": [{"namespaceSelector": {}}],
+    "some pods of every namespace": [
+        {"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    ],
+    "the world": [{"ipBlock": {"cidr": "0.0.0.0/0"}}],
+    "the world of IPv6": [{"ipBlock": {"cidr": "::/0"}}],
+    "the world but for little": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.1.0.0/16"]}}],
+    "the world but for one": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": NOT_PUBLIC[1:]}}],
+    "the world in halves": [{"ipBlock": {"cidr": "0.0.0.0/1"}}, {"ipBlock": {"cidr": "128.0.0.0/1"}}],
+    "a private network": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+    "a private network in halves": [{"ipBlock": {"cidr": "10.0.0.0/9"}}, {"ipBlock": {"cidr": "10.128.0.0/9"}}],
+    "one of several": [{"podSelector": {}}, {"ipBlock": {"cidr": "0.0.0.0/0"}}],
+    "no block": [{"ipBlock": {"cidr": "everywhere"}}],
+    "an empty block": [{"ipBlock": {}}],
+    "an empty peer": [{}],
+    "null": [None],
+}
+NARROW: dict[str, list[Any]] = {
+    "own pods": [{"podSelector": {}}],
+    "a namespace": [{"namespaceSelector": SOME}],
+    "the public world": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": NOT_PUBLIC}}],
+    "a subnet": [{"ipBlock": {"cidr": "10.0.2.0/24"}}, {"ipBlock": {"cidr": "10.0.3.0/24"}}],
+}
+
+
+@pytest.mark.parametrize("direction", ["ingress", "egress"])
+@pytest.mark.parametrize("type", [NETWORK_POLICY, NETWORK_POLICY_PATCH])
+class TestBesideADenial:
+    @pytest.mark.parametrize("peers", TOO_WIDE.values(), ids=TOO_WIDE)
+    @pytest.mark.parametrize("ports", [{}, {"ports": [{"port": 443}]}], ids=["all", "port"])
+    def test_a_rule_for_everybody_is_a_violation(
+        self, type: str, direction: str, peers: list[Any], ports: dict[str, Any]
+    ) -> None:
+        rule = {"from" if direction == "ingress" else "to": peers, **ports}
+        (found,) = beside(allow(type, **{direction: [rule]}))
+        assert found.certain
+        assert (found.urn, found.path) == (urn(type, "allow"), f"spec.{direction}[0]")
+
+    @pytest.mark.parametrize("peers", NARROW.values(), ids=NARROW)
+    def test_a_rule_for_somebody_is_compliant(self, type: str, direction: str, peers: list[Any]) -> None:
+        assert beside(allow(type, **{direction: [{"from" if direction == "ingress" else "to": peers}]})) == []
+
+    @pytest.mark.parametrize("rule", [{}, None, "x"], ids=str)
+    def test_an_empty_rule_is_a_violation(self, type: str, direction: str, rule: Any) -> None:
+        assert certain(beside(allow(type, **{direction: [rule]})))
+
+    def test_what_is_unknown_cannot_be_told(self, type: str, direction: str) -> None:
+        peers = "from" if direction == "ingress" else "to"
+        rules: tuple[Any, ...] = (UNKNOWN, [UNKNOWN], [{peers: UNKNOWN}], [{peers: [UNKNOWN]}])
+        blocks: tuple[Any, ...] = (UNKNOWN, {"cidr": UNKNOWN}, {"cidr": "0.0.0.0/0", "except": UNKNOWN})
+        for each in (*rules, *([{peers: [{"ipBlock": block}]}] for block in blocks)):
+            assert undecided(beside(allow(type, **{direction: each}))), each
+        assert undecided(beside(allow(type, **{direction: [{peers: [{"namespaceSelector": UNKNOWN}]}]})))
+
+    def test_a_violation_is_not_hidden_by_an_unknown_beside_it(self, type: str, direction: str) -> None:
+        peers = [UNKNOWN, {"ipBlock": {"cidr": "0.0.0.0/0"}}]
+        rule = {"from" if direction == "ingress" else "to": peers}
+        assert certain(beside(allow(type, **{direction: [rule]})))
+
+    def test_it_is_seen_where_another_stack_makes_the_namespace(self, type: str, direction: str) -> None:
+        assert certain(findings(POLICY, allow(type, **{direction: [{}]})))
+        assert undecided(findings(POLICY, allow(type, namespace=UNKNOWN, **{direction: [{}]})))
+        assert findings(POLICY, allow(type, namespace="monitoring", **{direction: [{}]})) == []
+
+
+def test_a_policy_of_the_platform_s_own_namespace_is_left_alone() -> None:
+    wide = planned(
+        NETWORK_POLICY,
+        "allow",
+        links={"metadata": [urn(NAMESPACE, "space")]},
+        metadata={"namespace": UNKNOWN},
+        spec={"podSelector": {}, "ingress": [{}]},
+    )
+    assert findings(POLICY, namespace("monitoring"), wide) == []
+    assert undecided(findings(POLICY, namespace(UNKNOWN), wide))
+
+
+@pytest.mark.parametrize(
+    "spec", [{"podSelector": {"matchLabels": {"app": "x"}}}, {"policyTypes": ["Ingress"]}, UNKNOWN], ids=str
+)
+def test_a_denial_that_a_patch_narrows_does_not_count(spec: Any) -> None:
+    meta = {"namespace": NAME, "name": "default-deny"}
+    whole = planned(
+        NETWORK_POLICY, "deny", metadata=meta, spec={"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    )
+    patch = planned(NETWORK_POLICY_PATCH, "patch", metadata=meta, spec=spec)
+    found = findings(POLICY, namespace(), quota(), whole, patch)
+    assert undecided(found) if spec is UNKNOWN else certain(found)
+    other = planned(NETWORK_POLICY_PATCH, "patch", metadata=meta | {"name": "other"}, spec=spec)
+    assert not any(finding.certain for finding in findings(POLICY, namespace(), quota(), whole, other))
+
+
+def test_a_namespace_that_a_patch_makes_a_tenant_s_is_judged() -> None:
+    shared = planned(NAMESPACE, "space", metadata={"name": "shared"})
+    patch = planned(NAMESPACE_PATCH, "patch", metadata={"name": "shared", "labels": {"freehold.dev/tenant": "acme"}})
+    found = findings(POLICY, shared, patch)
+    assert certain(found)
+    assert {finding.urn for finding in found} == {urn(NAMESPACE_PATCH, "patch")}
+    assert findings(POLICY, shared, patch, quota("shared"), deny("Ingress", "Egress", namespace="shared")) == []
+
+
+@pytest.mark.parametrize("metadata", ["x", None, [], {"labels": "x", "name": NAME}, {"name": NAME, "labels": None}])
+def test_malformed_metadata_is_no_crash(metadata: Any) -> None:
+    found = findings(POLICY, planned(NAMESPACE, "space", metadata=metadata))
+    assert bool(found) == isinstance(metadata, dict)
+    assert not findings(POLICY, planned(QUOTA, metadata=metadata), planned(NETWORK_POLICY, metadata=metadata))
+
+
+@pytest.mark.parametrize("spec", ["x", [], {"hard": "x"}, {"hard": ["pods"]}])
+def test_a_malformed_quota_does_not_count(spec: Any) -> None:
+    malformed = planned(QUOTA, "quota", metadata={"namespace": NAME}, spec=spec)
+    assert certain(findings(POLICY, namespace(), malformed, deny("Ingress", "Egress")))
 
 
 def test_absent_policy_types_mean_ingress_only() -> None:
@@ -83,7 +253,7 @@ def test_unknown_values_cannot_be_told() -> None:
 def test_an_unknown_namespace_is_followed_to_where_it_comes_from() -> None:
     links = {"metadata": [urn(NAMESPACE, "space")]}
     parts = [
-        planned(QUOTA, "quota", links=links, metadata={"namespace": UNKNOWN}, spec={"hard": {"pods": "1"}}),
+        planned(QUOTA, "quota", links=links, metadata={"namespace": UNKNOWN}, spec={"hard": ENOUGH}),
         planned(
             NETWORK_POLICY,
             "deny",

@@ -49,9 +49,11 @@ class Tenant:
             ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments], env=self.built.variables, text=True,
             input=given, capture_output=True, timeout=60)  # fmt: skip
 
-    def postgres(self) -> psycopg.Connection[tuple[Any, ...]]:
+    def postgres(self, database: str | None = None) -> psycopg.Connection[tuple[Any, ...]]:
+        """To its own database, or to another of the same server."""
         url = self.connections["DATABASE_URL"].replace("sslmode=require", "sslmode=verify-full")
-        return psycopg.connect(url, sslrootcert=self.built.variables["PGSSLROOTCERT"], autocommit=True)
+        authority = self.built.variables["PGSSLROOTCERT"]
+        return psycopg.connect(url, sslrootcert=authority, autocommit=True, dbname=database)
 
     def redis(self) -> redis.Redis:
         authority = self.built.variables["PGSSLROOTCERT"]

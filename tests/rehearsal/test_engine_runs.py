@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,12 +17,16 @@ from typing import Any
 import psutil
 import pytest
 
-from errors import FreeholdError
-from fleet.engine_runs import end_orphans
+from errors import FreeholdError, TransientError
+from fleet.backend_locks import BackendLock, clear_stale
+from fleet.disk import room
+from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded, require_idle
 from fleet.interrupts import Interrupted, Interrupts
+from fleet.locks import locked
 from fleet.processes import RUN_VARIABLE
-from fleet.state import read_state
+from fleet.state import read_state, state_path
 from sandbox.providers.creations import Creations
+from sandbox.supervisor.pidfile import ProcessIdentity
 from tests.rehearsal.engine import sdks
 from tests.rehearsal.trivial import Trivial
 
@@ -152,6 +158,18 @@ def test_a_bounded_wait_ends_with_the_holder_named(trivial: Trivial) -> None:
     assert first.exitcode == 0
 
 
+def test_who_waits_leaves_the_room_of_the_run_that_it_waits_for(trivial: Trivial) -> None:
+    with (
+        locked(trivial.home.run / "stack-dev.lock", "stack dev", wait=0, tell=print, stop=lambda: None),
+        room(trivial.home.backend, state_path(trivial.home.backend, "trivial", "dev")),
+    ):
+        reserve = trivial.home.backend / ".reserve-dev"
+        assert reserve.exists()
+        with pytest.raises(TransientError, match=rf"^stack dev: held by process {os.getpid()} "):
+            trivial.engine(wait=0).up()
+        assert reserve.exists()
+
+
 def test_a_killed_command_leaves_an_engine_that_the_next_run_ends_gently(trivial: Trivial) -> None:
     first = spawn(trivial.folder, SLOW="2")
     until(lambda: trivial.begun("shelf-0"))
@@ -212,6 +230,23 @@ def test_a_living_engine_s_lock_is_left_alone(trivial: Trivial) -> None:
     )
     trivial.engine(wait=0.5).up()
     assert not list(folder.glob("*.json"))
+
+
+def test_a_lock_of_another_host_is_left_alone_and_the_mend_is_told(tmp_path: Path) -> None:
+    """Nobody here can tell whether its process lives, as where a container comes back under another name."""
+    folder = tmp_path / ".pulumi/locks/organization/trivial/dev"
+    folder.mkdir(parents=True)
+    lock = {"pid": os.getpid(), "username": "somebody", "hostname": "another", "timestamp": "2020-01-01T00:00:00Z"}
+    (folder / "11111111-1111-1111-1111-111111111111.json").write_text(json.dumps(lock))
+    cancelled: list[str] = []
+    mend = r"let it finish; if no pulumi runs on that host: pulumi cancel --stack dev$"
+    with pytest.raises(
+        TransientError, match=rf"^stack dev: locked by pulumi, process {os.getpid()} on another .*{mend}"
+    ):
+        clear_stale(
+            tmp_path, "trivial", "dev", wait=0, cancel=lambda: cancelled.append("dev"), tell=print, stop=lambda: None
+        )
+    assert not cancelled
 
 
 def test_half_written_attributes_of_the_state_are_in_nobodys_way(trivial: Trivial) -> None:
@@ -302,3 +337,65 @@ def test_orphans_of_a_living_owner_are_left_alone(trivial: Trivial) -> None:
     assert living(trivial.folder)
     first.join()
     assert first.exitcode == 0
+
+
+_ENGINE = """
+import pathlib, signal, sys, time
+told = pathlib.Path(sys.argv[1])
+signal.signal(signal.SIGINT, lambda *_: told.write_text(told.read_text() + "SIGINT "))
+told.write_text("")
+deadline = time.monotonic() + 60
+while not told.read_text() and time.monotonic() < deadline:
+    time.sleep(0.02)
+time.sleep(1)
+"""
+
+
+def test_those_who_end_the_same_orphan_at_once_tell_it_once(trivial: Trivial) -> None:
+    """The engine gives up what it has in hand when it is told a second time."""
+    told, token = trivial.folder / "told", new_token()
+    command = subprocess.Popen(["sleep", "60"])
+    owner = ProcessIdentity.of(command.pid)
+    assert owner is not None
+    engine = subprocess.Popen(
+        [sys.executable, "-c", _ENGINE, str(told)], env={**os.environ, RUN_VARIABLE: token}, start_new_session=True
+    )
+    try:
+        until(told.exists)
+        with recorded(trivial.home, EngineRun("dev", "up", token, owner)):
+            command.kill()
+            command.wait()
+            threads = [threading.Thread(target=end_orphans, args=(trivial.home, trivial.told.append)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert engine.wait(10) == 0
+    finally:
+        engine.kill()
+        engine.wait()
+    assert told.read_text() == "SIGINT "
+    assert len(trivial.told) == 1, trivial.told
+
+
+def test_a_run_goes_on_whatever_the_clock_is_set_to(trivial: Trivial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel keeps when a process started in ticks since the boot, and moves the boot."""
+    with recorded(trivial.home, EngineRun("dev", "up", new_token(), ProcessIdentity.own())):
+        told = psutil.Process.create_time
+        monkeypatch.setattr(psutil.Process, "create_time", lambda process: told(process) + 3600)
+        end_orphans(trivial.home, trivial.told.append)
+        with pytest.raises(FreeholdError, match=rf"process {os.getpid()} runs `pulumi up` on it"):
+            require_idle(trivial.home)
+
+
+def test_an_engine_holds_its_lock_whatever_the_clock_is_set_to(tmp_path: Path) -> None:
+    engine = tmp_path / "pulumi"
+    engine.symlink_to("/bin/sleep")
+    with subprocess.Popen([engine, "60"]) as process:
+        until(lambda: psutil.Process(process.pid).name() == "pulumi")
+        # Taken an hour before its process began, as it seems now.
+        lock = BackendLock(tmp_path / "lock.json", process.pid, os.uname().nodename, time.time() - 3600)
+        assert lock.held
+        process.kill()
+        process.wait()
+        assert not lock.held

@@ -62,7 +62,8 @@ COMPLIANT = """
     space = k8s.core.v1.Namespace("space", metadata={
         "name": f"t-{pulumi.get_project()}--main", "labels": {**labels, "app.kubernetes.io/managed-by": "freehold"}})
     inside = {"namespace": space.metadata.name}
-    k8s.core.v1.ResourceQuota("quota", metadata=inside, spec={"hard": {"pods": "5"}})
+    k8s.core.v1.ResourceQuota("quota", metadata=inside, spec={
+        "hard": {"pods": "5", "limits.cpu": "2", "limits.memory": "2Gi"}})
     k8s.networking.v1.NetworkPolicy("deny", metadata=inside, spec={
         "podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
 """

@@ -48,6 +48,26 @@ def test_after_kill_9_of_the_supervisor_nothing_is_left_and_the_next_start_has_e
     assert min(started) >= psutil.Process(supervisor.status().supervisor_pid).create_time() - 0.1, "one lived on"
 
 
+def test_stop_ends_what_a_killed_supervisor_left(fresh_home: Home) -> None:
+    fresh_home.run.mkdir()
+    orphan = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    try:
+        identity = pidfile.ProcessIdentity.of(orphan.pid)
+        assert identity is not None
+        pidfile.write(fresh_home.run / "orphan.pid", identity)
+        stopped = freehold(fresh_home, "sandbox", "stop")
+        assert stopped.returncode == 0, stopped.stderr
+        assert stopped.stdout.strip() == (
+            f"the supervisor had died; ended 1 process that it left at {fresh_home.root}; its data stays"
+        )
+        assert orphan.wait(10) == -signal.SIGTERM
+    finally:
+        orphan.kill()
+        orphan.wait()
+    again = freehold(fresh_home, "sandbox", "stop")
+    assert (again.returncode, again.stdout.strip()) == (0, f"sandbox is not running at {fresh_home.root}")
+
+
 def test_kill_9_of_the_supervisor_and_then_stop_or_reset(fresh_home: Home) -> None:
     assert freehold(fresh_home, "sandbox", "start").returncode == 0
     os.kill(Supervisor.connect(fresh_home).status().supervisor_pid, signal.SIGKILL)

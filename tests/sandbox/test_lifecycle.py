@@ -32,6 +32,7 @@ def test_start_again_stop_and_reset(fresh_home: Home) -> None:
     assert never.returncode == 1
     assert never.stderr.strip().endswith("the sandbox has not run yet; ./freehold sandbox start")
 
+    (fresh_home.backend / ".pulumi").mkdir(parents=True, mode=0o755)  # as an earlier release left it
     first = freehold(fresh_home, "sandbox", "start")
     assert first.returncode == 0, first.stderr
     assert "sandbox is ready" in first.stdout
@@ -56,6 +57,8 @@ def test_start_again_stop_and_reset(fresh_home: Home) -> None:
         "redis-cache",
     }
 
+    open_to_others = {path.name for path in fresh_home.root.iterdir() if path.stat().st_mode & 0o077}
+    assert open_to_others <= {"bin"}, "which holds programs alone"
     listening_is_loopback_only(fresh_home)
     the_shell_works(fresh_home)
 

@@ -6,10 +6,17 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
+from components.aws.postgres_parameters import ceilings
+from sandbox.processes.postgres import PostgresServer
+from sandbox.processes.site import Site
+from sandbox.supervisor.definitions import DatabaseDefinition
+from sandbox.supervisor.launch import start
 from sandbox.supervisor.messages import Database, SupervisorError
+from sandbox.supervisor.ports import Ports
 from tests.sandbox.conftest import PASSWORD, kill_and_wait
-from tests.temporary_sandbox import Sandbox
+from tests.temporary_sandbox import Sandbox, temporary_sandbox, without_chosen_ports
 
 pytestmark = pytest.mark.sandbox
 
@@ -61,6 +68,34 @@ def test_the_administrator_is_no_superuser_and_can_do_what_one_on_rds_can(databa
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(refused)
+
+
+def _owners(connection: psycopg.Connection) -> dict[str, str]:
+    rows = connection.execute("SELECT datname, pg_get_userbyid(datdba) FROM pg_database").fetchall()
+    return dict(rows)
+
+
+def test_the_administrator_owns_the_databases_that_every_server_has_but_no_function_of_the_server_s(
+    database: Database,
+) -> None:
+    with connect(database) as connection:
+        connection.autocommit = True
+        owners = _owners(connection)
+        assert owners["postgres"] == owners["template1"] == database.username
+        assert owners["template0"] != database.username
+        connection.execute("CREATE ROLE somebody")
+        notices: list[str] = []
+        connection.add_notice_handler(lambda told: notices.append(str(told.message_primary)))
+        connection.execute("REVOKE EXECUTE ON FUNCTION lo_create(oid) FROM PUBLIC")
+        assert notices == ['no privileges could be revoked for "lo_create"']
+        assert value(connection, "SELECT has_function_privilege('somebody', 'lo_create(oid)', 'EXECUTE')") is True
+        connection.execute("DROP ROLE somebody")
+    for name in ("postgres", "template1"):
+        with connect(database, dbname=name) as connection:
+            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+            acl = "SELECT bool_or(grantee = 0) FROM pg_database, aclexplode(datacl) WHERE datname = current_database()"
+            assert value(connection, acl) is False
+            connection.rollback()
 
 
 def test_tls_is_enforced_and_the_server_verifiable(database: Database) -> None:
@@ -155,6 +190,25 @@ def test_parameters_and_password_change_while_connections_go_on(sandbox: Sandbox
         connect(made)
 
 
+def test_ceilings_hold_for_whoever_is_no_superuser(sandbox: Sandbox) -> None:
+    supervisor, name = sandbox.supervisor, "ceilings"
+    made = supervisor.create_database(
+        name, username="keeper", password=PASSWORD, database="tenants", parameters=ceilings(20)
+    )
+    with connect(made) as connection:
+        assert value(connection, "SHOW authentication_timeout") == "10s"
+        assert value(connection, "SHOW temp_file_limit") == "1GB"
+    supervisor.update_database(name, parameters=ceilings(20) | {"temp_file_limit": "1024"})
+    with connect(made) as connection:
+        connection.autocommit = True
+        connection.execute("SET work_mem = '64kB'")
+        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="temp_file_limit"):
+            connection.execute("SELECT n FROM generate_series(1, 1000000) AS n ORDER BY -n")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SET temp_file_limit = -1")
+    supervisor.delete_database(name)
+
+
 def test_a_parameter_that_does_not_exist_leaves_no_instance(sandbox: Sandbox) -> None:
     with pytest.raises(SupervisorError, match="work_mems"):
         sandbox.supervisor.create_database(
@@ -162,6 +216,22 @@ def test_a_parameter_that_does_not_exist_leaves_no_instance(sandbox: Sandbox) ->
         )
     assert sandbox.supervisor.database("broken") is None
     assert "postgres-broken" not in {process.name for process in sandbox.supervisor.status().processes}
+
+
+def test_a_server_of_an_earlier_release_gives_its_databases_to_the_administrator() -> None:
+    with temporary_sandbox() as own:
+        fields: dict[str, Any] = {"username": "keeper", "password": PASSWORD, "database": "tenants"}
+        made = own.supervisor.create_database("earlier", **fields)
+        site = Site(own.home, Ports(own.home.data / "ports.json", {}))
+        definition = DatabaseDefinition(name="earlier", parameters={}, **fields)
+        with PostgresServer(site, definition, own.home.data).connect() as superuser:
+            superuser.execute("ALTER DATABASE postgres OWNER TO freehold_supervisor")
+        own.supervisor.stop()
+        start(own.home, environment=without_chosen_ports())
+        found = own.supervisor.database("earlier")
+        assert found is not None
+        with connect(found) as connection:
+            assert _owners(connection)["postgres"] == made.username
 
 
 def test_kill_9_loses_nothing_that_was_committed(sandbox: Sandbox, database: Database) -> None:

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from errors import FreeholdError
 from sandbox.home import Home
 from sandbox.supervisor import pidfile
 from sandbox.supervisor.pidfile import ProcessIdentity
+from sandbox.supervisor.privileges import launch_command
 from sandbox.supervisor.spec import NotReady, ProcessSpec
 from sandbox.supervisor.table import ProcessTable
 
@@ -212,6 +214,27 @@ def test_an_orphan_is_ended_and_a_stale_pid_file_hurts_nobody(home: Home) -> Non
         for process in (orphan, bystander):
             process.kill()
             process.wait()
+
+
+@pytest.mark.parametrize("unprivileged", [False, True])
+def test_a_process_ends_with_a_supervisor_that_is_killed(tmp_path: Path, unprivileged: bool) -> None:
+    """Also one that gives up root, where there is root to give up."""
+    started = ProcessSpec("kept", "test", ("sleep", "600"), exists(tmp_path), unprivileged=unprivileged)
+    launch = f"import subprocess, sys, time; print(subprocess.Popen(sys.argv[1:]).pid, flush=True); {FOREVER}"
+    with subprocess.Popen(
+        [*script(launch), *launch_command(started)], stdout=subprocess.PIPE, start_new_session=True
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        pid = int(supervisor.stdout.readline())
+        asyncio.run(until(lambda: psutil.Process(pid).name() == "sleep"))
+        identity = ProcessIdentity.of(pid)
+        supervisor.kill()
+    assert identity is not None
+    try:
+        asyncio.run(until(lambda: not identity.is_alive()))
+    finally:
+        if identity.is_alive():
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_descendants_of_a_dead_leader_are_found(home: Home, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from catalog.services import Service
 from errors import FreeholdError
+from policies.rules import Planned
+from policies.table import POLICIES
 from stacks import billing, contract, platform, tenant
 from stacks.settings.platform import PlatformSettings
 from stacks.settings.tenant import TenantSettings
@@ -113,6 +115,21 @@ def test_every_provider_is_explicit(program: str) -> None:
             assert resource.provider, f"{resource.type} {resource.name} uses a default provider"
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_policies_have_nothing_against_it(program: str) -> None:
+    made = [resource for resource in PROGRAMS[program]().resources if resource.custom]
+    planned = [Planned(resource.type, resource.urn, resource.name, resource.plain()) for resource in made]
+    for row in POLICIES:
+        settings = row.defaults()
+        if row.stack:
+            found = list(row.stack(planned, settings))
+        else:
+            assert row.resource is not None
+            concerned = [resource for resource in planned if not row.types or resource.type in row.types]
+            found = [finding for resource in concerned for finding in row.resource(resource, settings)]
+        assert [(row.name, finding.urn, finding.text()) for finding in found] == []
+
+
 def test_preview_of_a_new_platform_shows_every_resource() -> None:
     known = {(resource.type, resource.name) for resource in _platform().resources}
     assert {(resource.type, resource.name) for resource in _platform(preview=True).resources} == known
@@ -122,6 +139,16 @@ def test_two_databases_apart() -> None:
     instances = {i.plain()["dbName"]: i.plain() for i in _platform().of("aws:rds/instance:Instance")}
     assert set(instances) == {"tenants", "control"}
     assert instances["tenants"]["kmsKeyId"] != instances["control"]["kmsKeyId"]
+
+
+def test_alarms_of_databases_and_cache_go_where_the_budget_s_alerts_go() -> None:
+    recording = _platform("prod")
+    (topic,) = {alarm.plain()["arn"] for alarm in recording.of("aws:sns/topicPolicy:TopicPolicy")}
+    alarms = [alarm.plain() for alarm in recording.of("aws:cloudwatch/metricAlarm:MetricAlarm")]
+    watching = [alarm for alarm in alarms if alarm["namespace"] in ("AWS/RDS", "AWS/ElastiCache")]
+    # Two servers, and a cache of three members.
+    assert len(watching) == len({alarm["name"] for alarm in watching}) == 5
+    assert all(alarm["alarmActions"] == [topic] for alarm in watching)
 
 
 def test_whoever_runs_the_program_administers_the_sandboxs_cluster() -> None:
@@ -147,9 +174,11 @@ def test_environments_differ_in_size_and_protection(environment: str, protect: b
 def test_what_public_may_do_in_the_shared_database_is_taken_away() -> None:
     found = [grant.plain() for grant in _platform().of("postgresql:index/grant:Grant")]
     grants = [grant for grant in found if grant["role"] == "public"]
-    assert {(g["database"], g["objectType"]) for g in grants} == {
-        (database, kind) for database in ("tenants", "control") for kind in ("database", "schema")
-    }
+    # Each server has two databases beside the one that is ours.
+    assert sorted((g["database"], g["objectType"]) for g in grants) == sorted(
+        [(database, kind) for database in ("tenants", "control") for kind in ("database", "schema")]
+        + [(database, "database") for database in ("postgres", "template1")] * 2
+    )
     assert all(g["privileges"] == [] for g in grants)
     # Who is let in is let into the control database, and comes after.
     assert {(g["role"], g["database"]) for g in found if g not in grants} == {

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from errors import UsageError
 from stacks import contract, platform
-from stacks.settings.platform import PlatformSettings, RunnerSettings
+from stacks.settings.platform import NotifierSettings, PlatformSettings, RunnerSettings
 from tests.components.recording import ACCOUNT, Recording, declare
 from tests.stacks.files import load, stack_file
 from tests.stacks.test_programs import ANSWERS
@@ -129,6 +129,21 @@ def test_it_has_its_rights_and_its_nodes_before_it_runs() -> None:
     runner = _made().named("runner")
     assert _made().named("runner-rights-binding").urn in runner.dependencies
     assert [urn for urn in runner.dependencies if "aws:eks/addon:Addon" in urn]
+
+
+def test_nothing_in_the_cluster_reaches_what_the_platform_runs_in_namespaces_of_its_own() -> None:
+    notifier = NotifierSettings.model_validate({"enabled": True, "image": IMAGE})
+    settings = _load().model_copy(update={"notifier": notifier})
+    recording = declare(lambda: platform.run(settings, "dev"), stack="dev", answers=ANSWERS)
+    namespaces = {one.plain()["metadata"]["name"] for one in recording.of("kubernetes:core/v1:Namespace")}
+    policies = [one.plain() for one in recording.of("kubernetes:networking.k8s.io/v1:NetworkPolicy")]
+    assert namespaces == {"freehold-runner", "freehold-notifier"}
+    assert {policy["metadata"]["namespace"] for policy in policies} == namespaces
+    for policy in policies:
+        assert policy["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+    # Children come after their component, and that after the namespaces.
+    assert recording.named("runner-namespace").urn in recording.named("runner-closed").dependencies
+    assert recording.named("notifier-deployment-namespace").urn in recording.named("notifier-closed").dependencies
 
 
 def test_preview_shows_it_whole() -> None:

@@ -168,6 +168,36 @@ def test_a_moved_checkout_gets_a_new_environment(checkout: Checkout) -> None:
     assert Path(json.loads(out)["prefix"]) == moved.root / ".venv"
 
 
+def test_after_an_upgrade_of_python_the_environment_is_made_anew(checkout: Checkout, tmp_path: Path) -> None:
+    """Its Python is a link, behind which another version lies then, which looks for packages in another folder."""
+    checkout.run()
+    environment = checkout.root / ".venv"
+    upgraded = shutil.copy2(os.path.realpath(sys.executable), tmp_path)
+    (environment / "bin" / "python").unlink()
+    (environment / "bin" / "python").symlink_to(upgraded)
+    (library,) = (environment / "lib").glob("python*")
+    library.rename(library.with_name("python3.9"))
+    code, out, err = checkout.run()
+    assert code == 7, err
+    assert json.loads(out)["installed"] == ["freehold-test-one"]
+    assert not (environment / "lib" / "python3.9").exists()
+    assert checkout.run()[2] == ""
+
+
+def test_an_upgrade_that_keeps_the_version_keeps_the_packages(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.run()
+    python = checkout.root / ".venv" / "bin" / "python"
+    upgraded = shutil.copy2(os.path.realpath(sys.executable), tmp_path)
+    python.unlink()
+    python.symlink_to(upgraded)
+    (site,) = (checkout.root / ".venv").glob("lib/python*/site-packages")
+    (site / "mine.txt").touch()
+    code, _, err = checkout.run()
+    assert code == 7, err
+    assert (site / "mine.txt").exists()
+    assert checkout.run()[2] == ""
+
+
 def test_a_wrong_hash_is_refused_in_one_line_and_mended_by_the_next_run(checkout: Checkout) -> None:
     checkout.require("freehold-test-one", wrong_hash=True)
     code, out, err = checkout.run()

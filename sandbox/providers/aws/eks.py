@@ -8,11 +8,12 @@ from typing import Any
 
 from sandbox.providers.aws import eks_access, tagging
 from sandbox.providers.aws.context import Context
-from sandbox.providers.aws.endpoint import tell
+from sandbox.providers.aws.endpoint import started, tell
 from sandbox.providers.aws.requests import parameters
 from sandbox.providers.aws.table import AwsType, Call, Modify, Read, Tags, page
 from sandbox.providers.interface import CheckFailure, Properties, ProviderError
 from sandbox.providers.typed import Autoname, Kind, matches
+from sandbox.supervisor.messages import Cluster
 
 TAGS = Tags(
     "tag_resource",
@@ -49,23 +50,40 @@ def _start(context: Context) -> None:
     """Starts the control plane, tells the endpoint where it is, and lets whoever made the cluster administer it."""
     name = context.id
     cluster = context.call("describe_cluster", name=name)["cluster"]
-    server = context.supervisor.create_cluster(name, cluster["version"], region=context.api.region)
-    tell(
-        context,
-        "eks",
-        name,
-        endpoint=server.endpoint,
-        certificate_authority=base64.b64encode(server.certificate_authority_pem.encode()).decode(),
-        issuer=server.oidc_issuer,
+    supervisor, region = context.supervisor, context.api.region
+    server = started(
+        lambda: supervisor.create_cluster(name, cluster["version"], region=region), lambda: _running(context)
     )
     access = context.inputs.get("accessConfig") or {}
     if access.get("bootstrapClusterCreatorAdminPermissions", True):
         eks_access.admit_creator(context, name)
+    _tell(context, server)
+
+
+def _running(context: Context) -> Cluster:
+    server = context.supervisor.cluster(context.id)
+    if server is None:
+        raise ProviderError(f"the control plane of {context.id} is gone; run it again")
+    return server
+
+
+def _tell(context: Context, server: Cluster) -> None:
+    tell(
+        context,
+        "eks",
+        context.id,
+        endpoint=server.endpoint,
+        certificate_authority=base64.b64encode(server.certificate_authority_pem.encode()).decode(),
+        issuer=server.oidc_issuer,
+    )
 
 
 def _update(context: Context, changed: frozenset[str]) -> None:
-    if context.supervisor.cluster(context.id) is None:  # its creation was cut short
+    server = context.supervisor.cluster(context.id)
+    if server is None:  # its creation was cut short
         _start(context)
+    else:
+        _tell(context, server)  # or was, before this
     if "enabledClusterLogTypes" in changed:
         context.call("update_cluster_config", name=context.id, logging=_logging(context))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.providers.aws import cache_users
 from sandbox.providers.aws.context import Context
-from sandbox.providers.aws.endpoint import tell
+from sandbox.providers.aws.endpoint import started, tell
 from sandbox.providers.aws.table import AwsType, Call, Modify, Read, Tags, page, same
 from sandbox.providers.interface import CheckFailure, Properties, ProviderError
 from sandbox.providers.typed import Autoname, Kind, given, matches, one_of
@@ -124,8 +124,10 @@ def _together(inputs: Properties) -> Iterable[CheckFailure]:
 
 def _start(context: Context) -> None:
     inputs, name = context.inputs, context.id
-    server = context.supervisor.create_cache(
-        name, parameters=server_settings(context, inputs.get("parameterGroupName"))
+    settings, supervisor = server_settings(context, inputs.get("parameterGroupName")), context.supervisor
+    server = started(
+        lambda: supervisor.create_cache(name, parameters=settings),
+        lambda: supervisor.update_cache(name, parameters=settings),
     )
     tell(context, "elasticache", name, address=server.host, port=server.port)
     cache_users.set_users(context, name, inputs)
@@ -147,14 +149,15 @@ def _changed(context: Context, changed: frozenset[str]) -> None:
         if asked != there:
             operation = "increase_replica_count" if asked > there else "decrease_replica_count"
             context.call(operation, ReplicationGroupId=context.id, NewReplicaCount=asked - 1, ApplyImmediately=True)
-    if context.supervisor.cache(context.id) is None:  # its creation was cut short
+    server = context.supervisor.cache(context.id)
+    if server is None:  # its creation was cut short
         _start(context)
         return
+    tell(context, "elasticache", context.id, address=server.host, port=server.port)  # or was, before this
     if "parameterGroupName" in changed:
         settings = server_settings(context, context.inputs.get("parameterGroupName"))
         context.supervisor.update_cache(context.id, parameters=settings)
-    if changed & {"userGroupIds", "authToken"}:
-        cache_users.set_users(context, context.id, context.inputs)
+    cache_users.set_users(context, context.id, context.inputs)
 
 
 def _delete(context: Context) -> None:

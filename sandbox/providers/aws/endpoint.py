@@ -6,12 +6,28 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from sandbox.providers import creations
 from sandbox.providers.aws.context import Context
 from sandbox.providers.interface import ProviderError
+from sandbox.supervisor.messages import SupervisorError
 
 _SECONDS = 30.0
+
+Server = TypeVar("Server")
+
+
+def started(create: Callable[[], Server], take_over: Callable[[], Server]) -> Server:
+    """A new server; where the host of this create was killed when it had asked for it, the one that came of it."""
+    try:
+        return create()
+    except SupervisorError as error:
+        creation = creations.current()
+        if error.reason != "exists" or creation is None or not creation.taken_over:
+            raise
+        return take_over()
 
 
 def tell(context: Context, service: str, name: str, **fields: Any) -> None:

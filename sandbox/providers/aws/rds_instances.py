@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.providers.aws import tagging
 from sandbox.providers.aws.api import ApiError
 from sandbox.providers.aws.context import Context
-from sandbox.providers.aws.endpoint import tell
+from sandbox.providers.aws.endpoint import started, tell
 from sandbox.providers.aws.observation import wire_values
 from sandbox.providers.aws.rds import LOWER, TAGS, name_rule, server_settings
 from sandbox.providers.aws.requests import parameters
@@ -66,15 +66,19 @@ def _postgres_only(inputs: Properties) -> Iterable[CheckFailure]:
 
 
 def _start(context: Context) -> None:
-    inputs = context.inputs
-    server = context.supervisor.create_database(
-        inputs["identifier"],
-        username=inputs["username"],
-        password=inputs["password"],
-        database=inputs.get("dbName", "postgres"),
-        parameters=server_settings(context, inputs.get("parameterGroupName")),
+    inputs, name, supervisor = context.inputs, context.inputs["identifier"], context.supervisor
+    settings = server_settings(context, inputs.get("parameterGroupName"))
+    server = started(
+        lambda: supervisor.create_database(
+            name,
+            username=inputs["username"],
+            password=inputs["password"],
+            database=inputs.get("dbName", "postgres"),
+            parameters=settings,
+        ),
+        lambda: supervisor.update_database(name, password=inputs["password"], parameters=settings),
     )
-    tell(context, "rds", inputs["identifier"], address=server.host, port=server.port)
+    tell(context, "rds", name, address=server.host, port=server.port)
 
 
 def _changed(context: Context, changed: frozenset[str]) -> None:
@@ -89,9 +93,11 @@ def _changed(context: Context, changed: frozenset[str]) -> None:
             CloudwatchLogsExportConfiguration=exports,
             ApplyImmediately=True,
         )
-    if supervisor.database(name) is None:  # its creation was cut short
+    server = supervisor.database(name)
+    if server is None:  # its creation was cut short
         _start(context)
         return
+    tell(context, "rds", name, address=server.host, port=server.port)  # or was, before this
     if "password" in changed:
         supervisor.update_database(name, password=context.inputs["password"])
     if "parameterGroupName" in changed:

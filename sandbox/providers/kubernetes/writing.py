@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from sandbox.providers import creations
 from sandbox.providers.interface import ProviderError
 from sandbox.providers.kubernetes import objects
 from sandbox.providers.kubernetes.connection import ApiError, Connection, Json
@@ -34,8 +35,12 @@ class Conflict(ProviderError):
 
 
 def new_manager() -> str:
-    """A field manager's name of its own for each object, in the form that Pulumi's provider gives."""
-    return f"{objects.MANAGER_PREFIX}{secrets.token_hex(4)}"
+    """A field manager's name of its own for each object, in the form that Pulumi's provider gives.
+
+    In a create it is that create's: sent again after its host was killed, it knows what it has made by it.
+    """
+    creation = creations.current()
+    return f"{objects.MANAGER_PREFIX}{creation.serial[:8] if creation is not None else secrets.token_hex(4)}"
 
 
 class Writer:
@@ -68,7 +73,16 @@ class Writer:
                 elif _is_conflict(error) and self._upsert:
                     raise _conflict(error) from None
                 elif _is_conflict(error) or (error.code == 409 and error.subject in (at.plural, _qualified(at))):
-                    return self._own(at.path(namespace, name), manager, f"{at.kind} {name}")
+                    live = self._own(at.path(namespace, name), manager, f"{at.kind} {name}")
+                    creation = creations.current()
+                    if creation is None or not creation.taken_over:
+                        return live
+                    try:  # what is wanted may have changed since it was cut off
+                        return self.update(
+                            at, namespace, {}, body, manager, force=force, dry_run=dry_run, patience=patience
+                        )
+                    except Conflict:  # and somebody else may have changed it, which a refresh tells
+                        return live
                 else:
                     raise
 

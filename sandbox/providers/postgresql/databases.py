@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from psycopg import sql
 
 from sandbox.providers.interface import Properties, ProviderError, Value
+from sandbox.providers.postgresql import mark
 from sandbox.providers.postgresql.kinds import Attributes, integer, name, optional_name
 from sandbox.providers.postgresql.membership import acting_as, current_user, join, leave
 from sandbox.providers.postgresql.server import Connection, Server
@@ -25,8 +26,8 @@ class Databases:
 
     def create(self, server: Server, inputs: Properties) -> str:
         database, owner = name(inputs, "name"), optional_name(inputs, "owner")
-        if server.read(lambda connection: database_exists(connection, database)):
-            raise ProviderError(f"a database named {database!r} exists already; import it, or choose another name")
+        unnamed = mark.unnamed()
+        removals = server.read(lambda connection: _removals(connection, database, unnamed))
         options: list[sql.Composable] = [
             sql.SQL("TEMPLATE {}").format(sql.Identifier(optional_name(inputs, "template") or "template0")),
             sql.SQL("ENCODING {}").format(sql.Literal(optional_name(inputs, "encoding") or "UTF8")),
@@ -40,10 +41,19 @@ class Databases:
         options.append(sql.SQL("ALLOW_CONNECTIONS {}").format(sql.Literal(bool(wanted["allowConnections"]))))
         options.append(sql.SQL("CONNECTION LIMIT {}").format(sql.Literal(integer(wanted["connectionLimit"]))))
         options.append(sql.SQL("IS_TEMPLATE {}").format(sql.Literal(bool(inputs.get("isTemplate")))))
+        # No transaction makes a database. One gives it its name and the mark at once, so that it has neither or both.
         statement = sql.SQL("CREATE DATABASE {} OWNER {} {}").format(
-            sql.Identifier(database), sql.Identifier(owner or server.read(current_user)), sql.SQL(" ").join(options)
+            sql.Identifier(unnamed), sql.Identifier(owner or server.read(current_user)), sql.SQL(" ").join(options)
         )
-        _alone_as(server, owner, statement)
+        _alone_as(server, owner, *removals, statement)
+
+        def give_name(connection: Connection) -> None:
+            with acting_as(connection, [owner] if owner else []):
+                rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+                connection.execute(rename.format(sql.Identifier(unnamed), sql.Identifier(database)))
+                mark.leave(connection, "DATABASE", database)
+
+        server.change(give_name)
         return database
 
     def id(self, attributes: Properties) -> str:
@@ -110,17 +120,32 @@ class Databases:
     def delete(self, server: Server, attributes: Properties) -> None:
         database = name(attributes, "name")
         server.forget(database)
-        if not server.read(lambda connection: database_exists(connection, database)):
-            return
-        identifier = sql.Identifier(database)
-        statements = [sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier)]
-        if attributes.get("isTemplate"):
-            statements.insert(0, sql.SQL("ALTER DATABASE {} WITH IS_TEMPLATE false").format(identifier))
-        _alone_as(server, optional_name(attributes, "owner"), *statements)
+        if server.read(lambda connection: database_exists(connection, database)):
+            statements = _removal(database, template=bool(attributes.get("isTemplate")))
+            _alone_as(server, optional_name(attributes, "owner"), *statements)
 
 
 def database_exists(connection: Connection, database: str) -> bool:
     return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone() is not None
+
+
+def _removals(connection: Connection, database: str, unnamed: str) -> list[sql.Composed]:
+    """What removes a database that this create had made, or begun, when its host was killed: nobody was told of it.
+
+    Raises ProviderError where another database has the name.
+    """
+    found = connection.execute(
+        "SELECT datname, datistemplate FROM pg_database WHERE datname IN (%s, %s)", [database, unnamed]
+    ).fetchall()
+    if any(made == database for made, _ in found) and not mark.is_own(connection, "DATABASE", database):
+        raise ProviderError(f"a database named {database!r} exists already; import it, or choose another name")
+    return [statement for made, template in found for statement in _removal(made, template=template)]
+
+
+def _removal(database: str, *, template: bool) -> list[sql.Composed]:
+    identifier = sql.Identifier(database)
+    plain = [sql.SQL("ALTER DATABASE {} WITH IS_TEMPLATE false").format(identifier)] if template else []
+    return [*plain, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier)]
 
 
 def _alone_as(server: Server, owner: str | None, *statements: sql.Composed) -> None:

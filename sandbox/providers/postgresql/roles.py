@@ -8,6 +8,7 @@ from typing import Final
 from psycopg import sql
 
 from sandbox.providers.interface import Properties, ProviderError, Value
+from sandbox.providers.postgresql import mark
 from sandbox.providers.postgresql.kinds import Attributes, integer, name, names
 from sandbox.providers.postgresql.membership import acting_as, current_user, is_superuser, role_exists
 from sandbox.providers.postgresql.server import Connection, Server
@@ -54,7 +55,10 @@ class Roles:
         role = name(inputs, "name")
 
         def work(connection: Connection) -> None:
-            if role_exists(connection, role):
+            if mark.is_own(connection, "ROLE", role):
+                # Made anew, as it is wanted now: nobody has been told of it.
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+            elif role_exists(connection, role):
                 raise ProviderError(f"a role named {role!r} exists already; import it, or choose another name")
             wanted = {**self.defaults, **inputs}
             options: list[sql.Composable] = [
@@ -64,6 +68,7 @@ class Roles:
             options.append(sql.SQL("VALID UNTIL {}").format(sql.Literal(wanted["validUntil"])))
             options.extend(_password(connection, role, inputs))
             connection.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(role), sql.SQL(" ").join(options)))
+            mark.leave(connection, "ROLE", role)
             _change_memberships(connection, role, set(), set(names(inputs.get("roles"))))
             _set_variables(connection, role, {}, inputs)
 

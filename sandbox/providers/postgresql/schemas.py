@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from psycopg import sql
 
 from sandbox.providers.interface import Properties, ProviderError, Value
+from sandbox.providers.postgresql import mark
 from sandbox.providers.postgresql.databases import database_exists
 from sandbox.providers.postgresql.kinds import Attributes, name, optional_name
 from sandbox.providers.postgresql.membership import acting_as, database_owner
@@ -28,16 +29,20 @@ class Schemas:
         schema, owner = name(inputs, "name"), optional_name(inputs, "owner")
 
         def work(connection: Connection) -> None:
-            if schema_owner(connection, schema) is not None:
+            made = schema_owner(connection, schema)
+            if made is not None and not mark.is_own(connection, "SCHEMA", schema):
                 raise ProviderError(
                     f"a schema named {schema!r} exists already in {database}; import it, or choose another name"
                 )
             # The owner of the database may make schemas in it; whom the schema is given to must be oneself, too.
-            with acting_as(connection, [database_owner(connection), *([owner] if owner else [])]):
+            with acting_as(connection, [database_owner(connection), *filter(None, (owner, made))]):
+                if made is not None:  # Made anew, as it is wanted now: nobody has been told of it.
+                    connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(schema)))
                 statement = sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema))
                 if owner:
                     statement += sql.SQL(" AUTHORIZATION {}").format(sql.Identifier(owner))
                 connection.execute(statement)
+                mark.leave(connection, "SCHEMA", schema)
 
         server.change(work, database)
         return f"{database}.{schema}"

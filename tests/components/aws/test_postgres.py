@@ -72,3 +72,13 @@ def test_logs_are_there_before_the_server_and_outlive_it() -> None:
     assert logs.plain()["name"] == "/aws/rds/instance/chronos-cloud-sandbox-postgres/postgresql"
     assert logs.plain()["retentionInDays"]
     assert logs.urn in recording.one("aws:rds/instance:Instance").dependencies
+
+
+@pytest.mark.parametrize("topics", [(), ("arn:aws:sns:us-east-1:123456789012:alerts",)])
+def test_somebody_is_told_before_the_volume_is_full(topics: tuple[str, ...]) -> None:
+    args = replace(samples.postgres(), alarm_topics=topics)
+    alarm = declare(lambda: Postgres("postgres", args)).inputs("aws:cloudwatch/metricAlarm:MetricAlarm")
+    assert (alarm["namespace"], alarm["metricName"]) == ("AWS/RDS", "FreeStorageSpace")
+    assert alarm["dimensions"] == {"DBInstanceIdentifier": "chronos-cloud-sandbox-postgres"}
+    assert (alarm["comparisonOperator"], alarm["threshold"]) == ("LessThanThreshold", 2 * 1024**3)
+    assert alarm.get("alarmActions", []) == list(topics)

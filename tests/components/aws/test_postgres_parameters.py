@@ -7,6 +7,8 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 from components.aws.postgres import Postgres
 from components.aws.postgres_parameters import STATIC
 from tests.components import samples
@@ -17,11 +19,25 @@ def test_static_parameters_wait_for_a_restart() -> None:
     args = replace(samples.postgres(), parameters={"max_connections": "500", "work_mem": "8192"})
     recording = declare(lambda: Postgres("postgres", args))
     wanted = recording.inputs("aws:rds/parameterGroup:ParameterGroup")["parameters"]
-    assert {parameter["name"]: parameter["applyMethod"] for parameter in wanted} == {
-        "max_connections": "pending-reboot",
-        "rds.force_ssl": "immediate",
-        "work_mem": "immediate",
-    }
+    methods = {parameter["name"]: parameter["applyMethod"] for parameter in wanted}
+    assert methods["max_connections"] == "pending-reboot"
+    assert {method for name, method in methods.items() if name != "max_connections"} == {"immediate"}
+    assert {"rds.force_ssl", "work_mem"} < methods.keys()
+
+
+@pytest.mark.parametrize(("gib", "kilobytes"), [(20, "1048576"), (500, "26214400"), (65536, "2147483647")])
+def test_no_session_fills_the_volume_or_stays_without_logging_in(gib: int, kilobytes: str) -> None:
+    recording = declare(lambda: Postgres("postgres", replace(samples.postgres(), storage_gib=gib)))
+    wanted = recording.inputs("aws:rds/parameterGroup:ParameterGroup")["parameters"]
+    values = {parameter["name"]: parameter["value"] for parameter in wanted}
+    assert values["temp_file_limit"] == kilobytes
+    assert values["authentication_timeout"] == "10"
+
+
+def test_what_is_given_goes_before_the_ceilings() -> None:
+    args = replace(samples.postgres(), parameters={"temp_file_limit": "4096"})
+    wanted = declare(lambda: Postgres("postgres", args)).inputs("aws:rds/parameterGroup:ParameterGroup")["parameters"]
+    assert [parameter["value"] for parameter in wanted if parameter["name"] == "temp_file_limit"] == ["4096"]
 
 
 def test_the_static_ones_are_those_that_postgres_reads_at_its_start() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -44,3 +45,18 @@ def test_replicas_fail_over(replicas: int) -> None:
     assert group.plain()["automaticFailoverEnabled"] is group.plain()["multiAzEnabled"] is (replicas > 0)
     assert group.protect is True
     assert recording.one("aws:kms/key:Key").protect is True
+
+
+@pytest.mark.parametrize("replicas", [0, 2])
+def test_somebody_is_told_before_the_memory_is_full(replicas: int) -> None:
+    topics = ("arn:aws:sns:us-east-1:123456789012:alerts",)
+    recording = declare(lambda: Redis("redis", replace(samples.redis(replicas=replicas), alarm_topics=topics)))
+    alarms = [alarm.plain() for alarm in recording.of("aws:cloudwatch/metricAlarm:MetricAlarm")]
+    # Each member may become the primary.
+    assert sorted(alarm["dimensions"]["CacheClusterId"] for alarm in alarms) == [
+        f"chronos-cloud-sandbox-{number:03d}" for number in range(1, replicas + 2)
+    ]
+    for alarm in alarms:
+        assert (alarm["namespace"], alarm["metricName"]) == ("AWS/ElastiCache", "DatabaseMemoryUsagePercentage")
+        assert (alarm["comparisonOperator"], alarm["threshold"]) == ("GreaterThanThreshold", 80)
+        assert alarm["alarmActions"] == list(topics)

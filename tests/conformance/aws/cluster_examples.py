@@ -124,6 +124,7 @@ EXAMPLES = (
         replace={"name": "other", "roleArn": "arn:aws:iam::123456789012:role/other"},
         seen=_cluster_seen,
         gone=_cluster_gone,
+        cut_off_in="eks",
     ),
     Example(
         "aws:eks/nodeGroup:NodeGroup",

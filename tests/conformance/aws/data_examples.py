@@ -242,6 +242,7 @@ EXAMPLES = (
         gone=_instance_gone,
         import_id=lambda id, state: str(state["identifier"]),
         hidden=frozenset({"password", "skipFinalSnapshot", "port", "engineVersion"}),
+        cut_off_in="rds_instances",
     ),
     Example(
         "aws:elasticache/subnetGroup:SubnetGroup",
@@ -271,6 +272,7 @@ EXAMPLES = (
         gone=_cache_gone,
         # AWS tells these of the member clusters, which moto does not make.
         hidden=frozenset({"port", "engineVersion", "subnetGroupName", "securityGroupIds", "parameterGroupName"}),
+        cut_off_in="elasticache",
     ),
     Example(
         "aws:elasticache/user:User",

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+import pytest
 
 from sandbox.home import Home
 from sandbox.providers.aws.provider import AwsProvider
 from sandbox.providers.interface import DiffKind, Properties, Resource, Unknown
 from sandbox.supervisor.client import Supervisor
+from tests.cut_off import Killed, cut_off, sent_again
 
 _COUNT = itertools.count(1)
 
@@ -64,6 +66,10 @@ class World:
         self._made.clear()
 
 
+def _killed(*_: object, **__: object) -> None:
+    raise Killed
+
+
 Inputs = Callable[[World], dict[str, Any]]
 Readback = Callable[[World, str, Mapping[str, Any]], object]
 
@@ -93,6 +99,8 @@ class Example:
     """The service keeps it, or something in its place, after the delete."""
     duplicate: bool = True
     """A second creation with the same inputs must be refused."""
+    cut_off_in: str = ""
+    """Of a type with a server of the sandbox: the stand-in's module that tells where it is."""
 
 
 def live_through(world: World, example: Example) -> None:
@@ -101,7 +109,13 @@ def live_through(world: World, example: Example) -> None:
     given = example.inputs(world)
     inputs = world.checked(resource, given)
     _preview_promises(world, resource, inputs)
-    created = provider.create(resource, inputs, preview=False, timeout=0)
+    if example.cut_off_in:
+        # Its provider host is killed when the server runs and the endpoint has not been told where.
+        with cut_off(world.home, resource.urn), pytest.MonkeyPatch.context() as patched:
+            patched.setattr(f"sandbox.providers.aws.{example.cut_off_in}.tell", _killed)
+            provider.create(resource, inputs, preview=False, timeout=0)
+    with sent_again(world.home, resource.urn):
+        created = provider.create(resource, inputs, preview=False, timeout=0)
     state = created.outputs
     assert created.id
     assert all(not isinstance(value, Unknown) for value in state.values())

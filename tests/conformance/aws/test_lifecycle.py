@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.providers.aws.tables import TABLE
+from sandbox.providers.interface import PartialFailure, ProviderError
 from tests.conformance.aws import (
     budget_examples,
     cluster_examples,
@@ -45,6 +46,28 @@ def world(sandbox) -> Iterator[World]:  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.token)
 def test_a_type_lives_through_its_life(world: World, example: Example) -> None:
     live_through(world, example)
+
+
+def test_a_server_that_the_endpoint_was_not_told_of_is_told_by_the_next_update(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (example,) = (one for one in EXAMPLES if one.token == "aws:elasticache/replicationGroup:ReplicationGroup")
+    resource = world.resource(example.token)
+    inputs = world.checked(resource, example.inputs(world))
+    with monkeypatch.context() as patched, pytest.raises(PartialFailure) as half:
+        patched.setattr("sandbox.providers.aws.elasticache.tell", refused)
+        world.provider.create(resource, inputs, preview=False, timeout=0)
+    kept = half.value
+    state = world.provider.update(resource, kept.id, inputs, kept.outputs, inputs, preview=False, timeout=0)
+    try:
+        assert example.seen is not None
+        example.seen(world, kept.id, state)
+    finally:
+        world.provider.delete(resource, kept.id, inputs, state, timeout=0)
+
+
+def refused(*_: object, **__: object) -> None:
+    raise ProviderError("the endpoint is not there")
 
 
 def test_every_type_of_the_table_has_an_example() -> None:

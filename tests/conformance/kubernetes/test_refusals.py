@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 
+from sandbox.home import Home
 from sandbox.providers.interface import UNKNOWN, Properties, ProviderError
+from sandbox.providers.kubernetes import objects
 from tests.conformance.kubernetes.conftest import Api, resource
+from tests.cut_off import cut_off, sent_again
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -164,3 +170,22 @@ def test_provider_properties_are_checked(api: Api) -> None:
     assert [f.property for f in provider.check_config({"deleteUnreachable": "maybe"}).failures] == ["deleteUnreachable"]
     assert [f.property for f in provider.check_config({"renderYamlToDirectory": "x"}).failures]
     assert not provider.check_config({"kubeconfig": UNKNOWN, "enableServerSideApply": "false"}).failures
+
+
+@pytest.mark.parametrize("server_side", ["true", "false"])
+def test_a_create_that_was_cut_off_is_sent_again_and_takes_nobody_elses(
+    api: Api, namespace: str, tmp_path: Path, server_side: str
+) -> None:
+    home, provider = Home(tmp_path), api.provider(enableServerSideApply=server_side)
+    subject = resource(CONFIG_MAP, f"cut-off-{server_side}")
+    with cut_off(home, subject.urn):
+        provider.create(subject, _object(CONFIG_MAP, namespace, data={"a": "then"}), preview=False, timeout=0)
+    # Another create of that name, and this one without its journal, are refused.
+    for again in (sent_again(home, f"{subject.urn}-other"), nullcontext()):
+        with again, pytest.raises(ProviderError, match="exists already"):
+            provider.create(subject, _object(CONFIG_MAP, namespace, data={"a": "another's"}), preview=False, timeout=0)
+    with sent_again(home, subject.urn):  # as it is wanted by now
+        made = provider.create(subject, _object(CONFIG_MAP, namespace, data={"a": "now"}), preview=False, timeout=0)
+    live = api.get("configmap", "subject", namespace)
+    assert live["data"] == {"a": "now"}
+    assert objects.metadata(made.outputs, "uid") == live["metadata"]["uid"]

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from sandbox.home import Home
 from sandbox.providers.interface import UNKNOWN, ProviderError
 from sandbox.providers.postgresql.provider import PostgresqlProvider
+from sandbox.providers.postgresql.server import Server
 from sandbox.providers.postgresql.table import DATABASE, GRANT_ROLE, ROLE, SCHEMA
 from tests.conformance.postgresql.bench import PASSWORD, Bench
 from tests.conformance.postgresql.conftest import IDENTIFIER
+from tests.cut_off import Killed, cut_off, sent_again
 from tests.temporary_sandbox import Sandbox
 
 pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Where the journal of creates lies."""
+    return Home(tmp_path)
+
 
 AWKWARD = 'Robert"); DROP TABLE students;--'
 
@@ -44,6 +56,42 @@ def test_the_connection_limit_holds(bench: Bench) -> None:
     refused = pytest.raises(psycopg.OperationalError, match="too many connections")
     with bench.client(role), refused, bench.client(role):
         pass
+
+
+@pytest.mark.parametrize("token", [ROLE, SCHEMA, DATABASE])
+def test_a_create_that_was_cut_off_is_sent_again_and_takes_nobody_elses(bench: Bench, home: Home, token: str) -> None:
+    name, sent = bench.name("twice"), {ROLE: {"connectionLimit": 3}, SCHEMA: {}, DATABASE: {"connectionLimit": 3}}
+    resource, inputs = bench.resource(token, name), {"name": name}
+    with cut_off(home, resource.urn):
+        bench.provider.create(resource, inputs, preview=False, timeout=0)
+    # Another create of that name, and this one without its journal, are refused.
+    for again in (sent_again(home, f"{resource.urn}-other"), nullcontext()):
+        with again, pytest.raises(ProviderError, match="exists already"):
+            bench.provider.create(resource, inputs, preview=False, timeout=0)
+    with sent_again(home, resource.urn):  # as it is wanted by now
+        made = bench.provider.create(resource, {**inputs, **sent[token]}, preview=False, timeout=0)
+    assert {key: made.outputs[key] for key in sent[token]} == sent[token]
+    bench.provider.delete(resource, made.id, inputs, made.outputs, timeout=0)
+
+
+def test_a_database_that_had_no_name_yet_when_its_create_was_cut_off_is_made_anew(
+    bench: Bench, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = bench.name("unnamed")
+    resource, inputs = bench.resource(DATABASE, name), {"name": name}
+    before = bench.value("SELECT count(*) FROM pg_database")
+    with cut_off(home, resource.urn), monkeypatch.context() as patched:
+        patched.setattr(Server, "change", killed)
+        bench.provider.create(resource, inputs, preview=False, timeout=0)
+    assert bench.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'freehold-%'") == 1
+    with sent_again(home, resource.urn):
+        made = bench.provider.create(resource, inputs, preview=False, timeout=0)
+    assert bench.value("SELECT count(*) FROM pg_database") == before + 1
+    bench.provider.delete(resource, made.id, inputs, made.outputs, timeout=0)
+
+
+def killed(*_: object) -> None:
+    raise Killed
 
 
 def test_names_are_quoted(bench: Bench) -> None:

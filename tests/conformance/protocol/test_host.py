@@ -8,6 +8,7 @@ import platform
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +19,13 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from errors import FreeholdError
 from sandbox.home import CHECKOUT, Home
 from sandbox.providers.creations import Creations
 from sandbox.providers.install import install
 from sandbox.providers.interface import Properties
-from sandbox.providers.registry import CLASSES, sdk_version
+from sandbox.providers.registry import CLASSES, provider_class, sdk_version
+from sandbox.providers.servicer import Servicer
 from sandbox.providers.values import decode, encode
 
 ADDRESS = "127.0.0.1:1"
@@ -127,6 +130,20 @@ def test_a_create_is_journaled_until_its_delete(home: Home, host: subprocess.Pop
         assert journal.ids(urn) == ()
 
 
+def test_what_a_read_finds_no_more_is_out_of_the_journal(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else deleted it. Made again, it would count as made twice."""
+    urn = "urn:pulumi:s::p::random:index/randomId:RandomId::subject"
+    provider = provider_class("random")()
+    monkeypatch.setattr(provider, "read", lambda *_: None)
+    with Creations(home) as journal:
+        journal.record(urn, "one")
+        journal.record(urn, "another")
+        servicer = Servicer(provider, {}, journal)
+        assert servicer.Read(provider_pb2.ReadRequest(urn=urn, id="one"), None).id == ""
+        assert journal.ids(urn) == ("another",)
+        servicer.close()
+
+
 def test_a_refusal_is_one_line_and_no_doubt(home: Home, host: subprocess.Popen[str]) -> None:
     process = plugin(home, "kubernetes")
     urn = "urn:pulumi:s::p::kubernetes:helm.sh/v3:Release::subject"
@@ -213,6 +230,29 @@ def test_only_one_host_for_a_home(home: Home, host: subprocess.Popen[str]) -> No
 
 def test_the_socket_is_its_owners_alone(home: Home, host: subprocess.Popen[str]) -> None:
     assert home.socket("providers").stat().st_mode & 0o077 == 0
+
+
+def test_a_long_home_has_its_sockets_in_one_place_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path / ("long" * 30))
+    found = set()
+    for name in ("one", "another"):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+        found.add(home.socket("providers"))
+    (path,) = found
+    try:
+        assert len(os.fsencode(path)) < 108
+        assert path.parent.stat().st_mode & 0o077 == 0
+        path.parent.chmod(0o755)
+        with pytest.raises(FreeholdError, match=rf"^{path.parent}: .* is not this user's alone; remove it"):
+            home.socket("providers")
+        path.parent.rmdir()
+        path.parent.symlink_to(tmp_path)
+        with pytest.raises(FreeholdError, match="is not this user's alone"):
+            home.socket("providers")
+        path.parent.unlink()
+    finally:
+        if path.parent.is_dir():
+            path.parent.rmdir()
 
 
 def test_install_leaves_what_is_right_alone(home: Home) -> None:

@@ -107,6 +107,60 @@ def test_own_fences_stay_up(pair: tuple[Tenant, Tenant]) -> None:
     assert "Error from server (Forbidden)" in relabel.stderr
 
 
+def _job(tenant: Tenant, name: str, **pod: Json) -> str:
+    allowed = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {"name": "c", "image": "registry.k8s.io/pause:3.10.1", "securityContext": allowed}
+    who = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
+    spec = {"restartPolicy": "Never", "securityContext": who, "containers": [container], **pod}
+    metadata = {"name": name, "namespace": tenant.namespace}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": {"spec": spec}}}
+    return json.dumps(job)
+
+
+def test_no_program_harms_those_of_others(tenants: dict[str, Tenant]) -> None:
+    tenant = tenants["acme"]
+    everywhere = {"labelSelector": {}, "namespaceSelector": {}, "topologyKey": "kubernetes.io/os"}
+    apart = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [everywhere]}}
+    for pod, told in (
+        ({"affinity": apart}, "pods of tenants may have affinity to pods in the namespace of their own alone"),
+        ({"nodeName": "any"}, "pods of tenants may not choose their node"),
+        ({"priorityClassName": "system-node-critical"}, "pods of tenants may not have a priorityClassName"),
+    ):
+        run = tenant.kubectl("create", "-f", "-", given=_job(tenant, "probe", **pod))
+        assert told in run.stderr
+    alone = tenant.kubectl("-n", tenant.namespace, "run", "probe", "--image=registry.k8s.io/pause:3.10.1")
+    assert 'cannot create resource "pods"' in alone.stderr
+
+
+def test_an_ordinary_job_runs_within_its_share_of_a_nodes_disk(tenants: dict[str, Tenant]) -> None:
+    tenant = tenants["acme"]
+    here = ("-n", tenant.namespace)
+    try:
+        made = tenant.kubectl("create", "-f", "-", given=_job(tenant, "probe"))
+        assert made.returncode == 0, made.stderr
+        done = tenant.kubectl(*here, "wait", "--for=condition=complete", "job/probe", "--timeout=50s")
+        assert done.returncode == 0, done.stderr
+        (pod,) = json.loads(tenant.kubectl(*here, "get", "pods", "-l", "job-name=probe", "-o", "json").stdout)["items"]
+        asked = pod["spec"]["containers"][0]["resources"]
+        assert asked["limits"]["ephemeral-storage"] == asked["requests"]["ephemeral-storage"] == "512Mi"
+    finally:
+        tenant.kubectl(*here, "delete", "job", "probe", "--ignore-not-found")
+    spent = json.loads(tenant.kubectl(*here, "get", "resourcequota", "plan", "-o", "json").stdout)["status"]
+    assert spent["hard"].keys() == spent["used"].keys()
+    # The product's own program is among what is counted.
+    for kind in ("pods", "deployments.apps", "replicasets.apps", "horizontalpodautoscalers.autoscaling"):
+        assert int(spent["used"][f"count/{kind}"]) >= 1, kind
+
+
+def test_a_secret_is_no_way_to_a_token_without_an_end(tenants: dict[str, Tenant]) -> None:
+    tenant = tenants["acme"]
+    annotations = {"kubernetes.io/service-account.name": "workload"}
+    metadata = {"name": "probe", "namespace": tenant.namespace, "annotations": annotations}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "kubernetes.io/service-account-token"}
+    run = tenant.kubectl("create", "-f", "-", given=json.dumps(secret))
+    assert "secrets of tenants may not be of type kubernetes.io/service-account-token" in run.stderr
+
+
 def test_postgres(pair: tuple[Tenant, Tenant]) -> None:
     one, other = pair
     table = sql.Identifier(one.schema, "probe")
@@ -133,21 +187,43 @@ def test_postgres(pair: tuple[Tenant, Tenant]) -> None:
         mine.execute(sql.SQL("DROP TABLE {}").format(table))
 
 
+@pytest.mark.parametrize("database", ["postgres", "template1", "control"])
+def test_no_other_database(tenants: dict[str, Tenant], database: str) -> None:
+    for tenant in tenants.values():
+        with tenant.postgres() as own:
+            assert own.execute("SELECT current_database()").fetchone() == ("tenants",)
+        refused = rf'permission denied for database "{database}"|database "{database}" does not exist'
+        with pytest.raises(psycopg.OperationalError, match=refused):
+            tenant.postgres(database)
+
+
 def test_redis(pair: tuple[Tenant, Tenant]) -> None:
     one, other = pair
     with one.redis() as mine, other.redis() as theirs:
         mine.set(one.key, "mine")
         assert mine.get(one.key) == "mine"
-        for command in (["GET", one.key], ["SET", one.key, "theirs"], ["DEL", one.key],
-                        ["EVAL", "return redis.call('GET', KEYS[1])", "1", one.key]):  # fmt: skip
+        for command in (["GET", one.key], ["SET", one.key, "theirs"], ["DEL", one.key]):
             with pytest.raises(redis.exceptions.NoPermissionError, match="key"):
                 theirs.execute_command(*command)
         with pytest.raises(redis.exceptions.NoPermissionError, match="channel"):
             theirs.publish(one.key, "hello")
         for command in (["KEYS", "*"], ["SCAN", "0"], ["RANDOMKEY"], ["FLUSHALL"], ["FLUSHDB"], ["SWAPDB", "0", "1"],
-                        ["CONFIG", "GET", "*"], ["ACL", "LIST"], ["MONITOR"]):  # fmt: skip
+                        ["CONFIG", "GET", "*"], ["ACL", "LIST"], ["MONITOR"], ["CLIENT", "TRACKING", "ON", "BCAST"],
+                        ["CLIENT", "LIST"], ["CLIENT", "KILL", "TYPE", "normal"], ["CLIENT", "PAUSE", "1"],
+                        ["CLIENT", "UNBLOCK", "1"], ["CLIENT", "NO-EVICT", "ON"]):  # fmt: skip
             with pytest.raises(redis.exceptions.NoPermissionError, match="no permissions to run"):
                 theirs.execute_command(*command)
+        # Of what holds the whole server up, with keys of its own.
+        for command in (["EVAL", "return 1", "0"], ["EVAL_RO", "return 1", "0"],
+                        ["EVALSHA", "0" * 40, "0"], ["SCRIPT", "LOAD", "return 1"], ["SCRIPT", "FLUSH"],
+                        ["FCALL", "f", "0"], ["FCALL_RO", "f", "0"], ["FUNCTION", "LIST"],
+                        ["SORT", other.key], ["SORT_RO", other.key], ["LCS", other.key, other.key]):  # fmt: skip
+            with pytest.raises(redis.exceptions.NoPermissionError, match="no permissions to run"):
+                theirs.execute_command(*command)
+        # What libraries ask about their own connection.
+        theirs.client_setname("probe")
+        assert theirs.client_id()
+        assert theirs.client_info()["name"] == "probe"
         assert mine.get(one.key) == "mine"
         mine.delete(one.key)
 
