@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -24,7 +26,6 @@ from rich.progress import (
     Task,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
 )
 from rich.table import Column
 from rich.text import Text
@@ -93,6 +94,30 @@ class _Count(ProgressColumn):
         return Text("" if task.total is None else f"{task.completed:.0f}/{task.total:.0f}")
 
 
+class _Spinner(SpinnerColumn):
+    """Turns as long as the bar is there, which may be full and empty again: a preview ends, then the update begins."""
+
+    def render(self, task: Task) -> RenderableType:
+        return self.spinner.render(task.get_time())
+
+
+class _Elapsed(ProgressColumn):
+    """Since the step began, whether or not its bar was full meanwhile."""
+
+    def render(self, task: Task) -> Text:
+        return Text(str(timedelta(seconds=int(task.elapsed or 0))), style="progress.elapsed")
+
+
+class _Bars(Progress):
+    """Leaves room behind each bar for the `^C` of a terminal, which would else stand on a line of its own."""
+
+    most: int | None = None
+    """Columns; all of the terminal's as long as it is not set."""
+
+    def get_renderable(self) -> Constrain:
+        return Constrain(super().get_renderable(), self.most)
+
+
 class Screen:
     """Progress of several things at once: bars on a terminal, a line when each ends elsewhere. Safe from threads.
 
@@ -148,12 +173,12 @@ class Screen:
                 self._progress.stop()
 
     def _bars(self) -> Progress:
-        return Progress(
-            SpinnerColumn(),
+        bars = _Bars(
+            _Spinner(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24 if self._console.width >= _WIDE else 8),
             _Count(),
-            TimeElapsedColumn(),
+            _Elapsed(),
             # It is cut where there is too little room, and nothing else.
             TextColumn("[dim]{task.fields[doing]}", table_column=Column(ratio=1, no_wrap=True)),
             expand=True,
@@ -165,6 +190,8 @@ class Screen:
             redirect_stderr=True,
             disable=not self._console.is_interactive,
         )
+        bars.most = max(1, self._console.width - len("^C"))
+        return bars
 
 
 class Step:

@@ -13,7 +13,7 @@ from fleet.targets import Target
 from sandbox.home import Home
 
 
-@pytest.mark.parametrize(("redis", "most"), [("{machineType: m}", limits.tenants_maximum()), ("{usersMaximum: 5}", 3)])
+@pytest.mark.parametrize(("redis", "most"), [("{machineType: m}", limits.tenants_maximum()), ("{usersMaximum: 5}", 2)])
 def test_how_many_tenants_a_cell_can_hold(
     redis: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

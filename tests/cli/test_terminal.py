@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import CTRL_C, Terminal
 
 
 def program(text: str) -> list[str]:
@@ -53,8 +53,44 @@ with screen.step("platform sandbox") as step:
         terminal.until("there")
         terminal.settle(0.5)
         (line,) = terminal.shown[1:]
-        assert len(line) == columns
-        assert re.fullmatch(rf". platform sandbox .{{{bar}}} 13/240 0:00:0\d creating chronos\S*…", line), line
+        assert len(line) == columns - 2
+        assert re.fullmatch(rf". platform sandbox .{{{bar}}} 13/240 0:00:0\d creating chron\S*…", line), line
+
+
+def test_nothing_of_a_bar_is_left_by_ctrl_c() -> None:
+    long = """
+with screen.step("platform") as step:
+    try:
+        step.show(1, 2, "x" * 200)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        screen.tell("stopping")
+        time.sleep(0.3)
+"""
+    with Terminal(program(long)) as terminal:
+        terminal.until("1/2")
+        terminal.type(CTRL_C)
+        assert terminal.end() == 0, terminal.shown
+        assert [line.partition(" (")[0] for line in terminal.shown if line] == [
+            "freehold: stopping",
+            "freehold: platform",
+        ]
+
+
+def test_a_bar_that_was_full_goes_on() -> None:
+    preview_and_update = """
+with screen.step("platform") as step:
+    step.show(10, 10, "previewing")
+    time.sleep(0.3)
+    step.show(1, 10, "creating")
+    screen.tell("updating")
+    time.sleep(60)
+"""
+    with Terminal(program(preview_and_update)) as terminal:
+        terminal.until("updating")
+        terminal.settle(2)
+        line = terminal.shown[-1]
+        assert re.fullmatch(r"\S platform \S+ +1/10 0:00:0[1-9] creating", line), line
 
 
 def test_steps_side_by_side_and_one_after_another_leave_their_lines_alone() -> None:
