@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -196,11 +197,14 @@ def _plugin(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
     assert command is not None
     line = [command, "127.0.0.1:1", ".", "-virtualenv=../.venv"]
     folder, out = CHECKOUT / "policies", subprocess.PIPE
-    with subprocess.Popen(line, cwd=folder, env=environment, stdout=out, stderr=out, text=True) as process:
+    with subprocess.Popen(
+        line, cwd=folder, env=environment, stdout=out, stderr=out, text=True, start_new_session=True
+    ) as process:
         try:
             yield process
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # the engine's own has a child that would outlive it
 
 
 def _policies_of(port: str) -> list[str]:
