@@ -23,7 +23,13 @@ from sandbox.home import CHECKOUT
 CTRL_C = b"\x03"
 _SECONDS = 45.0
 # The terminal becomes the one that Ctrl-C comes from, which only a process without one can have done.
-_TAKE = "import fcntl, os, sys, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+# SIG_DFL for tests that were started in the background, where Ctrl-C is ignored and stays so.
+_TAKE = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(2, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 _SEQUENCE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|([\r\n])|([^\x1b\r\n])", re.DOTALL)
 
 

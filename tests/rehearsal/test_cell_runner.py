@@ -173,8 +173,14 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
         yield Cell(sandbox, checkout, variables, read(CELL, exported), image)
 
 
-def test_it_builds_suspends_and_destroys_a_tenant(cell: Cell) -> None:
-    database = control_database(cell.contract, cell.variables)
+@pytest.fixture
+def database(cell: Cell) -> Iterator[sa.Engine]:
+    opened = control_database(cell.contract, cell.variables)
+    yield opened
+    opened.dispose()
+
+
+def test_it_builds_suspends_and_destroys_a_tenant(cell: Cell, database: sa.Engine) -> None:
     requests = Requests(database, Wishes(CELL, cell.contract.product, cell.contract.region))
     registry = Registry(database)
 
@@ -207,7 +213,6 @@ def test_it_builds_suspends_and_destroys_a_tenant(cell: Cell) -> None:
     left = [one["Key"] for one in cell.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
     assert f"team/.pulumi/stacks/freehold/tenant.{CELL}.{TENANT}.json" not in left
     assert not [key for key in left if "/locks/" in key]
-    database.dispose()
     _require_allowed(cell)
 
 

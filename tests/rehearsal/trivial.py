@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from fleet.engine import Engine, Stack
 from fleet.interrupts import Interrupts
+from fleet.processes import RUN_VARIABLE
 from fleet.program_host.client import ProgramHost
 from sandbox.home import Home
 from sandbox.toolchain import bin_directory
@@ -107,3 +112,29 @@ class Trivial:
     def engine(self, *, wait: float = 60, interrupts: Interrupts | None = None, **extra: str) -> Engine:
         stack = Stack("trivial", "dev", self.folder / "work", self.environment(**extra))
         return Engine(self.home, stack, tell=self.told.append, wait=wait, interrupts=interrupts, programs=self.programs)
+
+
+def living(folder: Path) -> list[psutil.Process]:
+    """The processes of any engine run whose state lies in `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+            if RUN_VARIABLE in environment and environment.get("PULUMI_BACKEND_URL", "").endswith(
+                f"{folder}/home/backend"
+            ):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def _up(folder: Path, **environment: Any) -> None:
+    """An `up` in a process that can be killed."""
+    Trivial(folder).engine(**environment).up()
+
+
+def spawn(folder: Path, **environment: str) -> multiprocessing.process.BaseProcess:
+    process = multiprocessing.get_context("spawn").Process(target=_up, args=(folder,), kwargs=environment)
+    process.start()
+    return process

@@ -141,11 +141,19 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def words(process: psutil.Process) -> list[str]:
+    """Its command; none of one that has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def test_a_start_while_the_last_supervisor_ends(fresh_home: Home) -> None:
     """Its socket is gone, its lock is not yet."""
 
     def supervisors() -> set[int]:
-        return {one.pid for one in processes_of(fresh_home) if "sandbox.supervisor" in one.cmdline()}
+        return {one.pid for one in processes_of(fresh_home) if "sandbox.supervisor" in words(one)}
 
     fresh_home.run.mkdir(parents=True)
     with open(fresh_home.run / "supervisor.lock", "w") as lock:
