@@ -112,7 +112,9 @@ def test_the_runner_holds_neither_stand_ins_nor_services(image: Callable[[str], 
         "choice.py",
         "creations.py",
     }
-    assert {path.name for path in (home / "sandbox").iterdir() if path.is_dir()} == {"providers", "toolchain"}
+    folders = {path.name for path in (home / "sandbox").iterdir() if path.is_dir()}
+    assert folders == {"providers", "supervisor", "toolchain"}
+    assert {path.name for path in (home / "sandbox" / "supervisor").iterdir()} == {"__init__.py", "pidfile.py"}
     assert {path.name for path in (home / "services").iterdir()} == {"__init__.py", "health.py", "logs.py"}
 
 
