@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+_PATIENCE = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "SlowDown", "TooManyRequestsException")
+
 
 def client(service: str, region: str, environment: Mapping[str, str]) -> Any:
     """A boto3 client with the credentials and the endpoint of `environment`, not of this process."""
@@ -35,3 +38,14 @@ def client(service: str, region: str, environment: Mapping[str, str]) -> Any:
 
 def _on_this_machine(endpoint: str | None) -> bool:
     return endpoint is not None and urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether what a client raised may pass by itself: no way to the service, which may also be ill, or ask for
+    patience."""
+    from botocore import exceptions
+
+    if not isinstance(error, exceptions.ClientError):
+        return isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or error.response.get("Error", {}).get("Code") in _PATIENCE

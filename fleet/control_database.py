@@ -123,14 +123,17 @@ def _url(control: DatabaseContract, login: str, contract: PlatformContract, envi
 
 
 def read_secret(reference: str, region: str, environment: Mapping[str, str]) -> Mapping[str, object]:
-    """The JSON record that a reference of the contract stands for."""
+    """The JSON record that a reference of the contract stands for. Raises FreeholdError where it cannot be read, a
+    TransientError where that may pass."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from fleet.cloud import client
+    from fleet.cloud import client, may_pass
 
     try:
         answer = client("secretsmanager", region, environment).get_secret_value(SecretId=reference)
     except (BotoCoreError, ClientError) as error:
+        if may_pass(error):
+            raise TransientError(str(error), where=reference, mend="try again") from None
         mend = "see that the credentials may read it (secretsmanager:GetSecretValue)"
         raise FreeholdError(str(error), where=reference, mend=mend) from None
     record: Mapping[str, object] = json.loads(answer["SecretString"])

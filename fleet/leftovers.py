@@ -8,7 +8,7 @@ from typing import Any
 
 from catalog import identifiers
 from errors import FreeholdError, TransientError
-from fleet.cloud import client
+from fleet.cloud import client, may_pass
 from fleet.control_database import read_secret
 from stacks.contract import PlatformContract
 
@@ -48,11 +48,8 @@ def _objects(contract: PlatformContract, environment: Mapping[str, str], tenant:
                 first = errors[0]
                 raise FreeholdError(f"{first['Key']}: {first['Code']}: {first['Message']}", where=where)
             removed += len(versions)
-    except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        raise (TransientError if status >= 500 else FreeholdError)(str(error), where=where) from None
-    except BotoCoreError as error:
-        raise TransientError(str(error), where=where) from None
+    except (BotoCoreError, ClientError) as error:
+        raise (TransientError if may_pass(error) else FreeholdError)(str(error), where=where) from None
     return removed
 
 

@@ -15,11 +15,11 @@ from alembic import command
 from alembic.config import Config
 
 from catalog.services import Service
-from errors import TransientError
+from errors import FreeholdError, TransientError
 from fleet import migrations
 from fleet.cloud import client
 from fleet.connection_limits import TCP_LIMITS
-from fleet.control_database import control_database, runner_database
+from fleet.control_database import control_database, read_secret, runner_database
 from fleet.registry import Registry
 from stacks.contract import PlatformContract
 from tests.fleet.contracts import contract
@@ -174,3 +174,12 @@ def test_a_migration_that_gets_no_lock_gives_up_and_says_who_has_it(database: sa
     )
     with database.connect() as connection:
         assert migrations.current(connection) == "0004"
+
+
+def test_a_secret_manager_that_does_not_answer_may_pass(cell: Cell) -> None:
+    nobody = {**cell.sandbox.environment, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    with pytest.raises(TransientError, match="Could not connect"):
+        read_secret("a", REGION, nobody)
+    with pytest.raises(FreeholdError, match="GetSecretValue") as refused:
+        read_secret("a", REGION, cell.sandbox.environment)
+    assert not isinstance(refused.value, TransientError)
