@@ -55,22 +55,25 @@ def test_who_waits_leaves_the_room_of_the_run_that_it_waits_for(trivial: Trivial
         assert reserve.exists()
 
 
+def lock_of_this_process(trivial: Trivial, since: str) -> Path:
+    """The backend's lock on the stack, as an engine leaves it there that runs as this process."""
+    path = trivial.home.backend / ".pulumi/locks/organization/trivial/dev/11111111-1111-1111-1111-111111111111.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = {"pid": os.getpid(), "username": "somebody", "hostname": os.uname().nodename, "timestamp": since}
+    path.write_text(json.dumps(lock))
+    return path
+
+
 def test_a_living_engine_s_lock_is_left_alone(trivial: Trivial) -> None:
     trivial.engine().up()
-    folder = trivial.home.backend / ".pulumi/locks/organization/trivial/dev"
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    lock = {"pid": os.getpid(), "username": "somebody", "hostname": os.uname().nodename, "timestamp": stamp}
-    (folder / "11111111-1111-1111-1111-111111111111.json").write_text(json.dumps(lock))
+    path = lock_of_this_process(trivial, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     with pytest.raises(FreeholdError, match=rf"^stack dev: locked by pulumi, process {os.getpid()} on .*let it finish"):
         trivial.engine(wait=0.5).up()
-    assert list(folder.glob("*.json"))
+    assert list(path.parent.glob("*.json"))
     # The same lock of a process that died: a pid that is free, or was given to a younger process.
-    (folder / "11111111-1111-1111-1111-111111111111.json").write_text(
-        json.dumps({**lock, "timestamp": "2020-01-01T00:00:00Z"})
-    )
+    lock_of_this_process(trivial, "2020-01-01T00:00:00Z")
     trivial.engine(wait=0.5).up()
-    assert not list(folder.glob("*.json"))
+    assert not list(path.parent.glob("*.json"))
 
 
 def test_a_lock_of_another_host_is_left_alone_and_the_mend_is_told(tmp_path: Path) -> None:
@@ -116,16 +119,12 @@ def test_ctrl_c_ends_the_waiting_for_another_run(trivial: Trivial) -> None:
 
 def test_ctrl_c_ends_the_waiting_for_an_engine_that_lives(trivial: Trivial) -> None:
     trivial.engine().up()
-    folder = trivial.home.backend / ".pulumi/locks/organization/trivial/dev"
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    lock = {"pid": os.getpid(), "username": "somebody", "hostname": os.uname().nodename, "timestamp": stamp}
-    (folder / "11111111-1111-1111-1111-111111111111.json").write_text(json.dumps(lock))
+    path = lock_of_this_process(trivial, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     pressing = press_when_told(trivial, f"waiting for pulumi, process {os.getpid()} on")
     with pytest.raises(Interrupted, match=r"^stack dev: interrupted; run it again"):
         trivial.engine(wait=10).up()
     pressing.join()
-    assert list(folder.glob("*.json"))
+    assert list(path.parent.glob("*.json"))
 
 
 def test_an_engine_holds_its_lock_whatever_the_clock_is_set_to(tmp_path: Path) -> None:

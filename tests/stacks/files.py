@@ -36,3 +36,10 @@ def engine_environment(config: dict[str, Any]) -> dict[str, str]:
 
 def load(config: dict[str, Any], stack: str) -> PlatformSettings | TenantSettings:
     return configuration.load(configuration.from_engine(engine_environment(config)), stack)
+
+
+def platform_settings(environment: str) -> PlatformSettings:
+    """Of the environment's committed file."""
+    settings = load(stack_file(environment)["config"], environment)
+    assert isinstance(settings, PlatformSettings)
+    return settings

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -15,11 +14,10 @@ from catalog.services import Service
 from errors import FreeholdError
 from policies.rules import Planned
 from policies.table import POLICIES
-from stacks import billing, contract, platform, tenant
-from stacks.settings.platform import PlatformSettings
+from stacks import contract, platform, tenant
 from stacks.settings.tenant import TenantSettings
 from tests.components.recording import ACCOUNT, CANARY, Recording, Secret, declare, opened, outside_secrets
-from tests.stacks.files import load, stack_file
+from tests.stacks.files import platform_settings
 
 CALLER = f"arn:aws:iam::{ACCOUNT}:user/freehold-operator"
 ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
@@ -46,24 +44,16 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _archive() -> Iterator[None]:
-    """Some file stands for the webhook's archive: to build one takes pip."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(billing, "archive", lambda settings: Path(__file__))
-        yield
-
-
-def _settings(environment: str) -> PlatformSettings:
-    settings = load(stack_file(environment)["config"], environment)
-    assert isinstance(settings, PlatformSettings)
-    return settings
+pytestmark = pytest.mark.usefixtures("no_archive")
 
 
 @cache
 def _platform(environment: str = "sandbox", preview: bool = False) -> Recording:
     return declare(
-        lambda: platform.run(_settings(environment), environment), stack=environment, preview=preview, answers=ANSWERS
+        lambda: platform.run(platform_settings(environment), environment),
+        stack=environment,
+        preview=preview,
+        answers=ANSWERS,
     )
 
 
@@ -159,7 +149,7 @@ def test_the_example_of_an_administrator_is_refused_in_a_real_account() -> None:
     token = "aws:index/getCallerIdentity:getCallerIdentity"
     caller = {"accountId": "210987654321", "arn": CALLER, "userId": "AID", "id": "210987654321"}
     with pytest.raises(pulumi.RunError, match=r"^Pulumi\.dev\.yaml: freehold:cluster\.admins: .* is the example"):
-        declare(lambda: platform.run(_settings("dev"), "dev"), stack="dev", answers=ANSWERS | {token: caller})
+        declare(lambda: platform.run(platform_settings("dev"), "dev"), stack="dev", answers=ANSWERS | {token: caller})
 
 
 @pytest.mark.parametrize(("environment", "protect", "nats"), [("dev", False, 1), ("prod", True, 3)])
@@ -230,7 +220,7 @@ def test_no_tenant_before_the_shared_database_is_closed() -> None:
 
 
 def test_from_outside_the_network_nothing_inside_it_is_touched() -> None:
-    settings = _settings("sandbox").model_copy(update={"inside_network": False})
+    settings = platform_settings("sandbox").model_copy(update={"inside_network": False})
     recording = declare(lambda: platform.run(settings, "sandbox"), answers=ANSWERS)
     assert not [r for r in recording.resources if r.type.startswith(("kubernetes:", "postgresql:"))]
     assert recording.exports["contract"]["admits_tenants"] is False
@@ -325,7 +315,7 @@ def test_no_service_may_read_the_administrator_s_password_or_another_s(service: 
 
 
 def test_what_services_are_told_is_the_same_before_a_run_from_inside_has_made_their_roles() -> None:
-    settings = _settings("sandbox").model_copy(update={"inside_network": False})
+    settings = platform_settings("sandbox").model_copy(update={"inside_network": False})
     early = declare(lambda: platform.run(settings, "sandbox"), answers=ANSWERS)
     assert _logins(early) == _logins(_platform())
     for service in Service:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
-from stacks import billing, platform
+from stacks import platform
 from stacks.settings.platform import PlatformSettings
 from tests.components.recording import declare
-from tests.stacks.files import load, stack_file
+from tests.stacks.files import load, platform_settings, stack_file
 from tests.stacks.test_programs import ANSWERS, ZONES
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _archive() -> Iterator[None]:
-    """Some file stands for the webhook's archive: to build one takes pip."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(billing, "archive", lambda settings: Path(__file__))
-        yield
-
-
-def _settings(environment: str) -> PlatformSettings:
-    settings = load(stack_file(environment)["config"], environment)
-    assert isinstance(settings, PlatformSettings)
-    return settings
+pytestmark = pytest.mark.usefixtures("no_archive")
 
 
 def test_zones_without_a_control_plane_are_left_out() -> None:
@@ -37,13 +23,13 @@ def test_zones_without_a_control_plane_are_left_out() -> None:
         asked.append(args["excludeZoneIds"])
         return ANSWERS[ZONES]
 
-    declare(lambda: platform.run(_settings("sandbox"), "sandbox"), answers=ANSWERS | {ZONES: zones})
-    declare(lambda: platform.run(_settings("dev"), "dev"), stack="dev", answers=ANSWERS | {ZONES: zones})
+    declare(lambda: platform.run(platform_settings("sandbox"), "sandbox"), answers=ANSWERS | {ZONES: zones})
+    declare(lambda: platform.run(platform_settings("dev"), "dev"), stack="dev", answers=ANSWERS | {ZONES: zones})
     assert asked == [["cac1-az3", "use1-az3", "usw1-az2"]] * 2
 
 
 def test_zones_are_the_first_by_name() -> None:
-    recording = declare(lambda: platform.run(_settings("sandbox"), "sandbox"), answers=ANSWERS)
+    recording = declare(lambda: platform.run(platform_settings("sandbox"), "sandbox"), answers=ANSWERS)
     zones = {subnet.plain()["availabilityZone"] for subnet in recording.of("aws:ec2/subnet:Subnet")}
     assert zones == {"us-east-1a", "us-east-1b", "us-east-1c"}
 
@@ -55,7 +41,9 @@ def _zones(environment: str, names: list[str], state: str = "available") -> list
         return {**ANSWERS[ZONES], "names": names if args.get("state") in (None, state) else []}
 
     answers = ANSWERS | {ZONES: found}
-    recording = declare(lambda: platform.run(_settings(environment), environment), stack=environment, answers=answers)
+    recording = declare(
+        lambda: platform.run(platform_settings(environment), environment), stack=environment, answers=answers
+    )
     data = [one.plain() for one in recording.of("aws:ec2/subnet:Subnet") if "-data-" in one.name]
     return [one["availabilityZone"] for one in sorted(data, key=lambda one: one["cidrBlock"])]
 
@@ -72,7 +60,7 @@ def test_zones_that_cannot_hold_everything_are_refused() -> None:
 
 
 def test_the_nodes_that_run_stay_when_their_bounds_change() -> None:
-    settings = _settings("prod")
+    settings = platform_settings("prod")
     nodes = settings.cluster.nodes
     size = {"minSize": nodes.minimum, "maxSize": nodes.maximum - 1, "desiredSize": 40}
     group = {"scalingConfigs": [size], "instanceTypes": list(nodes.machine_types), "id": "id", "region": "us-east-1"}
