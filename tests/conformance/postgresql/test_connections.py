@@ -13,6 +13,7 @@ from sandbox.providers.postgresql.server import Server
 from sandbox.providers.postgresql.settings import read_settings
 from sandbox.providers.postgresql.table import DATABASE, ROLE, SCHEMA
 from tests.conformance.postgresql.bench import Bench
+from tests.rehearsal.freehold import until
 from tests.temporary_sandbox import Sandbox
 
 pytestmark = pytest.mark.sandbox
@@ -35,7 +36,7 @@ def test_the_limit_holds_over_all_databases(sandbox: Sandbox, postgres: Mapping[
     with ThreadPoolExecutor(9) as pool:
         assert max(pool.map(one, range(18))) <= 2
     bench.provider.close()
-    assert bench.value(HELD) == 0
+    until(lambda: bench.value(HELD) == 0, 30)  # a server's process outlives its client by a moment
 
 
 def test_broken_connections_are_replaced(bench: Bench) -> None:
