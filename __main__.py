@@ -4,6 +4,7 @@ import pulumi
 
 from errors import FreeholdError
 from stacks import configuration, stack_traces
+from stacks.preload import preload
 from stacks.settings.platform import PlatformSettings
 
 
@@ -14,10 +15,12 @@ def main() -> None:
         settings = configuration.load(configuration.from_engine(), stack)
         # Each program imports the SDKs of its own resources, which takes seconds: never both.
         if isinstance(settings, PlatformSettings):
+            preload("platform", settings.cloud)
             from stacks import platform
 
             platform.run(settings, stack)
         else:
+            preload("tenant", settings.cloud)
             from stacks import tenant
 
             tenant.run(settings)

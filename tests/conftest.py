@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import uuid
 from collections.abc import Iterator
 
@@ -10,6 +11,13 @@ import sqlalchemy as sa
 
 from sandbox.home import Home
 from tests.temporary_sandbox import Sandbox, temporary_home, temporary_sandbox
+
+gc.disable()  # while tests are collected: imports leave no garbage, and there is much for a collection to look at
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

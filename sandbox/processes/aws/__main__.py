@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -36,6 +37,7 @@ def main() -> int:
 
 
 def _serve(home: Home, port: int) -> None:
+    gc.disable()  # an import leaves no garbage, and a collection would look at all that was imported so far
     # After `determinism.install`: moto binds the clock by name when it is imported.
     from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server
@@ -46,6 +48,9 @@ def _serve(home: Home, port: int) -> None:
     from sandbox.processes.aws.notifications import Notifications
     from sandbox.processes.aws.operator import ensure_operator
     from sandbox.processes.aws.services import dispatcher
+
+    gc.freeze()
+    gc.enable()
 
     class Handler(MotoRequestHandler):
         protocol_version = "HTTP/1.1"
