@@ -10,6 +10,7 @@ from catalog.limits import CACHE_USERS_MAXIMUM, CACHE_USERS_OF_THE_PLATFORM
 from catalog.plans import Slug
 from stacks.networks import PRIVATE, Cidr, NetworkCidr, PrivateCidr, ServiceCidr, overlap, parse
 from stacks.settings.base import BlueprintName, Email, LogRetention, PinnedImage, Region, Settings
+from stacks.settings.workloads import WorkloadSettings, check_known
 
 Https = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$")]
 IamPrincipal = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+$")]
@@ -194,6 +195,14 @@ class PlatformSettings(Settings):
     runner: RunnerSettings | None = None
     """Absent: nobody does the operations that are asked for, unless a runner runs elsewhere."""
     billing: BillingSettings | None = None
+    workloads: dict[str, WorkloadSettings] = Field(default_factory=dict)
+    """Images of the product's programs, which the cell's tenants run. The platform's program makes nothing of them:
+    `fleet.tenant_folders` hands them to each tenant's stack."""
+
+    @model_validator(mode="after")
+    def _known_workloads(self) -> PlatformSettings:
+        check_known(self.blueprint, self.workloads)
+        return self
 
     @model_validator(mode="after")
     def _billing_has_a_database(self) -> PlatformSettings:

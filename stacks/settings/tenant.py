@@ -9,11 +9,8 @@ from pydantic import Field, field_validator, model_validator
 from catalog import blueprints
 from catalog.identifiers import TenantId, Workspace
 from catalog.plans import Plan, Slug, Tier, Workload
-from stacks.settings.base import BlueprintName, Email, PinnedImage, Region, Settings
-
-
-class WorkloadSettings(Settings):
-    image: PinnedImage
+from stacks.settings.base import BlueprintName, Email, Region, Settings
+from stacks.settings.workloads import WorkloadSettings, check_known
 
 
 class TenantRecord(Settings):
@@ -55,9 +52,7 @@ class TenantSettings(Settings):
 
     @model_validator(mode="after")
     def _known_workloads(self) -> TenantSettings:
-        known = {workload.name for workload in blueprints.load(self.blueprint).workloads}
-        if unknown := sorted(self.workloads.keys() - known):
-            raise ValueError(f"{self.blueprint} has no workload {unknown[0]!r}; it has {', '.join(sorted(known))}")
+        check_known(self.blueprint, self.workloads)
         return self
 
     @field_validator("inside_network")

@@ -1,4 +1,4 @@
-"""A tenant's stack derives the key that its platform's does, so that one run derives one."""
+"""What a tenant's stack takes from its platform's: the images of the product, and the key that is derived once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from catalog import blueprints
 from fleet import environments, tenant_folders
 from fleet.environments import Environment
 from fleet.stack_files import read_stack_file
 from fleet.targets import Target
 from sandbox.home import Home
+from stacks.settings.platform import PlatformSettings
+from stacks.settings.tenant import TenantSettings
 from tests.fleet.samples import wanted
+from tests.stacks.files import load, stack_file
 
 PLATFORMS = "v1:platforms:v1:salt"
 
@@ -56,3 +61,18 @@ def test_a_stack_that_has_one_keeps_it(checkout: Path) -> None:
 def test_a_cloud_key_needs_none(checkout: Path) -> None:
     (checkout / "Pulumi.prod.yaml").write_text(f"secretsprovider: awskms://alias/pulumi\nencryptionsalt: {PLATFORMS}\n")
     assert _prepared(checkout, "prod", Target.CLOUD) == {"secretsprovider": "awskms://alias/pulumi", "config": {}}
+
+
+def test_the_images_of_the_platforms_file_are_what_its_tenants_run(checkout: Path) -> None:
+    image = "registry.example.com/chronos/scheduler:1.4.2"
+    document = stack_file("sandbox")
+    document["config"]["freehold:workloads"] = {"scheduler": {"image": image}}
+    (checkout / "Pulumi.sandbox.yaml").write_text(yaml.safe_dump(document))
+    assert isinstance(load(document["config"], "sandbox"), PlatformSettings)
+
+    environment = Environment("sandbox", Target.SANDBOX, Home(checkout / "home"), {})
+    config = tenant_folders.configuration(environment, wanted("acme"))
+    settings = load(config, "tenant.sandbox.acme")
+    assert isinstance(settings, TenantSettings)
+    (scheduler,) = blueprints.load("chronos-cloud").workloads
+    assert settings.image(scheduler) == image

@@ -117,6 +117,8 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("cloud", "moon", "freehold:cloud: Input should be 'aws', not 'moon'"),
         ("program", "nope", "freehold:program is 'nope'; choose one of platform, tenant"),
         ("tenant", {"id": "acme"}, "freehold:tenant: unknown key"),
+        ("workloads", {"nope": {"image": "a:1"}}, "chronos-cloud has no workload 'nope'; it has scheduler"),
+        ("workloads", {"scheduler": {"image": "a:latest"}}, "freehold:workloads.scheduler.image: a:latest changes"),
     ],
 )
 def test_one_line_for_each_mistake(path: str, value: Any, line: str) -> None:
