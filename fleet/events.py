@@ -75,6 +75,8 @@ class Progress:
     begun: bool = False
     """Whether the engine got to its work. It has the lock of the stack by then."""
     previewing: bool = True
+    changing: bool = False
+    """Whether the update itself has begun to create, change or delete something."""
     planned: int = 0
     """Resources in the plan, those that stay the same included; 0 until the preview has ended."""
     done: int = 0
@@ -102,6 +104,8 @@ class Progress:
             self.begun, self.done, self.current = True, 0, ""
         elif "resourcePreEvent" in event:
             step = event["resourcePreEvent"]["metadata"]
+            if step["op"] not in _UNCHANGED and not event["resourcePreEvent"].get("planning"):
+                self.changing = True
             if step["op"] != "same":
                 self.current = f"{_doing(step['op'])} {urn_name(step['urn'])}"
         elif "resOutputsEvent" in event:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from errors import FreeholdError, TransientError
-from fleet.events import Progress
+from fleet.events import Progress, Violation
 
 
 def _says(pattern: str) -> re.Pattern[str]:
@@ -114,7 +114,7 @@ def explain(stack: str, command: str, progress: Progress, output: str, log: Path
         if known.said.search(output) or any(known.said.search(text) for _, text in progress.errors):
             return _error(known.passes, known.what, where, known.mend.format(stack=stack))
     if broken := [violation for violation in progress.violations if violation.mandatory]:
-        return _refused(where, broken[0].policy, broken[0].resource, _gist(broken[0].message), len(broken))
+        return _refused(stack, broken, progress.changing)
     if errors := [(name, text) for name, text in progress.errors if not _ECHO.match(text)]:
         name, text = errors[0]
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -135,13 +135,17 @@ def _may_pass(texts: Sequence[str]) -> bool:
     return all(found) or any(one is not None and one.decides for one in found)
 
 
-def _refused(where: str, policy: str, resource: str, message: str, count: int) -> FreeholdError:
-    more = f" (and {count - 1} more)" if count > 1 else ""
-    about = f"{resource} breaks" if resource else "it breaks"
+def _refused(stack: str, broken: Sequence[Violation], changing: bool) -> FreeholdError:
+    """What a preview could not know is judged in the update, when something may have been made already."""
+    first = broken[0]
+    more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+    about = f"{first.resource} breaks" if first.resource else "it breaks"
+    made = "amid the update, what was made by then stays" if changing else "nothing was made"
+    look = f", and run it again; pulumi stack --stack {stack} shows what there is" if changing else ""
     return FreeholdError(
-        f"refused by policy, nothing was made: {about} {policy}: {message}{more}",
-        where=where,
-        mend=f"mend the configuration or the component; policies/ says what {policy} wants",
+        f"refused by policy, {made}: {about} {first.policy}: {_gist(first.message)}{more}",
+        where=f"stack {stack}",
+        mend=f"mend the configuration or the component (policies/ says what {first.policy} wants){look}",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,44 @@ def test_a_provider_that_died_decides_for_what_follows_from_it() -> None:
 def test_a_policy_s_refusal_does_not_pass() -> None:
     refusal = Violation("storage-encrypted", "mandatory", "urn::bucket", "connection refused is in this text")
     assert not transient(("bucket", "Throttling"), violations=(refusal,))
+
+
+def _step(op: str, *, planning: bool) -> dict[str, Any]:
+    return {"resourcePreEvent": {"metadata": {"op": op, "urn": "urn::network"}, "planning": planning}}
+
+
+PREVIEW: tuple[dict[str, Any], ...] = (
+    {"preludeEvent": {}},
+    _step("create", planning=True),
+    {"summaryEvent": {"isPreview": True, "resourceChanges": {"create": 1}}},
+)
+VIOLATION: dict[str, Any] = {
+    "policyEvent": {
+        "policyName": "rds-private",
+        "enforcementLevel": "mandatory",
+        "resourceUrn": "urn::database",
+        "message": "publiclyAccessible is true",
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("events", "made"),
+    [
+        # The engine sums a preview up that a policy has refused, too.
+        ((*PREVIEW[:-1], VIOLATION, PREVIEW[-1]), False),
+        ((*PREVIEW, {"preludeEvent": {}}, _step("same", planning=False), VIOLATION), False),
+        ((*PREVIEW, {"preludeEvent": {}}, _step("create", planning=False), VIOLATION), True),
+    ],
+)
+def test_a_refusal_says_whether_anything_was_made(events: tuple[dict[str, Any], ...], made: bool) -> None:
+    progress = Progress()
+    for event in events:
+        progress.take(event)
+    line = explain("prod", "up", progress, "", LOG).line()
+    assert line.startswith("stack prod: refused by policy, ")
+    assert "database breaks rds-private: publiclyAccessible is true" in line
+    assert ("nothing was made" in line, "what was made by then stays" in line) == (not made, made)
 
 
 def test_what_is_known() -> None:

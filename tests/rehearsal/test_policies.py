@@ -10,6 +10,8 @@ from pathlib import Path
 import boto3
 import pytest
 
+from fleet.events import Progress
+from fleet.failures import explain
 from policies.table import POLICIES
 from sandbox.home import CHECKOUT
 from tests.rehearsal.engine import EngineProject, Run
@@ -106,12 +108,21 @@ def reports(run: Run, level: str) -> dict[str, list[str]]:
     return found
 
 
+def _told(run: Run) -> str:
+    """What `./freehold` would say of the run."""
+    progress = Progress()
+    for event in run.events:
+        progress.take(event)
+    return explain("prod", "up", progress, run.stdout + run.stderr, "").line()
+
+
 def test_a_stack_that_breaks_policies_is_refused_before_anything_is_made(sandbox: Sandbox, start: Start) -> None:
     project = start("prod")
     project.program(BREAKS_ALL)
     for operation in (("preview",), ("up", "--yes")):
         run = project._operation(*operation, *PACK)
         assert not run.ok
+        assert "refused by policy, nothing was made: " in _told(run)
         assert set(reports(run, "mandatory")) == {row.name for row in POLICIES}
         assert SECRET not in run.stdout + run.stderr + json.dumps(run.events)
     assert project.resources() == {}
@@ -149,6 +160,7 @@ def test_what_was_unknown_in_preview_is_refused_when_it_is_known(start: Start) -
     assert set(reports(run, "mandatory")) == {"security-group-no-world-ingress"}
     assert "address" in project.resources()
     assert "group" not in project.resources()
+    assert "amid the update, what was made by then stays: group breaks security-group-" in _told(run)
 
 
 def test_levels_by_environment_and_by_configuration(start: Start, tmp_path: Path) -> None:
