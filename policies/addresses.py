@@ -24,6 +24,7 @@ PRIVATE: Final[tuple[Network, ...]] = tuple(
 # The widest range that is not "public" in AWS' own meaning of the word: /8 for IPv4, /32 for IPv6.
 # docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
 _MOST: Final[dict[int, int]] = {4: 2 ** (32 - 8), 6: 2 ** (128 - 32)}
+_SUBNET_OF_IPV6: Final = 2**64
 
 
 def is_world(texts: Iterable[str]) -> bool:
@@ -38,17 +39,21 @@ def is_world(texts: Iterable[str]) -> bool:
     return any(counted[version] > most for version, most in _MOST.items())
 
 
-def holds_private_network(texts: Iterable[str], exceptions: Iterable[str] = ()) -> bool:
-    """Whether these CIDR blocks together hold one of the private networks as a whole, and `exceptions` not the whole
-    of that one. Whoever may go there reaches every address of any network that is numbered from it.
+def private_part(text: str, exceptions: Iterable[str] = ()) -> list[Network]:
+    """The private addresses of a CIDR block without its exceptions. Raises ValueError for what is no CIDR block."""
+    block, outside = ip_network(text.strip(), strict=False), list(_united(exceptions))
+    found = [block if _within(block, private) else private for private in PRIVATE if _overlap(block, private)]
+    for exception in outside:
+        found = [part for each in found for part in _without(each, exception)]
+    return found
 
-    Raises ValueError for what is no CIDR block.
-    """
-    inside, outside = list(_united(texts)), list(_united(exceptions))
-    return any(
-        any(_within(private, block) for block in inside) and not any(_within(private, block) for block in outside)
-        for private in PRIVATE
-    )
+
+def more_than(networks: Iterable[Network], addresses: int) -> bool:
+    """Whether these networks together hold more IPv4 addresses than that, or more of IPv6 than one subnet has."""
+    counted = {4: 0, 6: 0}
+    for network in _united(str(network) for network in networks):
+        counted[network.version] += network.num_addresses
+    return counted[4] > addresses or counted[6] > _SUBNET_OF_IPV6
 
 
 def _united(texts: Iterable[str]) -> Iterator[Network]:
@@ -66,3 +71,14 @@ def _public_addresses(network: Network) -> int:
 
 def _within(inner: Network, outer: Network) -> bool:
     return inner.version == outer.version and inner.prefixlen >= outer.prefixlen and inner.network_address in outer
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return _within(one, other) or _within(other, one)
+
+
+def _without(network: Network, exception: Network) -> Iterator[Network]:
+    if not _overlap(network, exception):
+        yield network
+    elif not _within(network, exception):
+        yield from (part for half in network.subnets() for part in _without(half, exception))

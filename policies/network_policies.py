@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from policies.addresses import holds_private_network
+from policies.addresses import Network, more_than, private_part
 from policies.rules import UNKNOWN, Finding, Findings, Planned, Unknown, as_list, as_object
 
 POLICY: Final = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
@@ -44,66 +44,107 @@ def patched(policy: Planned, patch: Planned) -> Mapping[str, Any] | Unknown:
     return {**below, **above}
 
 
-def too_wide(policy: Planned) -> Findings:
-    """The rules that let more through than someone named: everybody, every namespace, a whole private network."""
+def too_wide(policy: Planned, most: int) -> Findings:
+    """The rules that let more through than someone named: everybody, namespaces that are not named, more than `most`
+    private addresses."""
     spec = as_object(policy.properties.get("spec"))
     if isinstance(spec, Unknown):
         yield _unsure(policy, "spec")
         return
-    for direction, peers in PEERS.items():
+    for direction in PEERS:
         rules = as_list(spec.get(direction))
         if isinstance(rules, Unknown):
             yield _unsure(policy, f"spec.{direction}")
             continue
         for index, rule in enumerate(rules):
-            path, parts = f"spec.{direction}[{index}]", as_object(rule)
-            reason = UNKNOWN if isinstance(parts, Unknown) else _width(as_list(parts.get(peers)))
+            path, peers = f"spec.{direction}[{index}]", _peers(rule, direction)
+            reason = UNKNOWN if isinstance(peers, Unknown) else _width(peers, most)
             if isinstance(reason, Unknown):
                 yield _unsure(policy, path)
             elif reason:
                 yield Finding(path, f"of {policy.name} {reason}", urn=policy.urn)
 
 
+def too_wide_together(policies: Sequence[Planned], most: int) -> Findings:
+    """Directions in which policies of one namespace let more than `most` private addresses through, though none of
+    their rules does."""
+    for direction in PEERS:
+        parts = [part for policy in policies for part in _private_parts(policy, direction)]
+        if more_than((network for part in parts for network in part), most) and not any(
+            more_than(part, most) for part in parts
+        ):
+            names = ", ".join(sorted({policy.name for policy in policies if _private_parts(policy, direction)}))
+            yield Finding(f"spec.{direction}", f"of {names} together {_TOO_MANY}", urn=policies[-1].urn)
+
+
+_TOO_MANY: Final = "lets more private addresses through than databases have, other tenants' pods among them"
+
+
+def _private_parts(policy: Planned, direction: str) -> list[list[Network]]:
+    """Of each rule, what is known of its private addresses. What is malformed is told of the rule itself."""
+    spec = as_object(policy.properties.get("spec"))
+    rules: Sequence[Any] | Unknown = () if isinstance(spec, Unknown) else as_list(spec.get(direction))
+    found = []
+    for rule in () if isinstance(rules, Unknown) else rules:
+        peers = _peers(rule, direction)
+        try:
+            found.append([] if isinstance(peers, Unknown) else _private(peers)[0])
+        except ValueError:
+            continue
+    return [part for part in found if part]
+
+
 def _unsure(policy: Planned, path: str) -> Finding:
     return Finding(path, f"of {policy.name} may let everybody through", certain=False, urn=policy.urn)
 
 
-def _width(peers: Sequence[Any] | Unknown) -> str | Unknown | None:
+def _peers(rule: Any, direction: str) -> Sequence[Any] | Unknown:
+    parts = as_object(rule)
+    return UNKNOWN if isinstance(parts, Unknown) else as_list(parts.get(PEERS[direction]))
+
+
+def _width(peers: Sequence[Any], most: int) -> str | Unknown | None:
     """What makes a rule with these peers too wide; None where nothing does."""
-    if isinstance(peers, Unknown):
-        return UNKNOWN
     if not peers:
         return "names nobody, which means everybody"
     unsure = False
-    whole: list[str] = []
-    """Blocks without exceptions, which add up."""
-    blocks: list[tuple[Sequence[str], Sequence[str]]] = [(whole, ())]
     for peer in peers:
         parts = as_object(peer)
         if isinstance(parts, Unknown):
             unsure = True
         elif parts.get("ipBlock") is not None:
-            block = as_object(parts["ipBlock"])
-            cidr, outside = (UNKNOWN, UNKNOWN) if isinstance(block, Unknown) else _block(block)
-            if isinstance(cidr, Unknown) or isinstance(outside, Unknown):
-                unsure = True
-            elif outside:
-                blocks.append(([cidr], outside))
-            else:
-                whole.append(cidr)
+            continue
         elif parts.get("namespaceSelector") is not None:
-            some = _selects_some(parts["namespaceSelector"])
+            some = _names_some(parts["namespaceSelector"])
             unsure = unsure or some is UNKNOWN
             if some is False:
-                return "lets every namespace through"
+                return "lets namespaces through that it does not name: matchLabels or an expression with In does"
         elif parts.get("podSelector") is None:
             return "has a peer that is nobody, which means everybody"
     try:
-        if any(holds_private_network(inside, outside) for inside, outside in blocks):
-            return "lets a whole private network through, other tenants' pods with it"
+        networks, incomplete = _private(peers)
     except ValueError:
         return "holds something that is no CIDR block"
-    return UNKNOWN if unsure else None
+    if more_than(networks, most):
+        return _TOO_MANY
+    return UNKNOWN if unsure or incomplete else None
+
+
+def _private(peers: Sequence[Any]) -> tuple[list[Network], bool]:
+    """The private addresses of the blocks among these peers, and whether some are not known yet."""
+    networks: list[Network] = []
+    incomplete = False
+    for peer in peers:
+        parts = as_object(peer)
+        if isinstance(parts, Unknown) or parts.get("ipBlock") is None:
+            continue
+        block = as_object(parts["ipBlock"])
+        cidr, outside = (UNKNOWN, UNKNOWN) if isinstance(block, Unknown) else _block(block)
+        if isinstance(cidr, Unknown) or isinstance(outside, Unknown):
+            incomplete = True
+        else:
+            networks += private_part(cidr, outside)
+    return networks, incomplete
 
 
 def _block(block: Mapping[str, Any]) -> tuple[str | Unknown, Sequence[str] | Unknown]:
@@ -123,3 +164,21 @@ def _selects_some(selector: Any) -> bool | Unknown:
     if any(each is not UNKNOWN and each for each in found):
         return True
     return UNKNOWN if UNKNOWN in found else False
+
+
+def _names_some(selector: Any) -> bool | Unknown:
+    """Whether a selector of namespaces takes those alone that carry a label of a given value. `Exists` may hold of
+    every namespace, and `NotIn` and `DoesNotExist` hold of all that lack the label."""
+    parts = as_object(selector)
+    if isinstance(parts, Unknown):
+        return UNKNOWN
+    labels, expressions = parts.get("matchLabels"), as_list(parts.get("matchExpressions"))
+    if labels is not UNKNOWN and labels:
+        return True
+    operators = [
+        each if isinstance(each, Unknown) else each.get("operator")
+        for each in (() if isinstance(expressions, Unknown) else map(as_object, expressions))
+    ]
+    if "In" in operators:
+        return True
+    return UNKNOWN if UNKNOWN in (labels, expressions, *operators) else False

@@ -55,6 +55,16 @@ POLICIES: Final[tuple[Policy, ...]] = (
         description="A tenant's namespace has a quota and denies all traffic that is not allowed by name.",
         mend="make the namespace by TenantWorkspace, or add a ResourceQuota and default-deny NetworkPolicies",
         stack=tenancy.tenant_namespace_has_quota_and_default_deny,
+        settings={
+            "privateAddressesAtMost": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 16383,
+                "description": "Private IPv4 addresses that a tenant's policies may let through in one direction.",
+                # What the three data subnets of a network of /16 have, and single ones beside them.
+                "default": 3 * 1024 + 256,
+            }
+        },
     ),
     Policy(
         name="required-tags",

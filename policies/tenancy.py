@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -23,7 +24,8 @@ COUNTED: Final[tuple[frozenset[str], ...]] = (
 
 def tenant_namespace_has_quota_and_default_deny(resources: Sequence[Planned], settings: Settings) -> Findings:
     """Each tenant's namespace has a ResourceQuota over the number, processors and memory of all its pods, and
-    NetworkPolicies that deny all in both directions, with no other beside them that lets everybody through.
+    NetworkPolicies that deny all in both directions, with none beside them that lets everybody through, namespaces
+    that it does not name, or more private addresses than databases have.
 
     A tenant's namespace is one that is named `t-...` or labelled `freehold.dev/tenant`. One that is patched is judged
     like one that is made: it becomes a tenant's by a label.
@@ -39,11 +41,18 @@ def tenant_namespace_has_quota_and_default_deny(resources: Sequence[Planned], se
             yield from _quota(namespace, [quota for quota in quotas if _in(quota, namespace)])
             inside = [policy for policy in policies if _in(policy, namespace)]
             yield from _denial(namespace, inside, [patch for patch in patches if _in(patch, namespace)])
+    most = int(settings["privateAddressesAtMost"])
+    together: defaultdict[tuple[str, bool], list[Planned]] = defaultdict(list)
     for policy in (*policies, *patches):
         lies = _lies_in_tenants(policy, namespaces)
         if lies is not False:
-            for finding in network_policies.too_wide(policy):
+            for finding in network_policies.too_wide(policy, most):
                 yield replace(finding, certain=finding.certain and lies is True)
+            where = _metadata(policy, "namespace")
+            together[str(_link(policy)) if where is UNKNOWN else str(where), lies is True].append(policy)
+    for (_, sure), beside in together.items():
+        for finding in network_policies.too_wide_together(beside, most):
+            yield replace(finding, certain=sure)
 
 
 def _quota(namespace: Planned, quotas: Sequence[Planned]) -> Iterator[Finding]:

@@ -126,6 +126,19 @@ TOO_WIDE: dict[str, list[Any]] = {
     "the world in halves": [{"ipBlock": {"cidr": "0.0.0.0/1"}}, {"ipBlock": {"cidr": "128.0.0.0/1"}}],
     "a private network": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
     "a private network in halves": [{"ipBlock": {"cidr": "10.0.0.0/9"}}, {"ipBlock": {"cidr": "10.128.0.0/9"}}],
+    "the cell's own network": [{"ipBlock": {"cidr": "10.40.0.0/16"}}],
+    "a network of pods": [{"ipBlock": {"cidr": "10.40.64.0/18"}}],
+    "half a private network": [{"ipBlock": {"cidr": "10.0.0.0/9"}}],
+    "a network in pieces": [{"ipBlock": {"cidr": f"10.40.{n}.0/22"}} for n in range(0, 64, 4)],
+    "namespaces with a label, whatever it says": [
+        {"namespaceSelector": {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "Exists"}]}}
+    ],
+    "namespaces without a label": [
+        {"namespaceSelector": {"matchExpressions": [{"key": "nope", "operator": "DoesNotExist"}]}}
+    ],
+    "namespaces but for one": [
+        {"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["b"]}]}}
+    ],
     "one of several": [{"podSelector": {}}, {"ipBlock": {"cidr": "0.0.0.0/0"}}],
     "no block": [{"ipBlock": {"cidr": "everywhere"}}],
     "an empty block": [{"ipBlock": {}}],
@@ -136,6 +149,11 @@ NARROW: dict[str, list[Any]] = {
     "own pods": [{"podSelector": {}}],
     "a namespace": [{"namespaceSelector": SOME}],
     "the public world": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": NOT_PUBLIC}}],
+    "namespaces by an expression": [
+        {"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]}}
+    ],
+    "the data subnets of a /16": [{"ipBlock": {"cidr": f"10.40.{n}.0/22"}} for n in (240, 244, 248)],
+    "what an exception leaves": [{"ipBlock": {"cidr": "10.40.0.0/21", "except": ["10.40.4.0/22"]}}],
     "a subnet": [{"ipBlock": {"cidr": "10.0.2.0/24"}}, {"ipBlock": {"cidr": "10.0.3.0/24"}}],
 }
 
@@ -156,6 +174,19 @@ class TestBesideADenial:
     @pytest.mark.parametrize("peers", NARROW.values(), ids=NARROW)
     def test_a_rule_for_somebody_is_compliant(self, type: str, direction: str, peers: list[Any]) -> None:
         assert beside(allow(type, **{direction: [{"from" if direction == "ingress" else "to": peers}]})) == []
+
+    def test_rules_and_policies_of_a_namespace_add_up(self, type: str, direction: str) -> None:
+        peers = "from" if direction == "ingress" else "to"
+        blocks = [[{peers: [{"ipBlock": {"cidr": f"10.40.{n}.0/22"}}]}] for n in range(0, 16, 4)]
+        (found,) = beside(allow(type, **{direction: [rule for block in blocks for rule in block]}))
+        assert found.certain and found.path == f"spec.{direction}" and found.urn == urn(type, "allow")
+        (found,) = beside(*(allow(type, **{direction: block}) for block in blocks))
+        assert found.certain and found.path == f"spec.{direction}"
+        elsewhere = allow(type, namespace="t-other--main", **{direction: blocks[-1]})
+        assert beside(*(allow(type, **{direction: block}) for block in blocks[:-1]), elsewhere) == []
+        other = "egress" if direction == "ingress" else "ingress"
+        last = {other: [{"to" if peers == "from" else "from": blocks[-1][0][peers]}]}
+        assert beside(*(allow(type, **{direction: block}) for block in blocks[:-1]), allow(type, **last)) == []
 
     @pytest.mark.parametrize("rule", [{}, None, "x"], ids=str)
     def test_an_empty_rule_is_a_violation(self, type: str, direction: str, rule: Any) -> None:
