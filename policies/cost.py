@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_list, as_object
 
 BUDGET: Final = "aws:budgets/budget:Budget"
 BILLED: Final = ("aws:", "gcp:")
+_LIMITS: Final = ("limitAmount", "plannedLimits", "autoAdjustData")
 
 
 def every_stack_has_a_budget_with_alerts(resources: Sequence[Planned], settings: Settings) -> Findings:
@@ -34,8 +36,10 @@ def _gaps(budget: Planned, settings: Settings) -> Findings:
     kind = budget.properties.get("budgetType")
     if kind is UNKNOWN or kind != "COST":
         yield Finding("budgetType", f"of {budget.name} is not COST", certain=kind is not UNKNOWN, urn=budget.urn)
-    if budget.properties.get("limitAmount") is None and budget.properties.get("autoAdjustData") is None:
+    if all(budget.properties.get(limit) in (None, [], {}) for limit in _LIMITS):
         yield Finding("limitAmount", f"of {budget.name} is absent", urn=budget.urn)
+    yield from _filters(budget)
+    yield from _period(budget)
     notifications = as_list(budget.properties.get("notifications"))
     if isinstance(notifications, Unknown):
         yield Finding("notifications", f"of {budget.name} are computed", certain=False, urn=budget.urn)
@@ -49,6 +53,44 @@ def _gaps(budget: Planned, settings: Settings) -> Findings:
                 certain=UNKNOWN not in verdicts,
                 urn=budget.urn,
             )
+
+
+def _filters(budget: Planned) -> Findings:
+    """A filter leaves spend out. The one by this stack's own environment is what several stacks in an account need, and
+    AWS counts nothing by a tag that nobody has activated, which no plan shows:
+    https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html
+    """
+    for name in ("costFilters", "filterExpression"):
+        filters = budget.properties.get(name)
+        if filters is UNKNOWN or (name == "costFilters" and UNKNOWN in as_list(filters)):
+            yield Finding(name, f"of {budget.name} may leave the stack's spend out", certain=False, urn=budget.urn)
+        elif name == "costFilters" and filters and all(_is_by_environment(each, budget) for each in as_list(filters)):
+            reason = f"of {budget.name} counts nothing unless the tag environment is active in Billing"
+            yield Finding(name, reason, certain=False, urn=budget.urn)
+        elif filters:
+            yield Finding(name, f"of {budget.name} leaves spend of the stack out", urn=budget.urn)
+
+
+def _is_by_environment(filter: Any, budget: Planned) -> bool:
+    parts = as_object(filter)
+    if isinstance(parts, Unknown) or parts.get("name") != "TagKeyValue":
+        return False
+    values = as_list(parts.get("values"))
+    return not isinstance(values, Unknown) and list(values) == [f"user:environment${budget.stack.split('-')[0]}"]
+
+
+def _period(budget: Planned) -> Findings:
+    """A budget counts until the end of its period, which the provider puts into 2087 where none is given."""
+    end = budget.properties.get("timePeriodEnd")
+    if end is UNKNOWN:
+        yield Finding("timePeriodEnd", f"of {budget.name} may be over", certain=False, urn=budget.urn)
+    elif end:
+        try:
+            over = datetime.strptime(str(end), "%Y-%m-%d_%H:%M").replace(tzinfo=UTC) <= datetime.now(UTC)
+        except ValueError:
+            over = True
+        if over:
+            yield Finding("timePeriodEnd", f"of {budget.name} is over", urn=budget.urn)
 
 
 def _alerts(notification: Any, kind: str, most: float) -> bool | Unknown:

@@ -22,6 +22,7 @@ def alert(kind: str = "ACTUAL", threshold: Any = 80, **properties: Any) -> dict[
 
 
 FORECAST = alert("FORECASTED", 100)
+OWN_TAG = {"name": "TagKeyValue", "values": ["user:environment$prod"]}
 
 
 def budget(*notifications: Any, **properties: Any) -> Planned:
@@ -80,6 +81,43 @@ def test_a_budget_of_something_else_does_not_count(kind: str | None) -> None:
 def test_a_budget_without_a_limit_does_not_count() -> None:
     assert certain(findings(POLICY, VPC, budget(alert(), FORECAST, limitAmount=None)))
     assert findings(POLICY, VPC, budget(alert(), FORECAST, limitAmount=UNKNOWN)) == []
+
+
+def test_planned_limits_are_limits() -> None:
+    planned_limits = [{"amount": "500", "startTime": "2027-01-01_00:00", "unit": "USD"}]
+    assert findings(POLICY, VPC, budget(alert(), FORECAST, limitAmount=None, plannedLimits=planned_limits)) == []
+    assert certain(findings(POLICY, VPC, budget(alert(), FORECAST, limitAmount=None, plannedLimits=[])))
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        {"costFilters": [{"name": "Service", "values": ["AWS Glue"]}]},
+        {"costFilters": [{"name": "TagKeyValue", "values": ["user:environment$dev"]}]},
+        {"costFilters": [OWN_TAG, {"name": "Service", "values": ["AWS Glue"]}]},
+        {"filterExpression": {"dimensions": {"key": "SERVICE", "values": ["AWS Glue"]}}},
+        {"timePeriodEnd": "2020-01-01_00:00"},
+        {"timePeriodEnd": "some day"},
+    ],
+    ids=str,
+)
+def test_a_budget_that_does_not_see_the_stack_s_spend_does_not_count(filter: dict[str, Any]) -> None:
+    assert certain(findings(POLICY, VPC, budget(alert(), FORECAST, **filter)))
+    assert findings(POLICY, VPC, budget(alert(), FORECAST, **filter), budget(alert(), FORECAST)) == []
+
+
+def test_no_filter_and_a_period_to_come_are_compliant() -> None:
+    assert findings(POLICY, VPC, budget(alert(), FORECAST, costFilters=[], timePeriodEnd="2087-06-15_00:00")) == []
+
+
+def test_whether_the_environments_own_tag_counts_cannot_be_told() -> None:
+    (found,) = findings(POLICY, VPC, budget(alert(), FORECAST, costFilters=[OWN_TAG]))
+    assert not found.certain and "active" in found.reason
+
+
+@pytest.mark.parametrize("name", ["costFilters", "filterExpression", "timePeriodEnd"])
+def test_a_filter_that_is_unknown_cannot_be_told(name: str) -> None:
+    assert undecided(findings(POLICY, VPC, budget(alert(), FORECAST, **{name: UNKNOWN})))
 
 
 def test_unknown_values_cannot_be_told() -> None:

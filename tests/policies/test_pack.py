@@ -149,10 +149,10 @@ MEMBERS = sorted(
         "egress", "from", "to", "type", "protocol", "ipProtocol", "fromPort", "toPort", "cidrBlocks", "cidrIpv4",
         "prefixListIds", "prefixListId", "entries", "tags", "key", "value", "notifications", "threshold", "bucket",
         "notificationType", "budgetType", "subscriberEmailAddresses", "storageEncrypted", "snapshotIdentifier",
-        "engineMode", "defaultTags",
+        "engineMode", "defaultTags", "costFilters", "filterExpression", "timePeriodEnd", "values", "operator",
     }
 )  # fmt: skip
-TEXTS = ("ingress", "t-acme--main", "10.0.0.0/8", "0.0.0.0/0", "COST", "Egress", "{", "x")
+TEXTS = ("ingress", "t-acme--main", "10.0.0.0/8", "0.0.0.0/0", "COST", "TagKeyValue", "In", "Egress", "{", "x")
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(TEXTS) | st.just(UNKNOWN),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=4),
