@@ -26,7 +26,7 @@ def run(settings: TenantSettings) -> None:
     """Declares the tenant's workspace and exports `tenant`, a record without secrets."""
     record = settings.tenant
     cloud = tenant_cloud(settings.cloud)
-    platform = platform_contract(record.cell, product=settings.blueprint)
+    platform = platform_contract(record.cell, product=settings.blueprint, region=record.region)
 
     def of(read: Callable[[PlatformContract], T]) -> pulumi.Output[T]:
         return platform.apply(read)

@@ -24,6 +24,7 @@ class TenantRecord(Settings):
     email: Email | None = None
     subdomain: TenantId | None = None
     region: Region | None = None
+    """Where its data has to stay; the program is refused where its cell is elsewhere. Absent: where the cell is."""
     cost_centre: Slug | None = None
     """Absent: the tenant's id, so that its costs can be told apart."""
     workspaces: tuple[Workspace, ...] = Field(default=("default",), min_length=1)

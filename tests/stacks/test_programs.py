@@ -57,12 +57,12 @@ def _platform(environment: str = "sandbox", preview: bool = False) -> Recording:
     )
 
 
-def _tenant(id: str = "acme") -> Recording:
+def _tenant(id: str = "acme", **record: str) -> Recording:
     settings = TenantSettings.model_validate(
         {
             "program": "tenant",
             "protect": False,
-            "tenant": {"id": id, "plan": "starter", "cell": "sandbox"},
+            "tenant": {"id": id, "plan": "starter", "cell": "sandbox", **record},
         }
     )
     answers = ANSWERS | {"organization/freehold/sandbox": {"contract": _platform().exports["contract"]}}
@@ -210,6 +210,13 @@ def test_a_cell_of_another_product_is_refused() -> None:
     other = {**_platform().exports["contract"], "product": "spoke"}
     with pytest.raises(FreeholdError, match="runs spoke, the tenant is one of chronos-cloud"):
         contract.read("sandbox", other, product="chronos-cloud")
+
+
+def test_a_tenant_whose_data_has_to_stay_in_another_region_is_refused() -> None:
+    line = r"^freehold:tenant\.region: cell sandbox is in us-east-1, and the tenant's region is eu-west-1; give"
+    with pytest.raises(pulumi.RunError, match=line):
+        _tenant(region="eu-west-1")
+    assert _tenant(region="us-east-1").exports["tenant"]["cell"] == "sandbox"
 
 
 def test_no_tenant_before_the_shared_database_is_closed() -> None:
