@@ -60,15 +60,17 @@ def _filters(budget: Planned) -> Findings:
     AWS counts nothing by a tag that nobody has activated, which no plan shows:
     https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html
     """
-    for name in ("costFilters", "filterExpression"):
-        filters = budget.properties.get(name)
-        if filters is UNKNOWN or (name == "costFilters" and UNKNOWN in as_list(filters)):
-            yield Finding(name, f"of {budget.name} may leave the stack's spend out", certain=False, urn=budget.urn)
-        elif name == "costFilters" and filters and all(_is_by_environment(each, budget) for each in as_list(filters)):
-            reason = f"of {budget.name} counts nothing unless the tag environment is active in Billing"
-            yield Finding(name, reason, certain=False, urn=budget.urn)
-        elif filters:
-            yield Finding(name, f"of {budget.name} leaves spend of the stack out", urn=budget.urn)
+    filters, expression = as_list(budget.properties.get("costFilters")), budget.properties.get("filterExpression")
+    if isinstance(filters, Unknown) or UNKNOWN in filters or expression is UNKNOWN:
+        reason = f"of {budget.name} may leave the stack's spend out"
+        yield Finding("filterExpression" if expression is UNKNOWN else "costFilters", reason, False, budget.urn)
+    elif expression:
+        yield Finding("filterExpression", f"of {budget.name} leaves spend of the stack out", urn=budget.urn)
+    elif filters and all(_is_by_environment(each, budget) for each in filters):
+        reason = f"of {budget.name} counts nothing unless the tag environment is active in Billing"
+        yield Finding("costFilters", reason, certain=False, urn=budget.urn)
+    elif filters:
+        yield Finding("costFilters", f"of {budget.name} leaves spend of the stack out", urn=budget.urn)
 
 
 def _is_by_environment(filter: Any, budget: Planned) -> bool:

@@ -35,6 +35,15 @@ def policies(table: Iterable[rules.Policy], level: Level) -> list[Policy]:
     return [_stack_policy(row, level) if row.stack else _resource_policy(row, level) for row in table]
 
 
+def chosen(row: rules.Policy, configured: Mapping[str, Any]) -> dict[str, Any]:
+    """The policy's settings. The engine holds their values against the schema and passes over names that are not in it;
+    one that is misspelt would leave a policy laxer than somebody believes. Raises ValueError for one."""
+    if strange := sorted(configured.keys() - row.settings.keys()):
+        known = ", ".join(sorted(row.settings)) or "none"
+        raise ValueError(f"the pack's configuration: {row.name} has no setting {strange[0]!r}; it has {known}")
+    return row.defaults() | dict(configured)
+
+
 def plain(value: Any) -> Any:
     """A value out of the SDK's proxies, which raise where something is unknown, with UNKNOWN in those places."""
     if isinstance(value, Mapping):
@@ -72,7 +81,7 @@ def _resource_policy(row: rules.Policy, level: Level) -> Policy:
             return
         provider = plain(args.provider.props) if args.provider else {}
         planned = Planned(args.resource_type, args.urn, args.name, plain(args.props), provider)
-        _report(row, check(planned, row.defaults() | dict(args.get_config())), report)
+        _report(row, check(planned, chosen(row, args.get_config())), report)
 
     return ResourceValidationPolicy(
         row.name, row.description, validate, EnforcementLevel(level), _schema(row), remediation_steps=row.mend
@@ -96,7 +105,7 @@ def _stack_policy(row: rules.Policy, level: Level) -> Policy:
             )
             for resource in args.resources
         ]
-        _report(row, check(planned, row.defaults() | dict(args.get_config())), report)
+        _report(row, check(planned, chosen(row, args.get_config())), report)
 
     return StackValidationPolicy(
         row.name, row.description, validate, EnforcementLevel(level), _schema(row), remediation_steps=row.mend

@@ -74,7 +74,8 @@ POLICIES: Final[tuple[Policy, ...]] = (
         settings={
             "tags": {
                 "type": "array",
-                "items": {"type": "string"},
+                "items": {"type": "string", "minLength": 1},
+                "minItems": 1,
                 "description": "Tags (in Kubernetes labels of namespaces) that must be there.",
                 "default": ["product", "environment", "cost-centre", "managed-by"],
             }
@@ -89,12 +90,14 @@ POLICIES: Final[tuple[Policy, ...]] = (
             "actualAtMost": {
                 "type": "number",
                 "exclusiveMinimum": 0,
+                "maximum": 100,
                 "description": "Percent of the limit at which actual spend must have been told.",
                 "default": 100,
             },
             "forecastAtMost": {
                 "type": "number",
                 "exclusiveMinimum": 0,
+                "maximum": 100,
                 "description": "Percent of the limit at which forecast spend must have been told.",
                 "default": 100,
             },

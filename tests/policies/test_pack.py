@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import ValidationError, validate  # type: ignore[import-untyped]
 from pulumi_policy import EnforcementLevel, PolicyConfigSchema
 from pulumi_policy.proxy import UNKNOWN_BOOLEAN_VALUE, unknown_checking_proxy
 
@@ -48,6 +49,37 @@ def test_settings_are_declared_as_a_schema() -> None:
     assert isinstance(ports, PolicyConfigSchema)
     assert ports.properties["ports"]["default"] == [443]
     assert schemas["rds-private"] is None
+
+
+def test_a_setting_that_is_misspelt_is_refused() -> None:
+    rows = {row.name: row for row in POLICIES}
+    row = rows["security-group-no-world-ingress"]
+    assert pack.chosen(row, {"ports": [8443]}) == {"ports": [8443]}
+    assert pack.chosen(row, {}) == {"ports": [443]}
+    with pytest.raises(ValueError, match="security-group-no-world-ingress has no setting 'port'; it has ports"):
+        pack.chosen(row, {"port": [8443]})
+    with pytest.raises(ValueError, match="rds-private has no setting 'engines'; it has none"):
+        pack.chosen(rows["rds-private"], {"engines": []})
+
+
+@pytest.mark.parametrize(
+    ("policy", "settings"),
+    [
+        ("required-tags", {"tags": []}),
+        ("required-tags", {"tags": [""]}),
+        ("every-stack-has-a-budget-with-alerts", {"actualAtMost": 1000}),
+        ("every-stack-has-a-budget-with-alerts", {"forecastAtMost": 101}),
+        ("security-group-no-world-ingress", {"ports": [0]}),
+        ("tenant-namespace-has-quota-and-default-deny", {"privateAddressesAtMost": 65536}),
+    ],
+)
+def test_no_setting_takes_a_policy_s_meaning_away(policy: str, settings: dict[str, Any]) -> None:
+    """As the engine holds the configuration against the schema."""
+    (row,) = [row for row in POLICIES if row.name == policy]
+    schema = {"type": "object", "properties": row.settings}
+    validate(row.defaults(), schema)
+    with pytest.raises(ValidationError):
+        validate(settings, schema)
 
 
 @pytest.mark.parametrize(
