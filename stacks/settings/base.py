@@ -40,6 +40,16 @@ PinnedImage = Annotated[Image, AfterValidator(_pinned)]
 """An image that no other may come under the name of."""
 
 
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := sorted({value for value in values if values.count(value) > 1}):
+        raise ValueError(f"{twice[0]} is named twice")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
+"""None of them is named twice: resources are named by such values, and two of one name stop the engine."""
+
+
 class Settings(BaseModel):
     """Frozen; keys in camel case; unknown keys and values of another type are refused."""
 

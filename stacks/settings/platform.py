@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from catalog.limits import CACHE_USERS_MAXIMUM, CACHE_USERS_OF_THE_PLATFORM
 from catalog.plans import Slug
 from stacks.networks import PRIVATE, Cidr, NetworkCidr, PrivateCidr, ServiceCidr, overlap, parse
-from stacks.settings.base import BlueprintName, Email, LogRetention, PinnedImage, Region, Settings
+from stacks.settings.base import BlueprintName, Distinct, Email, LogRetention, PinnedImage, Region, Settings
 from stacks.settings.workloads import WorkloadSettings, check_known
 
 Https = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$")]
@@ -20,23 +20,16 @@ https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html"""
 
 class NetworkSettings(Settings):
     cidr: NetworkCidr
-    zones: Annotated[tuple[str, ...], Field(min_length=3, max_length=3)] | None = None
+    zones: Annotated[tuple[str, ...], Field(min_length=3, max_length=3), Distinct] | None = None
     """Three availability zones, in the order in which they have their subnets. The sandbox alone may leave them out: it
     takes the region's first three by name, and a cloud's list changes, which would replace nearly all subnets."""
     nat_per_zone: bool = False
     peers: tuple[Cidr, ...] = ()
     """Networks that this one is or will be connected to, which it therefore may not overlap."""
-    operators: tuple[PrivateCidr, ...] = ()
+    operators: Annotated[tuple[PrivateCidr, ...], Distinct] = ()
     """Private networks (a VPN's, a peer's, subnets of this one) from which programs and people reach the API server and
     the databases; absent, the cluster's nodes alone do."""
     log_retention_days: LogRetention = 30
-
-    @field_validator("zones")
-    @classmethod
-    def _distinct(cls, zones: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if twice := sorted({zone for zone in zones or () if (zones or ()).count(zone) > 1}):
-            raise ValueError(f"{twice[0]} is named twice")
-        return zones
 
 
 class NodeSettings(Settings):
@@ -62,7 +55,7 @@ class ClusterSettings(Settings):
     service_cidr: ServiceCidr = "172.20.0.0/16"
     public_cidrs: tuple[Cidr, ...] = ()
     """Who may reach the API server from outside the network; absent, nobody."""
-    admins: tuple[IamPrincipal, ...] = ()
+    admins: Annotated[tuple[IamPrincipal, ...], Distinct] = ()
     """Who administers the cluster; whoever runs the program must be among them to work in it. The sandbox alone may
     leave it out: its one operator administers it then."""
     nodes: NodeSettings

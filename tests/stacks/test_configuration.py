@@ -18,6 +18,7 @@ from tests.components.recording import declare
 from tests.stacks.files import CHECKOUT, engine_environment, load, stack_file
 
 ZONES = ["us-east-1a", "us-east-1b", "us-east-1c"]
+ADMIN = "arn:aws:iam::123456789012:role/ops"
 ENVIRONMENTS = ("sandbox", "dev", "staging", "prod")
 
 
@@ -105,6 +106,12 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("network.zones", [*ZONES[:2], "us-east-1b"], "freehold:network.zones: us-east-1b is named twice"),
         ("network.zones", [*ZONES[:2], "eu-west-1c"], "network.zones: eu-west-1c is no zone of us-east-1"),
         ("network.operators", ["203.0.113.0/24"], "freehold:network.operators[0]: 203.0.113.0/24 is not private"),
+        (
+            "network.operators",
+            ["10.99.0.0/16", "10.99.0.0/16"],
+            "freehold:network.operators: 10.99.0.0/16 is named twice",
+        ),
+        ("cluster.admins", [ADMIN, ADMIN], f"freehold:cluster.admins: {ADMIN} is named twice"),
         (
             "cluster.admins",
             ["arn:aws:sts::123456789012:assumed-role/ops/ada"],
