@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from policies.levels import environment_of
 from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_list, as_object
 
 NAMESPACE: Final = "kubernetes:core/v1:Namespace"
 TENANT: Final = "tenant"
 LABEL_DOMAIN: Final = "freehold.dev/"
+AUTOSCALING_GROUP: Final = "aws:autoscaling/group:Group"
+_Tags = Mapping[str, Any] | Unknown | None
 
 
 @cache
@@ -24,51 +27,69 @@ def taggable_types() -> frozenset[str]:
 
 
 def required_tags(resource: Planned, settings: Settings) -> Findings:
-    """The tags of the settings are there and not empty, `tenant` too in a tenant's stack.
+    """The tags of the settings are there and not empty, `tenant` too in a tenant's stack, where tenant and environment
+    are those of the stack: costs and rights go by them.
 
-    On AWS the provider's default tags count as well. In Kubernetes namespaces carry the labels, which is where cost
-    is counted; the manager's label there is Kubernetes' own `app.kubernetes.io/managed-by`.
+    On AWS the provider's default tags count where the resource has none of that key, but for autoscaling groups:
+    docs.hashicorp.com/terraform/tutorials/aws/aws-default-tags. In Kubernetes namespaces carry the labels, which is
+    where cost is counted; the manager's label there is Kubernetes' own `app.kubernetes.io/managed-by`.
     """
-    required: list[str] = list(settings["tags"])
+    required: dict[str, str | None] = dict.fromkeys(settings["tags"])
     if resource.in_tenant_stack:
-        required.append(TENANT)
+        required |= {"environment": environment_of(resource.stack)} if "environment" in required else {}
+        required[TENANT] = resource.stack.split(".", 2)[-1]
     if resource.type == NAMESPACE:
         metadata = as_object(resource.properties.get("metadata"))
         labels = UNKNOWN if isinstance(metadata, Unknown) else as_object(metadata.get("labels"))
-        yield from _missing("metadata.labels", (labels,), [_label(tag) for tag in required])
+        yield from _missing("metadata.labels", labels, None, {_label(tag): value for tag, value in required.items()})
     elif resource.type in taggable_types():
-        yield from _missing("tags", (resource.properties.get("tags"), _default_tags(resource.provider)), required)
+        default = None if resource.type == AUTOSCALING_GROUP else _default_tags(resource.provider)
+        yield from _missing("tags", resource.properties.get("tags"), default, required)
 
 
 def _label(tag: str) -> str:
     return "app.kubernetes.io/managed-by" if tag == "managed-by" else LABEL_DOMAIN + tag
 
 
-def _missing(path: str, sources: Sequence[Any], required: Sequence[str]) -> Iterator[Finding]:
-    found = [pairs for source in sources if (pairs := _pairs(source)) is not None]
-    verdicts = {tag: _verdict([UNKNOWN if pairs is UNKNOWN else pairs.get(tag) for pairs in found]) for tag in required}
+def _missing(path: str, own: Any, default: Any, required: Mapping[str, str | None]) -> Iterator[Finding]:
+    """`required` has the value that a tag must have, or None where any will do."""
+    tags, others = _pairs(own), _pairs(default)
+    verdicts = {tag: _verdict(_value(tag, tags, others), wanted) for tag, wanted in required.items()}
     for verdict in dict.fromkeys(verdicts.values()):
         if verdict is not None:
             concerned = ", ".join(f"`{tag}`" for tag in required if verdicts[tag] is verdict)
             yield Finding(path, f"{verdict.value} {concerned}", certain=verdict is not _Verdict.UNKNOWN)
 
 
+def _value(tag: str, own: _Tags, default: _Tags) -> Any:
+    """A resource's own tag goes before the provider's default one, also where it is empty."""
+    for tags in (own, default):
+        if isinstance(tags, Unknown):
+            return UNKNOWN
+        if tags is not None and tags.get(tag) is not None:
+            return tags[tag]
+    return None
+
+
 class _Verdict(Enum):
     MISSING = "lacks"
     EMPTY = "has no value for"
+    OTHER = "has not the stack's own"
     UNKNOWN = "may lack"
 
 
-def _verdict(values: Sequence[Any]) -> _Verdict | None:
-    """What is wrong with one tag, given its value in each place where it can be; None where all is well."""
-    if any(value is not UNKNOWN and value not in (None, "") for value in values):
-        return None
-    if UNKNOWN in values:
+def _verdict(value: Any, wanted: str | None) -> _Verdict | None:
+    """What is wrong with one tag; None where all is well."""
+    if value is UNKNOWN:
         return _Verdict.UNKNOWN
-    return _Verdict.MISSING if all(value is None for value in values) else _Verdict.EMPTY
+    if value is None:
+        return _Verdict.MISSING
+    if value == "":
+        return _Verdict.EMPTY
+    return _Verdict.OTHER if wanted is not None and value != wanted else None
 
 
-def _pairs(tags: Any) -> Mapping[str, Any] | Unknown | None:
+def _pairs(tags: Any) -> _Tags:
     """Tags as a mapping; some types take a list of `{key, value}` instead (autoscaling groups)."""
     if tags is UNKNOWN or tags is None or isinstance(tags, Mapping):
         return tags

@@ -79,6 +79,38 @@ def test_tags_as_a_list_count() -> None:
     assert undecided(findings(POLICY, planned(group, tags=[*tags[1:], UNKNOWN])))
 
 
+def test_an_autoscaling_group_gets_no_default_tags() -> None:
+    default = {"defaultTags": {"tags": component_tags.aws(SHARED)}}
+    assert certain(findings(POLICY, planned("aws:autoscaling/group:Group", provider=default)))
+
+
+def test_a_tag_of_its_own_goes_before_the_default_one() -> None:
+    default = {"defaultTags": {"tags": component_tags.aws(SHARED)}}
+    (found,) = findings(POLICY, planned(TOPIC, provider=default, tags={"product": ""}))
+    assert found.reason == "has no value for `product`" and found.certain
+    assert findings(POLICY, planned(TOPIC, provider=default, tags={"product": "chronos", "owner": "x"})) == []
+    assert undecided(findings(POLICY, planned(TOPIC, provider=default, tags={"product": UNKNOWN})))
+
+
+@pytest.mark.parametrize(
+    ("stack", "wrong"),
+    [
+        ("tenant.prod.other", "tenant"),
+        ("tenant.dev.acme", "environment"),
+        ("tenant.prod-eu1.acme", None),
+    ],
+)
+def test_a_tenants_stack_marks_its_own(stack: str, wrong: str | None) -> None:
+    topic = planned(TOPIC, stack=stack, tags=component_tags.aws(ACME))
+    namespace = planned(NAMESPACE, stack=stack, metadata={"labels": component_tags.kubernetes(ACME)})
+    found = [finding.text() for finding in findings(POLICY, topic, namespace)]
+    expected = [
+        f"`tags` has not the stack's own `{wrong}`",
+        f"`metadata.labels` has not the stack's own `freehold.dev/{wrong}`",
+    ]
+    assert found == (expected if wrong else [])
+
+
 def test_types_that_take_no_tags_are_left_alone() -> None:
     assert findings(POLICY, planned("aws:ec2/route:Route")) == []
     assert findings(POLICY, planned("freehold:tenant:TenantWorkspace")) == []
