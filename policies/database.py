@@ -1,4 +1,4 @@
-"""Relational databases on RDS."""
+"""Databases on RDS, and what is like them: DocumentDB, Neptune, Redshift."""
 
 from __future__ import annotations
 
@@ -7,7 +7,29 @@ from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, flag, 
 INSTANCE = "aws:rds/instance:Instance"
 CLUSTER = "aws:rds/cluster:Cluster"
 CLUSTER_INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
-SOURCES = ("snapshotIdentifier", "restoreToPointInTime", "replicateSourceDb")
+REDSHIFT = "aws:redshift/cluster:Cluster"
+STORED = frozenset(
+    {
+        INSTANCE,
+        CLUSTER,
+        "aws:rds/globalCluster:GlobalCluster",
+        "aws:docdb/cluster:Cluster",
+        "aws:docdb/globalCluster:GlobalCluster",
+        "aws:neptune/cluster:Cluster",
+        "aws:neptune/globalCluster:GlobalCluster",
+        REDSHIFT,
+    }
+)
+"""What has storage to encrypt: by `storageEncrypted`, which is false where it is absent, but for Redshift's."""
+REACHED = frozenset({INSTANCE, CLUSTER, CLUSTER_INSTANCE, "aws:neptune/clusterInstance:ClusterInstance", REDSHIFT})
+"""What can have a public address. DocumentDB has none."""
+SOURCES = (
+    "snapshotIdentifier",
+    "restoreToPointInTime",
+    "replicateSourceDb",
+    "replicationSourceIdentifier",
+    "sourceDbClusterIdentifier",
+)
 """Properties that name where the data comes from."""
 
 
@@ -22,7 +44,10 @@ def rds_encrypted(resource: Planned, settings: Settings) -> Findings:
     (`engineMode: serverless`) is encrypted by default (api-docs/rds/cluster).
     """
     properties = resource.properties
-    if properties.get("replicateSourceDb") is not None and properties.get("kmsKeyId") is not None:
+    if resource.type == REDSHIFT:
+        yield from _redshift_encrypted(resource)
+        return
+    if all(properties.get(name) not in (None, "") for name in ("replicateSourceDb", "kmsKeyId")):
         return
     for source in SOURCES:
         if properties.get(source) not in (None, "") and flag(properties, "storageEncrypted", default=False) is True:
@@ -39,6 +64,15 @@ def rds_encrypted(resource: Planned, settings: Settings) -> Findings:
         default=mode == "serverless",
         why="the data would lie on disk in clear",
     )
+
+
+def _redshift_encrypted(resource: Planned) -> Findings:
+    """A text, not a boolean; absent, it is the service's default, which changed in 2025:
+    docs.aws.amazon.com/redshift/latest/mgmt/working-with-db-encryption.html"""
+    if resource.properties.get("encrypted") is None:
+        yield Finding("encrypted", "is absent, and its default depends on the release", certain=False)
+    else:
+        yield from must_be(resource.properties, "encrypted", True, default=False, why="the data would lie in clear")
 
 
 def rds_private(resource: Planned, settings: Settings) -> Findings:

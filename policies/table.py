@@ -17,22 +17,22 @@ POLICIES: Final[tuple[Policy, ...]] = (
     Policy(
         name="rds-encrypted",
         description="Databases are encrypted at rest.",
-        mend="set storageEncrypted to true",
-        types=frozenset({database.INSTANCE, database.CLUSTER}),
+        mend="set storageEncrypted (Redshift: encrypted) to true",
+        types=database.STORED,
         resource=database.rds_encrypted,
     ),
     Policy(
         name="rds-private",
         description="Databases have no public address.",
         mend="set publiclyAccessible to false",
-        types=frozenset({database.INSTANCE, database.CLUSTER, database.CLUSTER_INSTANCE}),
+        types=database.REACHED,
         resource=database.rds_private,
     ),
     Policy(
         name="redis-transit-encryption",
         description="Redis and Valkey are reached over TLS alone.",
-        mend="set transitEncryptionEnabled to true and transitEncryptionMode to required",
-        types=frozenset({cache.GROUP, cache.CLUSTER}),
+        mend="set transitEncryptionEnabled (MemoryDB: tlsEnabled) to true and transitEncryptionMode to required",
+        types=frozenset({cache.GROUP, cache.CLUSTER, cache.MEMORYDB}),
         resource=cache.redis_transit_encryption,
     ),
     Policy(

@@ -37,6 +37,19 @@ def test_a_lone_cluster_cannot_be_encrypted(engine: str | None) -> None:
     assert certain(findings(POLICY, planned(CLUSTER, engine=engine)))
 
 
+def test_the_primary_of_a_global_datastore_decides_for_its_secondaries() -> None:
+    assert undecided(findings(POLICY, planned(GROUP, globalReplicationGroupId="ldgnf-main")))
+    assert undecided(findings(POLICY, planned(GROUP, globalReplicationGroupId=UNKNOWN)))
+    assert certain(findings(POLICY, planned(GROUP, globalReplicationGroupId="")))
+
+
+def test_memorydb_is_encrypted_unless_told_otherwise() -> None:
+    memorydb = "aws:memorydb/cluster:Cluster"
+    assert findings(POLICY, planned(memorydb)) == findings(POLICY, planned(memorydb, tlsEnabled=True)) == []
+    assert certain(findings(POLICY, planned(memorydb, tlsEnabled=False)))
+    assert undecided(findings(POLICY, planned(memorydb, tlsEnabled=UNKNOWN)))
+
+
 def test_memcached_and_members_of_a_group_are_left_alone() -> None:
     assert findings(POLICY, planned(CLUSTER, engine="memcached")) == []
     assert findings(POLICY, planned(CLUSTER, replicationGroupId="main")) == []

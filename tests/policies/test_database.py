@@ -12,7 +12,11 @@ CLUSTER = "aws:rds/cluster:Cluster"
 CLUSTER_INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
 
 
-@pytest.mark.parametrize("type", [INSTANCE, CLUSTER])
+OTHERS = ["aws:docdb/cluster:Cluster", "aws:neptune/cluster:Cluster", "aws:rds/globalCluster:GlobalCluster"]
+REDSHIFT = "aws:redshift/cluster:Cluster"
+
+
+@pytest.mark.parametrize("type", [INSTANCE, CLUSTER, *OTHERS])
 class TestEncrypted:
     def test_compliant(self, type: str) -> None:
         assert findings("rds-encrypted", planned(type, storageEncrypted=True)) == []
@@ -49,6 +53,33 @@ def test_what_a_database_is_restored_from_decides_about_its_encryption(type: str
     assert undecided(findings("rds-encrypted", planned(type, storageEncrypted=UNKNOWN, **source)))
 
 
+@pytest.mark.parametrize(
+    ("type", "source"),
+    [
+        (CLUSTER, {"replicationSourceIdentifier": "arn:old"}),
+        ("aws:neptune/cluster:Cluster", {"replicationSourceIdentifier": "arn:old"}),
+        ("aws:rds/globalCluster:GlobalCluster", {"sourceDbClusterIdentifier": "arn:old"}),
+    ],
+)
+def test_what_a_cluster_is_replicated_from_decides_about_its_encryption(type: str, source: dict[str, Any]) -> None:
+    assert undecided(findings("rds-encrypted", planned(type, storageEncrypted=True, **source)))
+    assert certain(findings("rds-encrypted", planned(type, storageEncrypted=False, **source)))
+
+
+@pytest.mark.parametrize(
+    "empty", [{"replicateSourceDb": "", "kmsKeyId": "arn:k"}, {"replicateSourceDb": "a", "kmsKeyId": ""}]
+)
+def test_an_empty_text_names_no_source_and_no_key(empty: dict[str, Any]) -> None:
+    assert certain(findings("rds-encrypted", planned(INSTANCE, storageEncrypted=False, **empty)))
+
+
+def test_redshift_has_names_of_its_own() -> None:
+    assert findings("rds-encrypted", planned(REDSHIFT, encrypted="true")) == []
+    assert certain(findings("rds-encrypted", planned(REDSHIFT, encrypted="false")))
+    assert undecided(findings("rds-encrypted", planned(REDSHIFT)))
+    assert undecided(findings("rds-encrypted", planned(REDSHIFT, encrypted=UNKNOWN)))
+
+
 def test_no_snapshot_is_no_source() -> None:
     assert findings("rds-encrypted", planned(INSTANCE, storageEncrypted=True, snapshotIdentifier="")) == []
 
@@ -61,7 +92,9 @@ def test_aurora_serverless_is_encrypted_by_default() -> None:
     assert certain(findings("rds-encrypted", planned(INSTANCE, engineMode="serverless")))
 
 
-@pytest.mark.parametrize("type", [INSTANCE, CLUSTER, CLUSTER_INSTANCE])
+@pytest.mark.parametrize(
+    "type", [INSTANCE, CLUSTER, CLUSTER_INSTANCE, REDSHIFT, "aws:neptune/clusterInstance:ClusterInstance"]
+)
 class TestPrivate:
     def test_compliant(self, type: str) -> None:
         assert findings("rds-private", planned(type, publiclyAccessible=False)) == []
