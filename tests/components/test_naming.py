@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -24,21 +25,33 @@ def test_every_name_is_legal_and_within_its_limit(parts: list[str], limit: int) 
     assert physical_name(*parts, limit=limit) == name
 
 
-@given(_LABELS, _LABELS, st.integers(min_value=20, max_value=64))
-def test_different_labels_never_meet(one: str, other: str, limit: int) -> None:
+@given(_LABELS, _LABELS, _LABELS, st.integers(min_value=20, max_value=64))
+def test_labels_that_differ_behind_the_cut_never_meet(start: str, one: str, other: str, limit: int) -> None:
+    """Without the hash, each two of these were one name."""
+    start = start.ljust(limit, "x")
     if one != other:
-        assert physical_name(one, limit=limit) != physical_name(other, limit=limit)
+        assert physical_name(f"{start}{one}", limit=limit) != physical_name(f"{start}{other}", limit=limit)
 
 
-_PARTS = st.lists(_LABELS, min_size=1, max_size=3)
+@given(_LABELS, st.integers(min_value=20, max_value=64))
+def test_labels_that_differ_in_what_is_altered_never_meet(label: str, limit: int) -> None:
+    """All but the first are altered, to the first."""
+    given = [f"{label}{between}x" for between in ("-", "_", ".", " ", "-_", ".-")]
+    assert len({physical_name(text, limit=limit) for text in given}) == len(given)
 
 
-@given(_PARTS, _PARTS, st.integers(min_value=20, max_value=64))
-def test_names_of_parts_chosen_apart_never_meet(one: list[str], other: list[str], limit: int) -> None:
-    name = distinct_name(*one, limit=limit)
-    assert len(name) <= limit and _LEGAL.fullmatch(name)
-    if one != other:
-        assert name != distinct_name(*other, limit=limit)
+@given(st.lists(_LABELS, min_size=2, max_size=4), st.data(), st.integers(min_value=20, max_value=64))
+def test_names_of_parts_chosen_apart_never_meet(words: list[str], data: st.DataObject, limit: int) -> None:
+    """The same words, divided elsewhere into parts: each such division is a name of its own."""
+    divided = [_divided(words, data.draw(st.sets(st.integers(1, len(words) - 1)))) for _ in range(2)]
+    names = [distinct_name(*parts, limit=limit) for parts in divided]
+    assert all(len(name) <= limit and _LEGAL.fullmatch(name) for name in names)
+    assert (names[0] == names[1]) == (divided[0] == divided[1])
+
+
+def _divided(words: list[str], at: set[int]) -> list[str]:
+    ends = [0, *sorted(at), len(words)]
+    return ["-".join(words[start:end]) for start, end in itertools.pairwise(ends)]
 
 
 def test_where_one_part_ends_makes_a_difference() -> None:

@@ -49,11 +49,11 @@ class Tenant:
             ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments], env=self.built.variables, text=True,
             input=given, capture_output=True, timeout=60)  # fmt: skip
 
-    def postgres(self, database: str | None = None) -> psycopg.Connection[tuple[Any, ...]]:
-        """To its own database, or to another of the same server."""
+    def postgres(self, **elsewhere: str | int) -> psycopg.Connection[tuple[Any, ...]]:
+        """As itself, to its own database, or `elsewhere` by libpq's keywords: dbname, host, port."""
         url = self.connections["DATABASE_URL"].replace("sslmode=require", "sslmode=verify-full")
         authority = self.built.variables["PGSSLROOTCERT"]
-        return psycopg.connect(url, sslrootcert=authority, autocommit=True, dbname=database)
+        return psycopg.connect(url, **{"sslrootcert": authority, **elsewhere}, autocommit=True)
 
     def redis(self) -> redis.Redis:
         authority = self.built.variables["PGSSLROOTCERT"]

@@ -142,7 +142,7 @@ def test_killed_again_and_again(freehold: Freehold) -> None:
     freehold.ok("up")
     assert not freehold.engines()
     assert differences(freehold, STACKS) == []
-    assert all(state(freehold, stack).pending == () for stack in STACKS)
+    assert all(freehold.state(stack).pending == () for stack in STACKS)
     # The states say what is there: reading everything anew finds no difference.
     refresh = freehold.by_hand("pulumi refresh -s sandbox --yes --skip-preview --expect-no-changes --non-interactive")
     assert refresh.returncode == 0, refresh.stdout + refresh.stderr

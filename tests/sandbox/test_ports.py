@@ -6,10 +6,19 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from errors import FreeholdError
+from sandbox.home import Home
+from sandbox.processes import control_plane, postgres, redis
+from sandbox.processes.aws.spec import aws, aws_endpoint
+from sandbox.processes.control_plane import ControlPlane, api_server
+from sandbox.processes.postgres import PostgresServer
+from sandbox.processes.redis import RedisServer
+from sandbox.processes.site import Site
+from sandbox.supervisor.definitions import CacheDefinition, DatabaseDefinition
 from sandbox.supervisor.ports import Ports, is_free
 
 
@@ -47,6 +56,28 @@ def test_a_variable_sets_the_first_ones_port_and_later_ones_get_free_ports(tmp_p
     assert ports.assign("postgres-a", "FREEHOLD_POSTGRES_PORT") == 25432
     assert ports.assign("postgres-b", "FREEHOLD_POSTGRES_PORT") != 25432
     assert ports.assign("postgres-a", "FREEHOLD_POSTGRES_PORT") == 25432
+
+
+def test_the_first_of_each_kind_of_server_takes_its_documented_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/fidelity.md, "Ports and users"; where a server is looked for and where it listens are the same."""
+    wanted = {"AWS": 25001, "KUBERNETES": 25002, "POSTGRES": 25003, "REDIS": 25004}
+    home = Home(tmp_path / "home")
+    home.data.mkdir(parents=True)
+    variables = {f"FREEHOLD_{name}_PORT": str(port) for name, port in wanted.items()}
+    site = Site(home, Ports(home.data / "ports.json", variables))
+    for module in (control_plane, postgres, redis):
+        monkeypatch.setattr(module, "locate", Path)  # no server is started
+    plane = ControlPlane.of(site, "first", "https://issuer")
+    database = PostgresServer(
+        site, DatabaseDefinition(name="first", username="u", password="p", database="d", parameters={}), tmp_path
+    )
+    cache = RedisServer(site, CacheDefinition(name="first", parameters={}, supervisor_password="p", users={}), tmp_path)
+    specs = (aws(site), api_server(plane, tmp_path / "webhook"), database.spec(), cache.spec())
+    assert dict(zip(wanted, (spec.port for spec in specs), strict=True)) == wanted
+    looked_for = (urlsplit(aws_endpoint(site)).port, plane.port, database.port, cache.port)
+    assert dict(zip(wanted, looked_for, strict=True)) == wanted
 
 
 def test_a_taken_port_is_one_line_with_the_mend(tmp_path: Path, taken: int) -> None:
