@@ -58,7 +58,6 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> str:
         check=False,
     )
     assert run.returncode == 1, run.stdout
-    assert "5 failed, 1 passed" in run.stdout
     return run.stdout
 
 
