@@ -6,19 +6,31 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.home import CHECKOUT
+from tests.cli.forked_command import ForkedCommand, forked_command
+
+
+def shell(home: Path, **environment: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))}
+    return {**inherited, "FREEHOLD_HOME": str(home), **environment}
+
+
+@pytest.fixture(scope="module")
+def command() -> Iterator[ForkedCommand]:
+    with forked_command() as made:
+        yield made
 
 
 def freehold(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))}
     return subprocess.run(
         [sys.executable, "-m", "cli", *arguments],
         cwd=CHECKOUT,
-        env={**inherited, "FREEHOLD_HOME": str(home), **environment},
+        env=shell(home, **environment),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -56,8 +68,8 @@ def freehold(home: Path, *arguments: str, **environment: str) -> subprocess.Comp
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
 )
-def test_asked_wrongly(tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
-    run = freehold(tmp_path / "home", *arguments)
+def test_asked_wrongly(command: ForkedCommand, tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
+    run = command.run(*arguments, environment=shell(tmp_path / "home"))
     assert run.returncode == 2, run.stderr
     assert expected in run.stderr
     assert "Traceback" not in run.stderr
@@ -70,8 +82,8 @@ def test_asked_wrongly(tmp_path: Path, arguments: tuple[str, ...], expected: str
 
 
 @pytest.mark.parametrize("arguments", [("status",), ("tenant", "list"), ("tenant", "show", "acme"), ("sandbox", "env")])
-def test_what_needs_a_sandbox_says_so(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    run = freehold(tmp_path / "home", *arguments)
+def test_what_needs_a_sandbox_says_so(command: ForkedCommand, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    run = command.run(*arguments, environment=shell(tmp_path / "home"))
     assert run.returncode == 1
     assert run.stderr.startswith(f"freehold: {tmp_path}/home: ")
     assert run.stderr.endswith("; ./freehold sandbox start\n")
@@ -91,8 +103,8 @@ def test_what_needs_a_sandbox_says_so(tmp_path: Path, arguments: tuple[str, ...]
     ],
     ids=" ".join,
 )
-def test_a_home_that_cannot_be_one_is_one_line(arguments: tuple[str, ...]) -> None:
-    run = freehold(Path("/dev/null/home"), *arguments)
+def test_a_home_that_cannot_be_one_is_one_line(command: ForkedCommand, arguments: tuple[str, ...]) -> None:
+    run = command.run(*arguments, environment=shell(Path("/dev/null/home")))
     assert run.returncode == 1, run.stderr
     (line,) = run.stderr.splitlines()
     assert re.fullmatch(
@@ -101,10 +113,11 @@ def test_a_home_that_cannot_be_one_is_one_line(arguments: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "PULUMI_HOME"])
-def test_a_shell_of_the_sandbox_never_reaches_the_cloud(tmp_path: Path, variable: str) -> None:
+def test_a_shell_of_the_sandbox_never_reaches_the_cloud(command: ForkedCommand, tmp_path: Path, variable: str) -> None:
     value = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "PULUMI_HOME": str(tmp_path / "home/pulumi")}[variable]
     # With the tools said to be there: looking for them is not what this is about.
-    run = freehold(tmp_path / "home", "preview", "prod", "--target", "cloud", **{variable: value})
+    line = ("preview", "prod", "--target", "cloud")
+    run = command.run(*line, environment=shell(tmp_path / "home", **{variable: value}))
     assert run.returncode == 2, run.stderr
     assert run.stderr.count("\n") == 1
     assert variable in run.stderr

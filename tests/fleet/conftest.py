@@ -8,16 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from catalog.services import Service
-from fleet import migrations
 from tests.service_logins import login
 
 
 @pytest.fixture
-def database(empty_database: sa.URL) -> Iterator[sa.Engine]:
+def database(migrated_database: sa.URL) -> Iterator[sa.Engine]:
     """With the schema, and no rows."""
-    engine = sa.create_engine(empty_database, pool_size=20)
-    with engine.begin() as connection:
-        migrations.upgrade(connection)
+    engine = sa.create_engine(migrated_database, pool_size=20)
     yield engine
     engine.dispose()
 

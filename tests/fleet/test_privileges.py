@@ -75,8 +75,8 @@ def administrator(empty_database: sa.URL) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture
-def own(empty_database: sa.URL, service: Service) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(login(empty_database, service))
+def own(migrated_database: sa.URL, service: Service) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(login(migrated_database, service))
     yield engine
     engine.dispose()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from errors import FreeholdError
+from fleet.program_host.client import ProgramHost
 from fleet.state import read_state
 from sandbox.home import CHECKOUT
 from tests.rehearsal.freehold import until
@@ -22,29 +23,39 @@ pytestmark = pytest.mark.sandbox
 ALONE = ("unshare", "--map-root-user", "--mount")
 
 
-# Full before the second run, with a little left, and filled up while it runs.
-@pytest.mark.parametrize("room", ["0", "48", "later"])
-def test_a_full_disk(tmp_path: Path, room: str) -> None:
+# Full before the run, with a little left, and filled up while it runs.
+ROOMS = ("0", "48", "later")
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
     if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this kernel gives users no namespaces of their own")
-    program = [sys.executable, "-m", "tests.rehearsal.test_full_disk", str(tmp_path), room]
-    run = subprocess.run([*ALONE, *program], cwd=CHECKOUT, capture_output=True, text=True, timeout=200, check=False)
+    program = [sys.executable, "-m", "tests.rehearsal.test_full_disk", str(tmp_path)]
+    run = subprocess.run([*ALONE, *program], cwd=CHECKOUT, capture_output=True, text=True, timeout=280, check=False)
     print(run.stdout)
     assert run.returncode == 0, run.stdout + run.stderr
+    assert [line for line in run.stdout.splitlines() if line.startswith("room: ")] == [f"room: {one}" for one in ROOMS]
 
 
-def main(folder: Path, room: str) -> None:
-    """In a mount namespace: FREEHOLD_HOME lies on a file system of 64 MiB, with `room` KiB left for the second run."""
-    trivial = Trivial(folder)
-    home = trivial.home.root
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(home)], check=True)
-    for path in (trivial.home.backend, trivial.home.pulumi_home):
-        path.mkdir(parents=True)
-    assert trivial.engine(COUNT="2").up().progress.changes == {"create": 4}
-    filling = home / "filling"
+def main(folder: Path) -> None:
+    """In a mount namespace: FREEHOLD_HOME lies on a file system of 64 MiB, which is filled up in turn."""
+    with ProgramHost("tests.rehearsal.plain_sdk", log=folder / "programs.log") as programs:
+        trivial = Trivial(folder, programs)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(trivial.home.root)], check=True)
+        for path in (trivial.home.backend, trivial.home.pulumi_home):
+            path.mkdir(parents=True)
+        assert trivial.engine(COUNT="2").up().progress.changes == {"create": 4}
+        for number, room in enumerate(ROOMS, start=1):
+            print(f"room: {room}", flush=True)
+            two_more(trivial, room, 2 * number)
+
+
+def two_more(trivial: Trivial, room: str, there: int) -> None:
+    """A run that would add two files to those that are `there`, with `room` KiB left; then one with room enough."""
+    filling = trivial.home.root / "filling"
 
     def fill_later() -> None:
-        until(lambda: trivial.begun("shelf-2"))
+        until(lambda: trivial.begun(f"shelf-{there}"))
         fill(filling, 0)
 
     thread = threading.Thread(target=fill_later)
@@ -52,8 +63,10 @@ def main(folder: Path, room: str) -> None:
         thread.start()
     else:
         fill(filling, int(room) * 1024)
+    earlier = set(trivial.made)
+    count = str(there + 2)
     try:
-        trivial.engine(COUNT="4", SLOW="2").up()
+        trivial.engine(COUNT=count, SLOW="2").up()
     except FreeholdError as error:
         print(error)
         assert "\n" not in str(error)
@@ -65,15 +78,15 @@ def main(folder: Path, room: str) -> None:
         # What had begun was finished, and is in the state.
         state = read_state("trivial", "dev", trivial.environment(), trivial.folder)
         assert state is not None
-        assert {one["id"].rsplit("/", 1)[-1] for one in state.managed} == set(trivial.made) > {"shelf-0", "shelf-1"}
+        assert {one["id"].rsplit("/", 1)[-1] for one in state.managed} == set(trivial.made) > earlier
     before = set(trivial.made)
     filling.unlink()
-    result = trivial.engine(COUNT="4").up()
-    assert set(trivial.made) == {f"shelf-{number}" for number in range(4)} >= before
+    result = trivial.engine(COUNT=count).up()
+    assert set(trivial.made) == {f"shelf-{number}" for number in range(there + 2)} >= before
     assert set(trivial.made.values()) == {"made\n"}, trivial.made
     assert result.state is not None
-    assert len(result.state.managed) == 4
-    assert trivial.engine(COUNT="4").up().changed == 0
+    assert len(result.state.managed) == there + 2
+    assert trivial.engine(COUNT=count).up().changed == 0
 
 
 def fill(path: Path, left: int) -> None:
@@ -87,4 +100,4 @@ def fill(path: Path, left: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]))

@@ -28,10 +28,15 @@ def engine(empty_database: sa.URL) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture
-def registry(engine: sa.Engine) -> Registry:
-    with engine.begin() as connection:
-        migrations.upgrade(connection)
-    return Registry(engine)
+def migrated(migrated_database: sa.URL) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(migrated_database)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def registry(migrated: sa.Engine) -> Registry:
+    return Registry(migrated)
 
 
 def wanted(tenant: str, **changes: object) -> Wanted:
@@ -167,10 +172,10 @@ def test_only_of_one_cell(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("tenant", ["Acme", "a--b", "-a", "a-", "", "a" * 41, "a_b"])
-def test_the_database_itself_refuses_a_bad_id(registry: Registry, engine: sa.Engine, tenant: str) -> None:
+def test_the_database_itself_refuses_a_bad_id(registry: Registry, migrated: sa.Engine, tenant: str) -> None:
     with pytest.raises(sa.exc.IntegrityError, match="tenants_id"):
         registry.add(wanted(tenant))
-    with engine.connect() as connection:
+    with migrated.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(TENANTS)) == 0
 
 

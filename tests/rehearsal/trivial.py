@@ -6,7 +6,8 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ import psutil
 from fleet.engine import Engine, Stack
 from fleet.interrupts import Interrupts
 from fleet.processes import RUN_VARIABLE
-from fleet.program_host.client import ProgramHost
+from fleet.program_host.client import ProgramHost, Served
 from sandbox.home import Home
 from sandbox.toolchain import bin_directory
+from tests.rehearsal.engine import sdks
 
 _PROGRAM = """
 import os
@@ -129,12 +131,28 @@ def living(folder: Path) -> list[psutil.Process]:
     return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
 
 
-def _up(folder: Path, **environment: Any) -> None:
+class _Handed(ProgramHost):
+    """What a host in the process that started this one serves."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+
+    @contextmanager
+    def serving(self, environment: Mapping[str, str]) -> Iterator[Served]:
+        yield Served(self._served.address, {**environment, "PATH": self._served.environment["PATH"]})
+
+
+_serving = ExitStack()
+"""Until this process ends: an engine and its program outlive the command that started them."""
+
+
+def _up(folder: Path, served: Served, environment: Mapping[str, Any]) -> None:
     """An `up` in a process that can be killed."""
-    Trivial(folder).engine(**environment).up()
+    Trivial(folder, _Handed(served)).engine(**environment).up()
 
 
 def spawn(folder: Path, **environment: str) -> multiprocessing.process.BaseProcess:
-    process = multiprocessing.get_context("spawn").Process(target=_up, args=(folder,), kwargs=environment)
+    served = _serving.enter_context(sdks().serving(Trivial(folder).environment(**environment)))
+    process = multiprocessing.get_context("spawn").Process(target=_up, args=(folder, served, environment))
     process.start()
     return process

@@ -82,9 +82,7 @@ class Checkout:
         return child.returncode, out, err
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    root = tmp_path / "a checkout"
+def make_checkout(root: Path) -> Checkout:
     (root / "cli").mkdir(parents=True)
     shutil.copy(LAUNCHER, root / "freehold")
     (root / "cli" / "__init__.py").touch()
@@ -94,8 +92,39 @@ def checkout(tmp_path: Path) -> Checkout:
     return made
 
 
-def test_it_makes_the_environment_once_and_hands_over(checkout: Checkout, tmp_path: Path) -> None:
-    code, out, err = checkout.run("tenant", "create", "acme corp", "--yes")
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """In which the launcher has not run, and a cache that holds nothing."""
+    return make_checkout(tmp_path / "a checkout")
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """A checkout in which the launcher has run once, with a cache that held nothing; and what it said."""
+
+    checkout: Checkout
+    answer: tuple[int, str, str]
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
+    made = make_checkout(tmp_path_factory.mktemp("first") / "a checkout")
+    return FirstRun(made, made.run("tenant", "create", "acme corp", "--yes"))
+
+
+@pytest.fixture
+def begun(checkout: Checkout, first: FirstRun) -> Checkout:
+    """A checkout that has its environment. It is of a copy of what the first run left in its cache: making one anew
+    takes the launcher seconds."""
+    shutil.copytree(first.checkout.root.parent / "cache", checkout.root.parent / "cache", symlinks=True)
+    code, _, err = checkout.run()
+    assert code == 7 and "installing" not in err, err
+    return checkout
+
+
+def test_it_makes_the_environment_once_and_hands_over(first: FirstRun, tmp_path: Path) -> None:
+    checkout = first.checkout
+    code, out, err = first.answer
     assert code == 7, err
     said = json.loads(out)
     assert said["arguments"] == ["tenant", "create", "acme corp", "--yes"]
@@ -111,20 +140,17 @@ def test_it_makes_the_environment_once_and_hands_over(checkout: Checkout, tmp_pa
     assert json.loads(out)["arguments"] == []
 
 
-def test_a_changed_lock_is_installed(checkout: Checkout) -> None:
-    checkout.run()
-    checkout.require("freehold-test-one", "freehold-test-two")
-    code, out, err = checkout.run()
+def test_a_changed_lock_is_installed(begun: Checkout) -> None:
+    begun.require("freehold-test-one", "freehold-test-two")
+    code, out, err = begun.run()
     assert code == 7, err
     assert json.loads(out)["installed"] == ["freehold-test-one", "freehold-test-two"]
 
 
-def test_another_checkout_takes_the_environment_and_has_scripts_and_changes_of_its_own(
-    checkout: Checkout, tmp_path: Path
-) -> None:
-    first = checkout.run()
-    assert "installing" in first[2]
-    other = Checkout(tmp_path / "other checkout")
+def test_another_checkout_takes_the_environment_and_has_scripts_and_changes_of_its_own(first: FirstRun) -> None:
+    checkout = first.checkout
+    assert "installing" in first.answer[2]
+    other = Checkout(checkout.root.with_name("other checkout"))
     shutil.copytree(checkout.root, other.root, ignore=shutil.ignore_patterns(".venv*", "wheels"))
     code, out, err = other.run()
     assert code == 7 and "installing" not in err and "another checkout" in err, err
@@ -159,43 +185,40 @@ def test_a_linked_environment_is_left_alone(checkout: Checkout, tmp_path: Path) 
     assert [path.name for path in (tmp_path / "of another").iterdir() if path.suffix == ""] == ["kept"]
 
 
-def test_a_moved_checkout_gets_a_new_environment(checkout: Checkout) -> None:
-    checkout.run()
-    moved = Checkout(checkout.root.rename(checkout.root.with_name("moved")))
+def test_a_moved_checkout_gets_a_new_environment(begun: Checkout) -> None:
+    moved = Checkout(begun.root.rename(begun.root.with_name("moved")))
     moved.require("freehold-test-one")
     code, out, err = moved.run()
     assert code == 7, err
     assert Path(json.loads(out)["prefix"]) == moved.root / ".venv"
 
 
-def test_after_an_upgrade_of_python_the_environment_is_made_anew(checkout: Checkout, tmp_path: Path) -> None:
+def test_after_an_upgrade_of_python_the_environment_is_made_anew(begun: Checkout, tmp_path: Path) -> None:
     """Its Python is a link, behind which another version lies then, which looks for packages in another folder."""
-    checkout.run()
-    environment = checkout.root / ".venv"
+    environment = begun.root / ".venv"
     upgraded = shutil.copy2(os.path.realpath(sys.executable), tmp_path)
     (environment / "bin" / "python").unlink()
     (environment / "bin" / "python").symlink_to(upgraded)
     (library,) = (environment / "lib").glob("python*")
     library.rename(library.with_name("python3.9"))
-    code, out, err = checkout.run()
+    code, out, err = begun.run()
     assert code == 7, err
     assert json.loads(out)["installed"] == ["freehold-test-one"]
     assert not (environment / "lib" / "python3.9").exists()
-    assert checkout.run()[2] == ""
+    assert begun.run()[2] == ""
 
 
-def test_an_upgrade_that_keeps_the_version_keeps_the_packages(checkout: Checkout, tmp_path: Path) -> None:
-    checkout.run()
-    python = checkout.root / ".venv" / "bin" / "python"
+def test_an_upgrade_that_keeps_the_version_keeps_the_packages(begun: Checkout, tmp_path: Path) -> None:
+    python = begun.root / ".venv" / "bin" / "python"
     upgraded = shutil.copy2(os.path.realpath(sys.executable), tmp_path)
     python.unlink()
     python.symlink_to(upgraded)
-    (site,) = (checkout.root / ".venv").glob("lib/python*/site-packages")
+    (site,) = (begun.root / ".venv").glob("lib/python*/site-packages")
     (site / "mine.txt").touch()
-    code, _, err = checkout.run()
+    code, _, err = begun.run()
     assert code == 7, err
     assert (site / "mine.txt").exists()
-    assert checkout.run()[2] == ""
+    assert begun.run()[2] == ""
 
 
 def test_a_wrong_hash_is_refused_in_one_line_and_mended_by_the_next_run(checkout: Checkout) -> None:

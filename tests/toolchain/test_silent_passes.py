@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -26,37 +26,46 @@ def check(value):
     assert value == VALUE
 """
 
-BODIES = {
-    "a coroutine function": "async def test_it():\n    check(1)",
-    "a coroutine that nobody awaits": "def test_it():\n    async def run():\n        check(1)\n    run()",
-    "an output returned": "def test_it():\n    return pulumi.Output.from_input(1).apply(check)",
-    "an output left behind": "def test_it():\n    pulumi.Output.from_input(1).apply(check)",
+UNCHECKED = {
+    "coroutine_function": "async def test_it():\n    check(1)",
+    "coroutine_that_nobody_awaits": "def test_it():\n    async def run():\n        check(1)\n    run()",
+    "output_returned": "def test_it():\n    return pulumi.Output.from_input(1).apply(check)",
+    "output_left_behind": "def test_it():\n    pulumi.Output.from_input(1).apply(check)",
 }
+DECORATED = "@pulumi.runtime.test\ndef test_it():\n    return pulumi.Output.from_input(1).apply(check)"
 
 
-def run(folder: Path, body: str, value: int) -> subprocess.CompletedProcess[str]:
-    (folder / "test_one.py").write_text(HEAD.replace("VALUE", str(value)) + body + "\n", encoding="utf-8")
+@pytest.fixture(scope="module")
+def answer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What one run of them all says. Each is a file of its own."""
+    folder = tmp_path_factory.mktemp("tests")
+    bodies = {
+        **{f"test_{number}_{kind}": (body, 1) for number, (kind, body) in enumerate(UNCHECKED.items())},
+        "test_right": (DECORATED, 1),
+        "test_wrong": (DECORATED, 2),
+    }
+    for name, (body, value) in bodies.items():
+        text = HEAD.replace("VALUE", str(value)) + body + "\n"
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
     settings = ["-c", str(CHECKOUT / "pyproject.toml"), "--rootdir", str(folder), "-p", "no:cacheprovider"]
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *settings, str(folder)],
-        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-rA", *settings, str(folder)],
+        # Wide enough for a line to hold a file's path and what it says.
+        env={**{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}, "COLUMNS": "400"},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+    assert run.returncode == 1, run.stdout
+    return run.stdout
 
 
-@pytest.mark.parametrize("kind", BODIES)
-def test_it_fails_although_nothing_was_checked(kind: str, tmp_path: Path) -> None:
-    answer = run(tmp_path, BODIES[kind], value=1)
-    assert answer.returncode == 1, answer.stdout
-    assert "1 failed" in answer.stdout
+@pytest.mark.parametrize("kind", UNCHECKED)
+def test_it_fails_although_nothing_was_checked(kind: str, answer: str) -> None:
+    assert re.search(rf"^FAILED \S*test_\d_{kind}\.py::test_it", answer, re.MULTILINE), answer
 
 
-@pytest.mark.parametrize(("value", "code"), [(1, 0), (2, 1)])
-def test_a_decorated_test_passes_and_fails_by_its_assertion(value: int, code: int, tmp_path: Path) -> None:
-    body = "@pulumi.runtime.test\ndef test_it():\n    return pulumi.Output.from_input(1).apply(check)"
-    answer = run(tmp_path, body, value)
-    assert answer.returncode == code, answer.stdout
-    assert ("1 passed" if code == 0 else "assert 1 == 2") in answer.stdout
+def test_a_decorated_test_passes_and_fails_by_its_assertion(answer: str) -> None:
+    assert re.search(r"^PASSED \S*test_right\.py::test_it", answer, re.MULTILINE), answer
+    assert re.search(r"^FAILED \S*test_wrong\.py::test_it .*assert 1 == 2", answer, re.MULTILINE), answer

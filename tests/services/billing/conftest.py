@@ -14,15 +14,15 @@ from tests.services.billing.bench import Books, Inside
 
 
 @pytest.fixture
-def books(empty_database: sa.URL) -> Iterator[Books]:
-    with bench.books(empty_database) as made:
+def books(migrated_database: sa.URL) -> Iterator[Books]:
+    with bench.books(migrated_database) as made:
         yield made
 
 
 @pytest.fixture
-def own_login(empty_database: sa.URL, books: Books) -> sa.URL:
+def own_login(migrated_database: sa.URL, books: Books) -> sa.URL:
     """The webhook's way into that database: each of its statements is one that its role may execute."""
-    return login(empty_database, Service.BILLING)
+    return login(migrated_database, Service.BILLING)
 
 
 @pytest.fixture

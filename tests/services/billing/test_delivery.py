@@ -127,12 +127,12 @@ def test_a_tenant_that_another_holds_for_long_is_5xx_and_nothing_is_done(webhook
 
 
 def test_before_its_role_has_rights_events_are_5xx_and_taken_when_they_come_again(
-    empty_database: sa.URL, books: Books
+    migrated_database: sa.URL, books: Books
 ) -> None:
-    with bench.inside(make_login(empty_database, Service.BILLING)) as webhook:
+    with bench.inside(make_login(migrated_database, Service.BILLING)) as webhook:
         answers = [webhook.send(one).status_code for one in (UPGRADED, {**UPGRADED, "id": "evt_x", "type": "other"})]
         assert (answers, books.states()) == ([503, 503], {})
-        login(empty_database, Service.BILLING)
+        login(migrated_database, Service.BILLING)
         assert webhook.state(UPGRADED) == "applied"
 
 

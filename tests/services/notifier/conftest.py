@@ -16,7 +16,7 @@ from tests.temporary_sandbox import Sandbox
 
 
 @pytest.fixture
-def line(sandbox: Sandbox, empty_database: sa.URL) -> Iterator[Line]:
+def line(sandbox: Sandbox, migrated_database: sa.URL) -> Iterator[Line]:
     name = f"alerts-{uuid.uuid4().hex[:8]}"
     environment = sandbox.environment
     sqs, sns = client("sqs", REGION, environment), client("sns", REGION, environment)
@@ -25,8 +25,8 @@ def line(sandbox: Sandbox, empty_database: sa.URL) -> Iterator[Line]:
     topic = sns.create_topic(Name=name)["TopicArn"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    url = login(empty_database, Service.NOTIFIER)
-    engine, administrator = sa.create_engine(url), sa.create_engine(empty_database)
+    url = login(migrated_database, Service.NOTIFIER)
+    engine, administrator = sa.create_engine(url), sa.create_engine(migrated_database)
     yield Line(environment, topic, queue, dead, url, engine, administrator)
     engine.dispose()
     administrator.dispose()

@@ -25,8 +25,8 @@ OVER = timedelta(0)
 
 
 @pytest.fixture
-def engine(empty_database: sa.URL) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(login(empty_database, Service.NOTIFIER))
+def engine(migrated_database: sa.URL) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(login(migrated_database, Service.NOTIFIER))
     yield engine
     engine.dispose()
 
