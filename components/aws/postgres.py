@@ -130,7 +130,7 @@ class Postgres(pulumi.ComponentResource):
         cloudwatch.MetricAlarm(
             f"{name}-storage-alarm",
             name=f"{args.identifier}-storage",
-            alarm_description=f"Less than a tenth of {args.identifier}'s first storage is free: docs/limits.md",
+            alarm_description=f"Less than a tenth of {args.identifier}'s first storage is free: docs/alarms.md#storage",
             # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-metrics.html (in bytes)
             namespace="AWS/RDS",
             metric_name="FreeStorageSpace",
