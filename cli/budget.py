@@ -33,10 +33,12 @@ SpendOption = Annotated[str, typer.Option("--spend", metavar="PERCENT", help="Ho
 
 
 @contextmanager
-def _opened(env: str | None, target: Target | None) -> Iterator[tuple[AlertLine, PlatformContract, Screen]]:
+def _opened(
+    env: str | None, target: Target | None, *, read_only: bool = False
+) -> Iterator[tuple[AlertLine, PlatformContract, Screen]]:
     from cli.alerts import AlertLine
     from cli.opening import check_account, open_environment, platform_state
-    from fleet.control_database import control_database
+    from fleet.control_database import control_database, control_database_to_read
     from fleet.environments import choose
 
     cell, chosen = choose(env, target)
@@ -45,7 +47,8 @@ def _opened(env: str | None, target: Target | None) -> Iterator[tuple[AlertLine,
         state = platform_state(environment)
         check_account(environment, state, screen)
         contract = environment.contract(state)
-        engine = control_database(contract, environment.engine)
+        open_database = control_database_to_read if read_only else control_database
+        engine = open_database(contract, environment.engine)
         try:
             yield AlertLine(environment, contract, engine), contract, screen
         finally:
@@ -99,7 +102,7 @@ def show(
     no_color: NoColorOption = False,
 ) -> None:
     """Show the platform's budget, its thresholds and the alerts that arrived last."""
-    with _opened(env, target) as (line, _, _):
+    with _opened(env, target, read_only=True) as (line, _, _):
         budget, found = line.platform_budget(), line.latest(_SHOWN)
     if as_json:
         thresholds = [float(one) for one in budget.thresholds]

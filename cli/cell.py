@@ -77,10 +77,12 @@ class Cell:
 
 
 @contextmanager
-def open_cell(env: str | None, target: Target | None) -> Iterator[Cell]:
-    """The cell, if it is built. Raises FreeholdError where it is not, or does not answer."""
+def open_cell(env: str | None, target: Target | None, *, read_only: bool = False) -> Iterator[Cell]:
+    """The cell, if it is built. Raises FreeholdError where it is not, or does not answer.
+
+    `read_only` is for who only looks: the control database is left as it is."""
     from cli.opening import check_account, open_environment, platform_state
-    from fleet.control_database import control_database
+    from fleet.control_database import control_database, control_database_to_read
     from fleet.environments import choose
 
     cell, chosen = choose(env, target)
@@ -89,4 +91,5 @@ def open_cell(env: str | None, target: Target | None) -> Iterator[Cell]:
         state = platform_state(environment)
         contract = environment.contract(state)
         check_account(environment, state, screen)
-        yield Cell(environment, contract, control_database(contract, environment.engine), screen)
+        opened = control_database_to_read if read_only else control_database
+        yield Cell(environment, contract, opened(contract, environment.engine), screen)

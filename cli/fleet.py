@@ -79,7 +79,7 @@ def status(
     """Show how much waits, what runs now and what fails; exit code 1 where something was given up."""
     from fleet.program import program_version
 
-    with open_cell(env, target) as opened:
+    with open_cell(env, target, read_only=True) as opened:
         name, view, version = opened.environment.cell, opened.view, program_version()
         tenants = opened.registry.list(cell=name)
         backlog, waiting, failing = view.backlog(name), view.open(name), view.failing(name)

@@ -18,7 +18,7 @@ def status(
     """Show ENV's platform and tenants as they are now. Exits 1 where something does not answer as it should."""
     from cli.opening import check_account, open_environment, platform_state
     from cli.summary import collect, show
-    from fleet.control_database import control_database
+    from fleet.control_database import control_database_to_read
     from fleet.environments import choose
 
     cell, chosen = choose(env, target, cloud)
@@ -28,7 +28,7 @@ def status(
         contract = environment.contract(state)
         check_account(environment, state, screen)
         assert state is not None  # or it would export no contract
-        summary = collect(environment, state, contract, control_database(contract, environment.engine))
+        summary = collect(environment, state, contract, control_database_to_read(contract, environment.engine))
     show_json(summary.as_json()) if as_json else show(summary)
     if not summary.ok:
         what = "not everything answered as it should"

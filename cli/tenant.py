@@ -63,7 +63,7 @@ def list_tenants(
     no_color: NoColorOption = False,
 ) -> None:
     """List the tenants in the registry."""
-    with open_cell(env, target) as opened:
+    with open_cell(env, target, read_only=True) as opened:
         rows = opened.registry.list(deleted=deleted)
     if as_json:
         show_json([row.model_dump(mode="json") for row in rows])
@@ -89,7 +89,7 @@ def show(
     from fleet.wishes import require_id
 
     require_id(tenant)
-    with open_cell(env, target) as opened:
+    with open_cell(env, target, read_only=True) as opened:
         _show(opened, tenant, as_json=as_json)
 
 

@@ -26,18 +26,43 @@ def control_database(contract: PlatformContract, environment: Mapping[str, str])
     """The control database as its administrator: its schema is brought up to date, and what services may do in it.
 
     `environment` is the engine's: it holds the credentials of the cloud, and PGSSLROOTCERT. Raises TransientError where
-    it does not answer.
+    it does not answer, FreeholdError where a later release has been there.
     """
 
     def bring_up_to_date(connection: sa.Connection) -> None:
         migrations.upgrade(connection)
         privileges.grant(connection)
 
+    # Its statements have no limit of time: a migration takes what it takes.
+    return _opened(_as_administrator(contract, environment), contract, bring_up_to_date)
+
+
+def control_database_to_read(contract: PlatformContract, environment: Mapping[str, str]) -> sa.Engine:
+    """The control database as its administrator, for who only looks: nothing in it is changed, and nothing can be.
+
+    Raises TransientError where it does not answer, FreeholdError where its schema is another release's.
+    """
+
+    def require_up_to_date(connection: sa.Connection) -> None:
+        revision = migrations.current(connection)
+        migrations.refuse_newer(revision)
+        if revision != migrations.HEAD:
+            raise FreeholdError(
+                f"its schema is at revision {revision}, and this release reads {migrations.HEAD}",
+                where=f"control database of {contract.cell}",
+                mend=f"bring it up to date by ./freehold up of {contract.cell}, or look with the release that it is of",
+            )
+
+    engine = _as_administrator(contract, environment, options="-c default_transaction_read_only=on")
+    return _opened(engine, contract, require_up_to_date)
+
+
+def _as_administrator(contract: PlatformContract, environment: Mapping[str, str], *, options: str = "") -> sa.Engine:
+    """`options`: what the server is told of each session."""
     control = _control(contract)
     url = _url(control, control.admin_secret, contract, environment)
-    # Its statements have no limit of time: a migration takes what it takes.
-    engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args={**TCP_LIMITS})
-    return _opened(engine, contract, bring_up_to_date)
+    arguments = {**TCP_LIMITS, "options": options}
+    return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)
 
 
 def runner_database(contract: PlatformContract, environment: Mapping[str, str], *, connections: int) -> sa.Engine:
@@ -53,6 +78,9 @@ def runner_database(contract: PlatformContract, environment: Mapping[str, str], 
             if not isinstance(error.orig, InsufficientPrivilege):
                 raise
             _not_ready(contract, f"role {Service.RUNNER.role} has been given no rights yet")
+        if revision is not None and revision > migrations.HEAD:
+            what = f"its schema is at revision {revision}, newer than this runner's {migrations.HEAD}"
+            _not_ready(contract, what, mend="set freehold:runner.image to one of that release (docs/upgrade.md)")
         if revision != migrations.HEAD:
             _not_ready(contract, f"its schema is at revision {revision}, not at {migrations.HEAD}")
 
@@ -85,8 +113,8 @@ def _opened(engine: sa.Engine, contract: PlatformContract, begin: Callable[[sa.C
     return engine
 
 
-def _not_ready(contract: PlatformContract, what: str) -> NoReturn:
-    mend = f"run ./freehold up {contract.cell} of this release"
+def _not_ready(contract: PlatformContract, what: str, *, mend: str = "") -> NoReturn:
+    mend = mend or f"run ./freehold up {contract.cell} of this release"
     raise TransientError(what, where=f"control database of {contract.cell}", mend=mend) from None
 
 

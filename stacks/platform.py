@@ -152,6 +152,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
                 protect=settings.protect,
                 client_cidrs=settings.network.operators,
                 alarm_topics=(budget.topic,),
+                major_upgrade=chosen.major_upgrade,
             ),
             opts,
         )

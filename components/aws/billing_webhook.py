@@ -196,15 +196,25 @@ class BillingWebhook(pulumi.ComponentResource):
 
     def _alarms(self, function: lambda_.Function, letters: sqs.Queue, log: cloudwatch.LogGroup) -> None:
         of_function = {"FunctionName": function.name}
-        self._alarm("errors", "AWS/Lambda", "Errors", of_function, "The function fails")
-        self._alarm("throttles", "AWS/Lambda", "Throttles", of_function, "More events at once than concurrency allows")
-        self._alarm("answers", "AWS/Lambda", "Url5xxCount", of_function, "Events are not taken; Stripe sends again")
-        visible = "ApproximateNumberOfMessagesVisible"
-        self._alarm("letters", "AWS/SQS", visible, {"QueueName": letters.name}, "Dead letters", "Maximum")
+        self._alarm(
+            "errors", "AWS/Lambda", "Errors", of_function, "The function fails: docs/alarms.md#errors-of-the-webhook"
+        )
+        throttled = "More events at once than concurrency allows: docs/alarms.md#throttled-calls"
+        self._alarm("throttles", "AWS/Lambda", "Throttles", of_function, throttled)
+        refused = "Events are not taken, and Stripe sends again: docs/alarms.md#answers-of-5xx"
+        self._alarm("answers", "AWS/Lambda", "Url5xxCount", of_function, refused)
+        visible, queue = "ApproximateNumberOfMessagesVisible", {"QueueName": letters.name}
+        self._alarm(
+            "letters", "AWS/SQS", visible, queue, "Dead letters: docs/alarms.md#dead-letters-of-the-webhook", "Maximum"
+        )
         # What the service logs: an event that nobody can use, and one that is stored and waits (`received`)
         for what, pattern, description in (
-            ("unmatched", '{ $.state = "unmatched" }', "Events find no tenant or plan: docs/connect-stripe.md"),
-            ("waiting", '{ $.refused = "effect" }', "Events are stored without effect: docs/connect-stripe.md"),
+            (
+                "unmatched",
+                '{ $.state = "unmatched" }',
+                "Events find no tenant or plan: docs/alarms.md#unmatched-events",
+            ),
+            ("waiting", '{ $.refused = "effect" }', "Events are stored without effect: docs/alarms.md#waiting-events"),
         ):
             metric = f"{self._args.function_name}-{what}"
             cloudwatch.LogMetricFilter(

@@ -90,14 +90,22 @@ class Notifier(pulumi.ComponentResource):
             raw_message_delivery=False,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[may_send]),
         )
-        for key, watched, metric, threshold, what in (
-            ("dead", dead, "ApproximateNumberOfMessagesVisible", 0, "an alert could not be delivered, or be read"),
-            ("late", queue, "ApproximateAgeOfOldestMessage", _LATE_SECONDS, "alerts are not being taken"),
+        visible, undelivered = "ApproximateNumberOfMessagesVisible", "an alert could not be delivered, or be read"
+        for key, watched, metric, threshold, what, section in (
+            ("dead", dead, visible, 0, undelivered, "dead-letters-of-the-notifier"),
+            (
+                "late",
+                queue,
+                "ApproximateAgeOfOldestMessage",
+                _LATE_SECONDS,
+                "alerts are not being taken",
+                "late-alerts",
+            ),
         ):
             cloudwatch.MetricAlarm(
                 f"{name}-{key}-alarm",
                 name=physical_name(args.queue_name, key, limit=255),
-                alarm_description=f"Budget notifier: {what}; see docs/connect-slack.md",
+                alarm_description=f"Budget notifier: {what}; see docs/alarms.md#{section}",
                 namespace="AWS/SQS",
                 metric_name=metric,
                 dimensions={"QueueName": watched.name},

@@ -27,6 +27,7 @@ class Postgres(pulumi.ComponentResource):
     - a final snapshot when it is deleted, under a name that is new each time; like the backups it is encrypted by the
       key, which goes 30 days later: copy what must stay to another key before
     - deletion protection (the engine's and RDS' own) where `protect` is set
+    - a new major version where `major_upgrade` is set, at once and with an outage; RDS takes a snapshot before
     - ceilings for what one session may take, and an alarm before the storage is full
     - its administrator's password only in Secrets Manager and, encrypted, in the stack's state
     """
@@ -118,14 +119,18 @@ class Postgres(pulumi.ComponentResource):
             final_snapshot_identifier=around.final_snapshot,
             enabled_cloudwatch_logs_exports=["postgresql"],
             auto_minor_version_upgrade=True,
-            allow_major_version_upgrade=False,
+            # A new major version takes a parameter group of its own family, and the old one is deleted in the same run,
+            # which RDS refuses while an upgrade waits for the maintenance window:
+            # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.PostgreSQL.MajorVersion.html
+            allow_major_version_upgrade=args.major_upgrade,
+            apply_immediately=args.major_upgrade,
             tags=marks,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[logs], protect=args.protect),
         )
         cloudwatch.MetricAlarm(
             f"{name}-storage-alarm",
             name=f"{args.identifier}-storage",
-            alarm_description=f"Less than a tenth of {args.identifier}'s first storage is free: docs/limits.md",
+            alarm_description=f"Less than a tenth of {args.identifier}'s first storage is free: docs/alarms.md#storage",
             # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-metrics.html (in bytes)
             namespace="AWS/RDS",
             metric_name="FreeStorageSpace",

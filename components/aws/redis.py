@@ -127,7 +127,7 @@ class Redis(pulumi.ComponentResource):
             cloudwatch.MetricAlarm(
                 f"{name}-memory-alarm-{index + 1}",
                 name=f"{args.identifier}-memory-{index + 1}",
-                alarm_description=f"More than 80% of the memory of {args.identifier} is taken: docs/limits.md",
+                alarm_description=f"More than 80% of the memory of {args.identifier} is taken: docs/alarms.md#memory",
                 # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html
                 namespace="AWS/ElastiCache",
                 metric_name="DatabaseMemoryUsagePercentage",

@@ -36,6 +36,9 @@ class PostgresArgs:
     """Private networks that may connect as well."""
     alarm_topics: tuple[pulumi.Input[str], ...] = ()
     """Topics that the cloud's alarms may publish to."""
+    major_upgrade: bool = False
+    """Whether `version` may be a later one than the server's. What is changed is then done at once, and not in the next
+    window of maintenance; there is no way back."""
 
 
 class Postgres(Protocol):

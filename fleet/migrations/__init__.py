@@ -14,7 +14,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from errors import TransientError
+from errors import FreeholdError, TransientError
 
 HEAD = "0007"
 """The revision that this program needs; a test holds it to the newest file in `versions`."""
@@ -38,6 +38,16 @@ def current(connection: Connection) -> str | None:
     return revision
 
 
+def refuse_newer(revision: str | None) -> None:
+    """Raises FreeholdError where a later release has been here: what it made of the schema is not taken back."""
+    if revision is not None and revision > HEAD:
+        raise FreeholdError(
+            f"its schema is at revision {revision}, newer than this release's {HEAD}",
+            where="control database",
+            mend="run the release that it was brought up to date by, or a later one (docs/upgrade.md)",
+        )
+
+
 def upgrade(
     connection: Connection,
     *,
@@ -49,15 +59,15 @@ def upgrade(
 
     A table that another session has locked is waited for `lock_seconds`, less than the services wait themselves:
     whatever reads the table meanwhile waits behind this. Then they get their turn, for a `pause`. Raises TransientError
-    after so many `tries`.
+    after so many `tries`, and FreeholdError where a later release has been here.
 
     Safe when two processes do it at once. Alembic itself is imported only where there is something to do.
     """
-    if current(connection) == HEAD:
+    if _is_there(connection):
         return False
     # Another that migrates takes what it takes; it is no table, and nobody waits behind this.
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    if current(connection) == HEAD:
+    if _is_there(connection):
         return False
     holders: set[int] | None = None
     for _ in range(tries):
@@ -81,6 +91,12 @@ def upgrade(
         where="control database",
         mend="end what is idle in a transaction (pg_stat_activity), then run it again",
     )
+
+
+def _is_there(connection: Connection) -> bool:
+    revision = current(connection)
+    refuse_newer(revision)
+    return revision == HEAD
 
 
 def _migrate(connection: Connection) -> None:

@@ -83,6 +83,9 @@ class PostgresSettings(Settings):
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html"""
     highly_available: bool = False
     backup_retention_days: int = Field(ge=7, le=35)
+    major_upgrade: bool = False
+    """Whether `version` may be raised on a server that is there, at once and for good; to be taken out after the run
+    that does it (docs/upgrade.md). Without it the cloud refuses another major version."""
 
     @model_validator(mode="after")
     def _ordered(self) -> PostgresSettings:

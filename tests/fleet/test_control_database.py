@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from errors import FreeholdError, TransientError
 from fleet import migrations
 from fleet.cloud import client
 from fleet.connection_limits import TCP_LIMITS
-from fleet.control_database import control_database, read_secret, runner_database
+from fleet.control_database import control_database, control_database_to_read, read_secret, runner_database
 from fleet.registry import Registry
 from stacks.contract import PlatformContract
 from tests.fleet.contracts import contract
@@ -89,8 +89,48 @@ def test_the_runner_works_on_no_schema_of_another_release(cell: Cell) -> None:
     with administrator.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     administrator.dispose()
-    with pytest.raises(TransientError, match="at revision 9999"):
+    with pytest.raises(TransientError, match=r"at revision 9999, newer than .* set freehold:runner\.image"):
         cell.open_as_runner()
+
+
+@pytest.mark.parametrize("opened", [control_database, control_database_to_read])
+def test_a_release_that_is_older_than_the_schema_says_so_in_a_line(
+    cell: Cell, opened: Callable[[PlatformContract, Mapping[str, str]], sa.Engine]
+) -> None:
+    administrator = control_database(cell.contract(), cell.sandbox.environment)
+    with administrator.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0999'"))
+    with pytest.raises(FreeholdError) as refused:
+        opened(cell.contract(), cell.sandbox.environment)
+    assert refused.value.line() == (
+        f"control database: its schema is at revision 0999, newer than this release's {migrations.HEAD}; "
+        "run the release that it was brought up to date by, or a later one (docs/upgrade.md)"
+    )
+    assert not isinstance(refused.value, TransientError)
+    with administrator.connect() as connection:
+        assert migrations.current(connection) == "0999"
+    administrator.dispose()
+
+
+def test_who_only_looks_brings_no_schema_up_to_date(cell: Cell) -> None:
+    with pytest.raises(FreeholdError, match=r"at revision None, and this release reads .* \./freehold up"):
+        control_database_to_read(cell.contract(), cell.sandbox.environment)
+    administrator = control_database(cell.contract(), cell.sandbox.environment)
+    earlier(administrator)
+    with pytest.raises(FreeholdError, match="at revision 0004, and this release reads"):
+        control_database_to_read(cell.contract(), cell.sandbox.environment)
+    with administrator.connect() as connection:
+        assert migrations.current(connection) == "0004"
+    administrator.dispose()
+
+
+def test_who_only_looks_changes_nothing(cell: Cell) -> None:
+    control_database(cell.contract(), cell.sandbox.environment).dispose()
+    reading = control_database_to_read(cell.contract(), cell.sandbox.environment)
+    assert Registry(reading).list() == []
+    with reading.connect() as connection, pytest.raises(sa.exc.InternalError, match="read-only transaction"):
+        connection.execute(sa.text("DELETE FROM tenants"))
+    reading.dispose()
 
 
 def test_in_a_platform_of_an_earlier_release_the_runner_logs_in_as_before(cell: Cell) -> None:

@@ -294,6 +294,14 @@ def _secrets_read(recording: Recording, policy: str) -> list[str]:
     return [name for one in found for name in ([one] if isinstance(one, str) else one)]
 
 
+def test_only_the_server_that_is_to_be_upgraded_may_take_a_new_major_version() -> None:
+    settings = platform_settings("sandbox")
+    upgraded = settings.model_copy(update={"postgres": settings.postgres.model_copy(update={"major_upgrade": True})})
+    recording = declare(lambda: platform.run(upgraded, "sandbox"), stack="sandbox", answers=ANSWERS)
+    servers = [one.plain() for one in recording.of("aws:rds/instance:Instance")]
+    assert {one["dbName"]: one["allowMajorVersionUpgrade"] for one in servers} == {"tenants": True, "control": False}
+
+
 def test_each_service_has_a_login_of_its_own_in_the_control_database() -> None:
     recording = _platform()
     roles = {one.plain()["name"]: one for one in recording.of("postgresql:index/role:Role")}

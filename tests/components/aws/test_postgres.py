@@ -66,6 +66,30 @@ def test_what_replaces_the_server_names_its_final_snapshot_anew() -> None:
     assert set(keepers()) == {"database", "identifier", "key"}
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_new_major_version_is_taken_where_it_is_asked_for(asked: bool) -> None:
+    args = replace(samples.postgres(protect=True), version="17", major_upgrade=asked)
+    instance = declare(lambda: Postgres("postgres", args)).inputs("aws:rds/instance:Instance")
+    assert instance["allowMajorVersionUpgrade"] is asked
+    # What waits for its window would keep the old parameter group from being deleted.
+    assert instance["applyImmediately"] is asked
+
+
+def test_each_major_version_has_a_parameter_group_of_its_own_family() -> None:
+    """Another name: the new group is made before the server takes it, and the old one deleted after."""
+
+    def group(version: str) -> Any:
+        args = replace(samples.postgres(), version=version, major_upgrade=True)
+        recording = declare(lambda: Postgres("postgres", args))
+        found = recording.inputs("aws:rds/parameterGroup:ParameterGroup")
+        assert recording.inputs("aws:rds/instance:Instance")["parameterGroupName"] == found["name"]
+        return found
+
+    before, after = group("17"), group("18")
+    assert (before["family"], after["family"]) == ("postgres17", "postgres18")
+    assert before["name"] != after["name"]
+
+
 def test_logs_are_there_before_the_server_and_outlive_it() -> None:
     recording = declare(lambda: Postgres("postgres", samples.postgres()))
     logs = recording.one("aws:cloudwatch/logGroup:LogGroup")
