@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 from errors import FreeholdError
 from sandbox.toolchain import ensure
 
-TOGETHER = ("tests/rehearsal/platform",)
+TOGETHER = ("tests/rehearsal/platform", "tests/conformance/kubernetes", "tests/stacks")
 """Folders whose files share what takes long to build, so that one worker has to run them all."""
 
 

@@ -63,6 +63,19 @@ class Freehold:
     def json(self, *arguments: str) -> Json:
         return json.loads(self.ok(*arguments, "--json").stdout)
 
+    def by_shell(self, script: str) -> None:
+        """Run a new user's commands, without a sandbox's variables; raises AssertionError for the first that fails."""
+        run = subprocess.run(
+            ["bash", "-x", "-c", f"set -euo pipefail\n{script}"],
+            cwd=CHECKOUT,
+            env=self.shell,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+        )
+        assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
+
     def by_hand(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """A shell command after `eval "$(./freehold sandbox env)"`, in the checkout."""
         return subprocess.run(

@@ -71,12 +71,12 @@ def test_each_command_of_the_summary_works(built: Freehold) -> None:
 
 
 def test_plain_pulumi_works_without_our_command(built: Freehold) -> None:
-    preview = built.by_hand("pulumi preview -s sandbox --policy-pack policies --expect-no-changes --non-interactive")
-    assert preview.returncode == 0, preview.stdout + preview.stderr
-    update = built.by_hand("pulumi up -s sandbox --yes --skip-preview --expect-no-changes --non-interactive")
+    """Previewed under the policies, refreshed and updated, all by one command."""
+    update = built.by_hand(
+        "pulumi up -s sandbox --refresh --policy-pack policies --yes --expect-no-changes --non-interactive"
+    )
     assert update.returncode == 0, update.stdout + update.stderr
-    refresh = built.by_hand("pulumi refresh -s sandbox --yes --skip-preview --expect-no-changes --non-interactive")
-    assert refresh.returncode == 0, refresh.stdout + refresh.stderr
+    assert "Policies:" in update.stdout
 
 
 def test_our_preview_and_refresh(built: Freehold) -> None:
@@ -107,39 +107,39 @@ def test_ctrl_c(built: Freehold) -> None:
 
 
 def test_a_tenant_from_a_failed_creation_to_its_deletion(built: Freehold) -> None:
-    create = ("tenant", "create", "globex", "--plan", "starter", "--email", "ops@globex.example", "--yes")
+    create = ("tenant", "create", "soylent", "--plan", "starter", "--email", "ops@soylent.example", "--yes")
     # Its namespace is there already: create never adopts.
-    built.by_hand("kubectl create namespace t-globex--default").check_returncode()
+    built.by_hand("kubectl create namespace t-soylent--default").check_returncode()
     assert built.run(*create).returncode == 1
-    failed = built.json("tenant", "show", "globex")
+    failed = built.json("tenant", "show", "soylent")
     assert failed["status"] == "failed"
     assert "exists" in failed["last_error"]
-    built.by_hand("kubectl delete namespace t-globex--default").check_returncode()
+    built.by_hand("kubectl delete namespace t-soylent--default").check_returncode()
 
     made = built.json(*create)
-    assert (made["status"], made["plan"], made["admin_email"]) == ("active", "starter", "ops@globex.example")
+    assert (made["status"], made["plan"], made["admin_email"]) == ("active", "starter", "ops@soylent.example")
     assert made["desired_hash"] == made["applied_hash"]
     assert made["last_error"] is None
 
     def pods() -> int:
-        query = "kubectl -n t-globex--default get resourcequota -o json"
+        query = "kubectl -n t-soylent--default get resourcequota -o json"
         quotas = json.loads(built.by_hand(query).stdout)["items"]
         return next(int(quota["status"]["hard"]["pods"]) for quota in quotas if "pods" in quota["status"]["hard"])
 
     starter = pods()
     again = built.run(*create)
     assert again.returncode == 2
-    assert "freehold: tenant globex: it exists already" in again.stderr
-    assert built.json("tenant", "plan", "globex", "pro", "--yes")["plan"] == "pro"
+    assert "freehold: tenant soylent: it exists already" in again.stderr
+    assert built.json("tenant", "plan", "soylent", "pro", "--yes")["plan"] == "pro"
     assert pods() > starter
-    assert [row["id"] for row in built.json("tenant", "list")] == ["acme", "acme-eu", "globex"]
+    assert [row["id"] for row in built.json("tenant", "list")] == ["acme", "acme-eu", "soylent"]
 
-    built.ok("tenant", "delete", "globex", "--yes-delete-data", "globex", "--yes")
-    assert built.by_hand("kubectl get namespace t-globex--default").returncode == 1
-    assert built.json("tenant", "show", "globex")["status"] == "deleted"
+    built.ok("tenant", "delete", "soylent", "--yes-delete-data", "soylent", "--yes")
+    assert built.by_hand("kubectl get namespace t-soylent--default").returncode == 1
+    assert built.json("tenant", "show", "soylent")["status"] == "deleted"
     assert [row["id"] for row in built.json("tenant", "list")] == ["acme", "acme-eu"]
-    assert not (built.home.tenants / "sandbox" / "globex").exists()
-    assert not stack_path(built.home, "tenant.sandbox.globex").exists()
+    assert not (built.home.tenants / "sandbox" / "soylent").exists()
+    assert not stack_path(built.home, "tenant.sandbox.soylent").exists()
 
 
 def test_what_cannot_be_a_tenant(built: Freehold) -> None:
