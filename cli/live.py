@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -166,16 +167,27 @@ def _redis(environment: Mapping[str, str]) -> Sequence[Line]:
 
 def _inside(contract: PlatformContract, environment: Mapping[str, str]) -> tuple[Line, dict[str, list[Namespace]]]:
     """The cluster's nodes, and the tenants' namespaces with their quotas, by the login that everybody uses."""
-    command = ["kubectl", "--context", contract.cluster.name, "get", "nodes,namespaces,resourcequotas", "-A"]
     shown = f"kubectl --context {contract.cluster.name} get nodes"
-    run = subprocess.run(
-        [*command, "-o", "json"],
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        timeout=_KUBECTL_SECONDS,
-        stdin=subprocess.DEVNULL,
-    )
+    # By the contract's kubeconfig, whatever contexts this user has. It holds no credential.
+    with tempfile.NamedTemporaryFile("w", prefix="freehold-kubeconfig-") as kubeconfig:
+        kubeconfig.write(contract.cluster.kubeconfig)
+        kubeconfig.flush()
+        command = ["kubectl", "--kubeconfig", kubeconfig.name, "get", "nodes,namespaces,resourcequotas", "-A"]
+        try:
+            run = subprocess.run(
+                [*command, "-o", "json"],
+                env=dict(environment),
+                capture_output=True,
+                text=True,
+                timeout=_KUBECTL_SECONDS,
+                stdin=subprocess.DEVNULL,
+            )
+        except FileNotFoundError:
+            return Line("nodes", "not asked: kubectl is not on PATH", shown, ok=False), {}
+        except OSError as error:
+            return Line("nodes", f"not asked: kubectl does not run: {error.strerror}", shown, ok=False), {}
+        except subprocess.TimeoutExpired:
+            return Line("nodes", f"the cluster did not answer within {_KUBECTL_SECONDS} s", shown, ok=False), {}
     if run.returncode != 0:
         reason = (run.stderr.strip().splitlines() or ["no answer"])[-1]
         return Line("nodes", reason, shown, ok=False), {}
