@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from fleet.cloud import client
+from fleet.cloud import client, is_sandbox
 from stacks.contract import PlatformContract
 
 Json = Any
@@ -46,9 +46,11 @@ class Live:
     namespaces: Mapping[str, Sequence[Namespace]] = field(default_factory=dict)
 
 
-def look(contract: PlatformContract, environment: Mapping[str, str]) -> Live:
-    """Ask every service at once. What cannot be reached is a line that says so."""
+def look(contract: PlatformContract, environment: Mapping[str, str], *, inside: bool = True) -> Live:
+    """Ask every service at once. What cannot be reached is a line that says so. The cluster is only asked from inside
+    its network."""
     region = contract.region
+    known = "./freehold sandbox status" if is_sandbox(environment) else "aws sts get-caller-identity"
 
     def aws(service: str) -> Any:
         return client(service, region, environment)
@@ -65,11 +67,13 @@ def look(contract: PlatformContract, environment: Mapping[str, str]) -> Live:
     # The SDK is imported before threads race for it.
     aws("sts")
     with ThreadPoolExecutor(len(questions) + 1) as pool:
-        inside = pool.submit(_inside, contract, environment)
-        answers = [pool.submit(_asked, question) for question in questions]
-        nodes, namespaces = inside.result()
+        nodes = pool.submit(_inside, contract, environment) if inside else None
+        answers = [pool.submit(_asked, question, known) for question in questions]
         lines = [line for answer in answers for line in answer.result()]
-    return Live([lines[0], nodes, *lines[1:]], namespaces)
+    if nodes is None:
+        return Live(lines)
+    line, namespaces = nodes.result()
+    return Live([lines[0], line, *lines[1:]], namespaces)
 
 
 def tenant_namespaces(contract: PlatformContract, environment: Mapping[str, str]) -> Mapping[str, Sequence[Namespace]]:
@@ -77,15 +81,15 @@ def tenant_namespaces(contract: PlatformContract, environment: Mapping[str, str]
     return _inside(contract, environment)[1]
 
 
-def _asked(question: Callable[[], Sequence[Line]]) -> Sequence[Line]:
-    """The answer, or a line that says why there is none."""
+def _asked(question: Callable[[], Sequence[Line]], known: str) -> Sequence[Line]:
+    """The answer, or a line that says why there is none; `known` shows whether anything answers."""
     from botocore.exceptions import BotoCoreError, ClientError
     from redis.exceptions import RedisError
 
     try:
         return question()
     except (BotoCoreError, ClientError, RedisError) as error:
-        return [Line("unreachable", str(error).splitlines()[0], "./freehold sandbox status", ok=False)]
+        return [Line("unreachable", str(error).splitlines()[0], known, ok=False)]
 
 
 def _cluster(contract: PlatformContract, aws: Callable[[str], Any]) -> Line:

@@ -28,7 +28,8 @@ def status(
         contract = environment.contract(state)
         check_account(environment, state, screen)
         assert state is not None  # or it would export no contract
-        summary = collect(environment, state, contract, control_database(contract, environment.engine))
+        database = control_database(contract, environment.engine) if environment.inside_network else None
+        summary = collect(environment, state, contract, database)
     show_json(summary.as_json()) if as_json else show(summary)
     if not summary.ok:
         what = "not everything answered as it should"
