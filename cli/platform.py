@@ -37,7 +37,7 @@ def preview(
     from cli.opening import platform_program
     from fleet.environments import choose
 
-    cell, chosen = choose(env, target, cloud)
+    cell, chosen = choose(env, target)
     with platform_program(cell, cloud) as programs:
         _run("preview", cell, chosen, wait, programs)
 
@@ -52,7 +52,7 @@ def refresh(
     """Read ENV's platform anew from the cloud into its state."""
     from fleet.environments import choose
 
-    cell, chosen = choose(env, target, cloud)
+    cell, chosen = choose(env, target)
     _run("refresh", cell, chosen, wait)
 
 
@@ -68,7 +68,7 @@ def destroy(
     """Delete ENV's platform. It must hold no tenants any more; what is protected stops it."""
     from fleet.environments import choose
 
-    cell, chosen = choose(env, target, cloud)
+    cell, chosen = choose(env, target)
     confirm(f"Delete the platform of {cell} ({chosen}) with all its data?", yes=yes)
     _run("destroy", cell, chosen, wait, without_registry=without_registry)
 

@@ -21,7 +21,7 @@ def status(
     from fleet.control_database import control_database
     from fleet.environments import choose
 
-    cell, chosen = choose(env, target, cloud)
+    cell, chosen = choose(env, target)
     with Screen() as screen:
         environment = open_environment(cell, chosen, screen, start=False)
         state = platform_state(environment)

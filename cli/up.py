@@ -67,7 +67,7 @@ def up(
     from cli.summary import show, show_next
     from fleet.environments import choose
 
-    cell, chosen = choose(env, target, cloud)
+    cell, chosen = choose(env, target)
     with Screen() as screen, platform_program(cell, cloud) as programs:
         environment = open_environment(cell, chosen, screen, start=True)
         _require_blueprint(environment, blueprint)
@@ -154,7 +154,8 @@ def _examples(
 
     start_runner(environment)
     view = QueueView(database)
-    wishes = Wishes(environment.cell, contract.product, contract.region, environment.tenants_maximum)
+    limit = environment.tenants_maximum
+    wishes = Wishes(environment.cell, contract.product, contract.region, limit, environment.options)
     requests = Requests(database, wishes)
     follower = Follower(environment, view, screen, interrupts)
 

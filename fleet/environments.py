@@ -14,7 +14,7 @@ from errors import FreeholdError, UsageError
 from fleet.engine import Stack
 from fleet.stack_files import read_stack_file
 from fleet.state import StackState
-from fleet.targets import Cloud, Target
+from fleet.targets import Target
 from fleet.working_folders import write
 from sandbox.home import CHECKOUT, Home
 from sandbox.providers.choice import Providers, chosen, in_use
@@ -140,12 +140,10 @@ def project() -> str:
     return str(read_stack_file(CHECKOUT / "Pulumi.yaml")["name"])
 
 
-def choose(name: str | None, target: Target | None, cloud: Cloud = Cloud.AWS) -> tuple[str, Target]:
+def choose(name: str | None, target: Target | None) -> tuple[str, Target]:
     """The cell and target that a person asked for. Raises UsageError for an unknown one, or where the target of an
     environment other than the sandbox is left unsaid, or FREEHOLD_PROVIDERS has an unknown value."""
     cell = name or DEFAULT
-    if cloud is not Cloud.AWS and not cell.endswith(f"-{cloud}"):
-        cell = f"{cell}-{cloud}"
     if cell not in known():
         raise UsageError(f"there is no environment {cell!r}", mend=f"choose one of {', '.join(known())}")
     if target is None and cell != DEFAULT:
