@@ -9,12 +9,13 @@ import sqlalchemy as sa
 
 from cli.live import Line
 from cli.output import spell
+from fleet.environments import Environment
 from fleet.operations import Operation
 from fleet.queue_view import QueueView
+from fleet.targets import Target
 from services.notifier import alerts
 
-INBOX = "psql \"$DATABASE_URL\" -c 'select id, state, tenant, reason from billing_inbox'"
-"""The ordinary command that shows the events."""
+_INBOX = "-c 'select id, state, tenant, reason from billing_inbox'"
 
 _LAST_EVENT = sa.text(
     "SELECT id, type, state, tenant, received_at FROM billing_inbox ORDER BY received_at DESC, id LIMIT 1"
@@ -22,13 +23,37 @@ _LAST_EVENT = sa.text(
 _UNFINISHED_EVENTS = sa.text("SELECT count(*) FROM billing_inbox WHERE state = 'received'")
 
 
-def look(database: sa.Engine, cell: str) -> Sequence[Line]:
+def look(database: sa.Engine, environment: Environment) -> Sequence[Line]:
     """From the control database; a line that is not ok wants somebody to look."""
-    return [*_operations(QueueView(database), cell), *_event(database), *_alert(database)]
+    return [
+        *_operations(QueueView(database), environment),
+        *_event(database, environment.target),
+        *_alert(database, environment.options),
+    ]
 
 
-def _operations(view: QueueView, cell: str) -> Sequence[Line]:
-    backlog = view.backlog(cell)
+def outside(environment: Environment) -> Line:
+    """In place of all that, where the control database is not opened."""
+    told = (
+        "not opened, nor was the cluster: freehold:insideNetwork is false. Set it to true and run this again from "
+        "inside the network, which admits tenants (docs/deploy.md, from outside to inside)"
+    )
+    return Line("control database", told, environment.command("up"))
+
+
+def psql(target: str) -> str:
+    """The client of the control database. In the cloud it finds server and login in its own variables
+    (docs/deploy.md, a look into the control database): a password in an argument is seen by all of the machine."""
+    return 'psql "$DATABASE_URL"' if target == Target.SANDBOX else "psql"
+
+
+def inbox(target: str) -> str:
+    """The ordinary command that shows the events of Stripe."""
+    return f"{psql(target)} {_INBOX}"
+
+
+def _operations(view: QueueView, environment: Environment) -> Sequence[Line]:
+    backlog = view.backlog(environment.cell)
     told = ", ".join(
         (
             f"{backlog.queued} waiting{_since(backlog.oldest_queued_seconds)}",
@@ -36,21 +61,21 @@ def _operations(view: QueueView, cell: str) -> Sequence[Line]:
             f"{backlog.failed} given up",
         )
     )
-    line = Line("operations", told, "./freehold fleet status", ok=not backlog.overdue)
-    return [line, *map(_failing, view.failing(cell))]
+    line = Line("operations", told, f"./freehold fleet status{environment.options}", ok=not backlog.overdue)
+    return [line, *(_failing(one, environment.options) for one in view.failing(environment.cell))]
 
 
 def _since(seconds: float) -> str:
     return f" (the oldest asked for {spell(seconds)} ago)" if seconds else ""
 
 
-def _failing(one: Operation) -> Line:
+def _failing(one: Operation, options: str) -> Line:
     outlook = "given up" if one.ended else "will be tried again"
     told = f"{outlook} after {one.failures or one.attempt} attempts: {one.error}"
-    return Line(f"{one.kind} of {one.tenant}", told, f"./freehold tenant show {one.tenant}", ok=not one.ended)
+    return Line(f"{one.kind} of {one.tenant}", told, f"./freehold tenant show {one.tenant}{options}", ok=not one.ended)
 
 
-def _event(database: sa.Engine) -> Sequence[Line]:
+def _event(database: sa.Engine, target: Target) -> Sequence[Line]:
     with database.connect() as connection:
         last = connection.execute(_LAST_EVENT).one_or_none()
         unfinished = connection.scalar(_UNFINISHED_EVENTS) or 0
@@ -59,10 +84,10 @@ def _event(database: sa.Engine) -> Sequence[Line]:
     told = f"{last.type} at {_moment(last.received_at)}: {last.state}{f' to {last.tenant}' if last.tenant else ''}"
     if unfinished:
         told += f"; {unfinished} events are kept whose effect failed"
-    return [Line("last Stripe event", told, INBOX, ok=not unfinished)]
+    return [Line("last Stripe event", told, inbox(target), ok=not unfinished)]
 
 
-def _alert(database: sa.Engine) -> Sequence[Line]:
+def _alert(database: sa.Engine, options: str) -> Sequence[Line]:
     with database.connect() as connection:
         found = alerts.latest(connection, 1)
         sinks = alerts.deliveries(connection, [one.id for one in found])
@@ -72,7 +97,7 @@ def _alert(database: sa.Engine) -> Sequence[Line]:
         Line(
             "last budget alert",
             f"{one.budget}, spend {one.threshold}, {one.period}, at {_moment(one.received_at)}: {told}",
-            "./freehold budget show",
+            f"./freehold budget show{options}",
             ok=not dead,
         )
         for one in found

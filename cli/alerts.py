@@ -122,7 +122,8 @@ class AlertLine:
 
         found = Registry(self._engine).get(tenant)
         if found is None or found.cell != self._contract.cell:
-            raise UsageError("this cell has no such tenant", where=f"tenant {tenant}", mend="./freehold tenant list")
+            mend = f"./freehold tenant list{self._environment.options}"
+            raise UsageError("this cell has no such tenant", where=f"tenant {tenant}", mend=mend)
         plan = blueprints.load(self._contract.product).plan(found.plan)
         if plan.price.monthly == 0:
             mend = "choose a tenant of a plan that has a price"
@@ -184,7 +185,9 @@ class AlertLine:
             if time.monotonic() > deadline:
                 settled = sum(one.settled for one in found)
                 what = f"{settled} of {len(messages)} alerts have reached their sinks after {_ARRIVAL_SECONDS:.0f} s"
-                mend = "./freehold budget show tells how far each is; see the log of the notifier"
+                mend = (
+                    f"./freehold budget show{self._environment.options} tells how far each is; see the notifier's log"
+                )
                 raise FreeholdError(what, where=f"environment {self._environment.cell}", mend=mend)
             time.sleep(_POLL_SECONDS)
 

@@ -43,7 +43,8 @@ class Cell:
         from fleet.wishes import Wishes
 
         contract, environment = self.contract, self.environment
-        return Wishes(environment.cell, contract.product, contract.region, environment.tenants_maximum)
+        limit = environment.tenants_maximum
+        return Wishes(environment.cell, contract.product, contract.region, limit, environment.options)
 
     @property
     def requests(self) -> Requests:
@@ -70,7 +71,8 @@ class Cell:
         """Raises UsageError where the registry has none, or another cell has it."""
         found = self.registry.get(tenant)
         if found is None:
-            raise UsageError("there is no such tenant", where=f"tenant {tenant}", mend="./freehold tenant list")
+            mend = f"./freehold tenant list{self.environment.options}"
+            raise UsageError("there is no such tenant", where=f"tenant {tenant}", mend=mend)
         if found.cell != self.environment.cell:
             raise UsageError(f"it lives in {found.cell}", where=f"tenant {tenant}", mend=f"--env {found.cell}")
         return found

@@ -65,7 +65,7 @@ def up(
         raise FreeholdError(
             f"{len(failed)} of {len(operations)} operations failed",
             where=f"cell {cell.environment.cell}",
-            mend=f"./freehold tenant show {failed[0].tenant} says why",
+            mend=f"./freehold tenant show {failed[0].tenant}{cell.environment.options} says why",
         )
 
 
@@ -81,6 +81,7 @@ def status(
 
     with open_cell(env, target, read_only=True) as opened:
         name, view, version = opened.environment.cell, opened.view, program_version()
+        options = opened.environment.options
         tenants = opened.registry.list(cell=name)
         backlog, waiting, failing = view.backlog(name), view.open(name), view.failing(name)
     due = sum(one.due(version) for one in tenants)
@@ -102,7 +103,7 @@ def status(
         raise FreeholdError(
             f"the last operations of {backlog.failed} tenants were given up",
             where=f"cell {name}",
-            mend=f"./freehold tenant show {worst.tenant} says why",
+            mend=f"./freehold tenant show {worst.tenant}{options} says why",
         )
 
 

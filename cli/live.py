@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from fleet.cloud import client
+from fleet.cloud import client, is_sandbox
 from stacks.contract import PlatformContract
 
 Json = Any
@@ -45,9 +46,11 @@ class Live:
     namespaces: Mapping[str, Sequence[Namespace]] = field(default_factory=dict)
 
 
-def look(contract: PlatformContract, environment: Mapping[str, str]) -> Live:
-    """Ask every service at once. What cannot be reached is a line that says so."""
+def look(contract: PlatformContract, environment: Mapping[str, str], *, inside: bool = True) -> Live:
+    """Ask every service at once. What cannot be reached is a line that says so. The cluster is only asked from inside
+    its network."""
     region = contract.region
+    known = "./freehold sandbox status" if is_sandbox(environment) else "aws sts get-caller-identity"
 
     def aws(service: str) -> Any:
         return client(service, region, environment)
@@ -64,11 +67,13 @@ def look(contract: PlatformContract, environment: Mapping[str, str]) -> Live:
     # The SDK is imported before threads race for it.
     aws("sts")
     with ThreadPoolExecutor(len(questions) + 1) as pool:
-        inside = pool.submit(_inside, contract, environment)
-        answers = [pool.submit(_asked, question) for question in questions]
-        nodes, namespaces = inside.result()
+        nodes = pool.submit(_inside, contract, environment) if inside else None
+        answers = [pool.submit(_asked, question, known) for question in questions]
         lines = [line for answer in answers for line in answer.result()]
-    return Live([lines[0], nodes, *lines[1:]], namespaces)
+    if nodes is None:
+        return Live(lines)
+    line, namespaces = nodes.result()
+    return Live([lines[0], line, *lines[1:]], namespaces)
 
 
 def tenant_namespaces(contract: PlatformContract, environment: Mapping[str, str]) -> Mapping[str, Sequence[Namespace]]:
@@ -76,15 +81,15 @@ def tenant_namespaces(contract: PlatformContract, environment: Mapping[str, str]
     return _inside(contract, environment)[1]
 
 
-def _asked(question: Callable[[], Sequence[Line]]) -> Sequence[Line]:
-    """The answer, or a line that says why there is none."""
+def _asked(question: Callable[[], Sequence[Line]], known: str) -> Sequence[Line]:
+    """The answer, or a line that says why there is none; `known` shows whether anything answers."""
     from botocore.exceptions import BotoCoreError, ClientError
     from redis.exceptions import RedisError
 
     try:
         return question()
     except (BotoCoreError, ClientError, RedisError) as error:
-        return [Line("unreachable", str(error).splitlines()[0], "./freehold sandbox status", ok=False)]
+        return [Line("unreachable", str(error).splitlines()[0], known, ok=False)]
 
 
 def _cluster(contract: PlatformContract, aws: Callable[[str], Any]) -> Line:
@@ -166,16 +171,27 @@ def _redis(environment: Mapping[str, str]) -> Sequence[Line]:
 
 def _inside(contract: PlatformContract, environment: Mapping[str, str]) -> tuple[Line, dict[str, list[Namespace]]]:
     """The cluster's nodes, and the tenants' namespaces with their quotas, by the login that everybody uses."""
-    command = ["kubectl", "--context", contract.cluster.name, "get", "nodes,namespaces,resourcequotas", "-A"]
     shown = f"kubectl --context {contract.cluster.name} get nodes"
-    run = subprocess.run(
-        [*command, "-o", "json"],
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        timeout=_KUBECTL_SECONDS,
-        stdin=subprocess.DEVNULL,
-    )
+    # By the contract's kubeconfig, whatever contexts this user has. It holds no credential.
+    with tempfile.NamedTemporaryFile("w", prefix="freehold-kubeconfig-") as kubeconfig:
+        kubeconfig.write(contract.cluster.kubeconfig)
+        kubeconfig.flush()
+        command = ["kubectl", "--kubeconfig", kubeconfig.name, "get", "nodes,namespaces,resourcequotas", "-A"]
+        try:
+            run = subprocess.run(
+                [*command, "-o", "json"],
+                env=dict(environment),
+                capture_output=True,
+                text=True,
+                timeout=_KUBECTL_SECONDS,
+                stdin=subprocess.DEVNULL,
+            )
+        except FileNotFoundError:
+            return Line("nodes", "not asked: kubectl is not on PATH", shown, ok=False), {}
+        except OSError as error:
+            return Line("nodes", f"not asked: kubectl does not run: {error.strerror}", shown, ok=False), {}
+        except subprocess.TimeoutExpired:
+            return Line("nodes", f"the cluster did not answer within {_KUBECTL_SECONDS} s", shown, ok=False), {}
     if run.returncode != 0:
         reason = (run.stderr.strip().splitlines() or ["no answer"])[-1]
         return Line("nodes", reason, shown, ok=False), {}

@@ -29,7 +29,7 @@ TargetOption = Annotated[
         "Must be said for any ENV but sandbox."
     ),
 ]
-CloudOption = Annotated[Cloud, typer.Option(help="Which cloud the environment is on.")]
+CloudOption = Annotated[Cloud, typer.Option(help="Which cloud the environment is on: AWS alone is built.")]
 WaitOption = Annotated[
     float,
     typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for another run on the same stack."),

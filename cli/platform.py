@@ -37,7 +37,7 @@ def preview(
     from cli.opening import platform_program
     from fleet.environments import choose
 
-    cell, chosen = choose(env, target, cloud)
+    cell, chosen = choose(env, target)
     with platform_program(cell, cloud) as programs:
         _run("preview", cell, chosen, wait, programs)
 
@@ -52,7 +52,7 @@ def refresh(
     """Read ENV's platform anew from the cloud into its state."""
     from fleet.environments import choose
 
-    cell, chosen = choose(env, target, cloud)
+    cell, chosen = choose(env, target)
     _run("refresh", cell, chosen, wait)
 
 
@@ -68,7 +68,7 @@ def destroy(
     """Delete ENV's platform. It must hold no tenants any more; what is protected stops it."""
     from fleet.environments import choose
 
-    cell, chosen = choose(env, target, cloud)
+    cell, chosen = choose(env, target)
     confirm(f"Delete the platform of {cell} ({chosen}) with all its data?", yes=yes)
     _run("destroy", cell, chosen, wait, without_registry=without_registry)
 
@@ -83,6 +83,7 @@ def _run(
     without_registry: bool = False,
 ) -> None:
     from cli.opening import build_archive, check_account, engine_maker, open_environment, platform_state
+    from cli.prerequisites import require
     from fleet.events import tally
     from fleet.interrupts import Interrupts
 
@@ -101,6 +102,7 @@ def _run(
                 supervisor.stop_webhook()
                 supervisor.stop_notifier()
         if command == "preview":
+            require(environment)
             build_archive(environment, screen)
         with screen.step(f"{command} {cell}") as step:
             make = engine_maker(environment, screen, Interrupts(), wait, programs)
@@ -128,7 +130,6 @@ def require_no_tenants(environment: Environment, state: StackState | None) -> No
     database an earlier destroy has deleted was found empty then.
     """
     from fleet.control_database import control_database
-    from fleet.environments import DEFAULT
     from fleet.registry import Registry
     from stacks.contract import OUTPUT
 
@@ -153,6 +154,5 @@ def require_no_tenants(environment: Environment, state: StackState | None) -> No
         database.dispose()
     if tenants:
         first = tenants[0]
-        options = "" if environment.cell == DEFAULT else f" --env {environment.cell} --target {environment.target}"
-        mend = f"delete each first: ./freehold tenant delete {first} --yes-delete-data {first}{options}"
+        mend = f"delete each first: ./freehold tenant delete {first} --yes-delete-data {first}{environment.options}"
         raise FreeholdError(f"it still holds {', '.join(tenants)}", where=where, mend=mend)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from catalog.services import Service
-from cli.activity import INBOX
+from cli.activity import inbox
 from cli.live import Line
 
 if TYPE_CHECKING:
@@ -75,12 +75,12 @@ class Rehearsal:
             password=str(login["password"]),
         )
         event = stripe_events.plan_change(TENANT, self.contract.product, PLAN, TO)
-        before = self._inbox_state(event["id"])
+        before, shown = self._inbox_state(event["id"]), inbox(self.environment.target)
         if before not in (None, "received"):
-            return Line("Stripe event", f"{event['id']} was {before} earlier; nothing is sent again", INBOX)
+            return Line("Stripe event", f"{event['id']} was {before} earlier; nothing is sent again", shown)
         row = Registry(self.database).get(TENANT)
         if row is None or row.status in (Status.DELETING, Status.DELETED):
-            return Line("Stripe event", f"not sent: there is no tenant {TENANT}", INBOX)
+            return Line("Stripe event", f"not sent: there is no tenant {TENANT}", shown)
         with self.screen.step("Stripe event") as step:
             had = self._quota()
             state = stripe_events.deliver(webhook.url, webhook.secret, event)
@@ -89,7 +89,7 @@ class Rehearsal:
                 self.follower.follow(operation, step)
             step.result = f"{event['type']} {state}"
         moved = f"{TENANT} from {PLAN} to {TO}, {_SHOWN_QUOTA} {had} -> {self._quota()} in its quota"
-        return Line("Stripe event", f"{event['id']} {state}: {moved}", INBOX, ok=state == "applied")
+        return Line("Stripe event", f"{event['id']} {state}: {moved}", shown, ok=state == "applied")
 
     def _inbox_state(self, event: str) -> str | None:
         statement = sa.text("SELECT state FROM billing_inbox WHERE id = :id")

@@ -21,14 +21,15 @@ def status(
     from fleet.control_database import control_database_to_read
     from fleet.environments import choose
 
-    cell, chosen = choose(env, target, cloud)
+    cell, chosen = choose(env, target)
     with Screen() as screen:
         environment = open_environment(cell, chosen, screen, start=False)
         state = platform_state(environment)
         contract = environment.contract(state)
         check_account(environment, state, screen)
         assert state is not None  # or it would export no contract
-        summary = collect(environment, state, contract, control_database_to_read(contract, environment.engine))
+        database = control_database_to_read(contract, environment.engine) if environment.inside_network else None
+        summary = collect(environment, state, contract, database)
     show_json(summary.as_json()) if as_json else show(summary)
     if not summary.ok:
         what = "not everything answered as it should"

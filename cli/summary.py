@@ -53,7 +53,8 @@ class Summary:
     components: Mapping[str, int]
     resources: int
     live: Live
-    tenants: Sequence[Tenant]
+    tenants: Sequence[Tenant] | None
+    """None where the registry was not opened."""
     changes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By stack; empty for `status`, which changes nothing."""
     policies: Policies | None = None
@@ -83,7 +84,9 @@ class Summary:
                     "namespaces": [asdict(one) for one in self.live.namespaces.get(tenant.id, ())],
                 }
                 for tenant in self.tenants
-            ],
+            ]
+            if self.tenants is not None
+            else None,
             "ok": self.ok,
         }
         if self.policies is not None:
@@ -98,11 +101,12 @@ def collect(
     environment: Environment,
     state: StackState,
     contract: PlatformContract,
-    database: sa.Engine,
+    database: sa.Engine | None,
     changed: Mapping[str, Outcome] = MappingProxyType({}),
     unchanged: Sequence[Outcome] = (),
 ) -> Summary:
-    """Read everything now. `changed` are the runs of this `up` by stack, `unchanged` earlier ones that still hold."""
+    """Read everything now; without a database what can be seen from outside the network. `changed` are the runs of this
+    `up` by stack, `unchanged` earlier ones that still hold."""
     return Summary(
         environment=environment.cell,
         target=environment.target,
@@ -110,9 +114,9 @@ def collect(
         region=contract.region,
         components=state.by_component(),
         resources=len(state.managed),
-        live=look(contract, environment.engine),
-        activity=activity.look(database, environment.cell),
-        tenants=Registry(database).list(cell=environment.cell),
+        live=look(contract, environment.engine, inside=database is not None),
+        activity=[activity.outside(environment)] if database is None else activity.look(database, environment),
+        tenants=None if database is None else Registry(database).list(cell=environment.cell),
         changes={stack: outcome.changes for stack, outcome in changed.items()},
         policies=Policies.of([*changed.values(), *unchanged]) if changed else None,
     )
@@ -133,9 +137,10 @@ def show(summary: Summary) -> None:
     command(f"pulumi stack -s {cell}")
     for line in (*summary.live.lines, *summary.activity):
         _show_line(line, out, command)
-    out.print(f"\n  {len(summary.tenants)} tenants in the registry")
-    command("psql \"$DATABASE_URL\" -c 'select id, plan, status from tenants'")
-    for tenant in summary.tenants:
+    if summary.tenants is not None:
+        out.print(f"\n  {len(summary.tenants)} tenants in the registry")
+        command(f"{activity.psql(summary.target)} -c 'select id, plan, status from tenants'")
+    for tenant in summary.tenants or ():
         _show_tenant(tenant, summary.live, out, command)
     if summary.policies is not None:
         out.print(f"\n  policies: {summary.policies}", markup=False)

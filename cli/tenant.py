@@ -29,7 +29,9 @@ def create(
     env: EnvironmentOption = None,
     target: TargetOption = None,
     name: Annotated[str | None, typer.Option(help="What people call it. Default: the id.")] = None,
-    subdomain: Annotated[str | None, typer.Option(help="Default: the id.")] = None,
+    subdomain: Annotated[
+        str | None, typer.Option(help="Recorded, and unique; nothing routes by it yet. Default: the id.")
+    ] = None,
     region: Annotated[str | None, typer.Option(help="Where its data must be. Default: the cell's.")] = None,
     email: Annotated[str | None, typer.Option(help="Its administrator's address.")] = None,
     cell: CellOption = None,

@@ -57,7 +57,8 @@ def up(
     as_json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Build ENV, or bring it up to date: the sandbox if need be, the platform under the policies, the tenants.
+    """Build ENV, or bring it up to date: its platform, under the policies. A rehearsal starts the sandbox if need be,
+    and has two tenants as well; real tenants are brought up to date by `fleet up`.
 
     Ends with what is there now, read from the running services. A second run changes nothing and says so.
     Killed anywhere, it goes on from there when it is run again.
@@ -66,7 +67,7 @@ def up(
     from cli.summary import show, show_next
     from fleet.environments import choose
 
-    cell, chosen = choose(env, target, cloud)
+    cell, chosen = choose(env, target)
     with Screen() as screen, platform_program(cell, cloud) as programs:
         environment = open_environment(cell, chosen, screen, start=True)
         _require_blueprint(environment, blueprint)
@@ -85,6 +86,7 @@ def up(
 def _build(environment: Environment, screen: Screen, programs: ProgramHost, wait: float, *, yes: bool) -> Summary:
     from cli.following import Follower
     from cli.opening import build_archive, check_account, engine_maker, platform_state
+    from cli.prerequisites import require
     from cli.rehearsal import Rehearsal
     from cli.summary import collect
     from fleet.control_database import control_database
@@ -93,6 +95,7 @@ def _build(environment: Environment, screen: Screen, programs: ProgramHost, wait
     from fleet.outcomes import Outcome
     from fleet.queue_view import QueueView
 
+    require(environment)
     began = time.monotonic()
     if environment.target is Target.CLOUD:
         check_account(environment, platform_state(environment), screen)
@@ -107,10 +110,12 @@ def _build(environment: Environment, screen: Screen, programs: ProgramHost, wait
         raise Interrupted(f"environment {environment.cell}")
     environment = environment.renewed()  # the databases that it makes are variables from now on
     contract = environment.contract(platform.state)
-    database = control_database(contract, environment.engine)
-    changed, unchanged = _examples(environment, contract, database, screen, interrupts)
+    database = control_database(contract, environment.engine) if environment.inside_network else None
+    changed: Mapping[str, Outcome] = {}
+    unchanged: Sequence[Outcome] = ()
     events: Sequence[Line] = ()
-    if environment.target is Target.SANDBOX:
+    if environment.target is Target.SANDBOX and database is not None:
+        changed, unchanged = _examples(environment, contract, database, screen, interrupts)
         follower = Follower(environment, QueueView(database), screen, interrupts)
         events = Rehearsal(environment, contract, database, screen, follower).run()
     assert platform.state is not None  # an update that succeeded leaves one
@@ -147,11 +152,10 @@ def _examples(
     from fleet.tenant_requests import Requests
     from fleet.wishes import Wishes
 
-    if environment.target is not Target.SANDBOX:
-        return {}, []
     start_runner(environment)
     view = QueueView(database)
-    wishes = Wishes(environment.cell, contract.product, contract.region, environment.tenants_maximum)
+    limit = environment.tenants_maximum
+    wishes = Wishes(environment.cell, contract.product, contract.region, limit, environment.options)
     requests = Requests(database, wishes)
     follower = Follower(environment, view, screen, interrupts)
 

@@ -36,6 +36,11 @@ def client(service: str, region: str, environment: Mapping[str, str]) -> Any:
     return session.client(service, endpoint_url=endpoint, config=config)
 
 
+def is_sandbox(environment: Mapping[str, str]) -> bool:
+    """Whether these are a sandbox's variables. A shell with its endpoint never gets to a real environment."""
+    return "AWS_ENDPOINT_URL" in environment
+
+
 def _on_this_machine(endpoint: str | None) -> bool:
     return endpoint is not None and urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1")
 

@@ -12,11 +12,13 @@ from psycopg.errors import InsufficientPrivilege
 from catalog.services import Service
 from errors import FreeholdError, TransientError
 from fleet import migrations, privileges
+from fleet.cloud import is_sandbox
 from fleet.connection_limits import TCP_LIMITS
+from fleet.targets import Target
 from stacks.contract import DatabaseContract, PlatformContract
 
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
-_RDS_AUTHORITY = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+RDS_AUTHORITY = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 _CONNECT_SECONDS = 10
 _RUNNER_STATEMENT_MILLISECONDS = 10_000
 """The runner's statements are of a few rows. Less than a lease: one that waits for a lock can be tried again."""
@@ -34,7 +36,7 @@ def control_database(contract: PlatformContract, environment: Mapping[str, str])
         privileges.grant(connection)
 
     # Its statements have no limit of time: a migration takes what it takes.
-    return _opened(_as_administrator(contract, environment), contract, bring_up_to_date)
+    return _opened(_as_administrator(contract, environment), contract, environment, bring_up_to_date)
 
 
 def control_database_to_read(contract: PlatformContract, environment: Mapping[str, str]) -> sa.Engine:
@@ -54,7 +56,7 @@ def control_database_to_read(contract: PlatformContract, environment: Mapping[st
             )
 
     engine = _as_administrator(contract, environment, options="-c default_transaction_read_only=on")
-    return _opened(engine, contract, require_up_to_date)
+    return _opened(engine, contract, environment, require_up_to_date)
 
 
 def _as_administrator(contract: PlatformContract, environment: Mapping[str, str], *, options: str = "") -> sa.Engine:
@@ -77,12 +79,14 @@ def runner_database(contract: PlatformContract, environment: Mapping[str, str], 
         except sa.exc.ProgrammingError as error:
             if not isinstance(error.orig, InsufficientPrivilege):
                 raise
-            _not_ready(contract, f"role {Service.RUNNER.role} has been given no rights yet")
+            _not_ready(contract, environment, f"role {Service.RUNNER.role} has been given no rights yet")
         if revision is not None and revision > migrations.HEAD:
             what = f"its schema is at revision {revision}, newer than this runner's {migrations.HEAD}"
-            _not_ready(contract, what, mend="set freehold:runner.image to one of that release (docs/upgrade.md)")
+            _not_ready(
+                contract, environment, what, mend="set freehold:runner.image to one of that release (docs/upgrade.md)"
+            )
         if revision != migrations.HEAD:
-            _not_ready(contract, f"its schema is at revision {revision}, not at {migrations.HEAD}")
+            _not_ready(contract, environment, f"its schema is at revision {revision}, not at {migrations.HEAD}")
 
     control = _control(contract)
     url = _url(control, control.login(Service.RUNNER), contract, environment)
@@ -94,33 +98,48 @@ def runner_database(contract: PlatformContract, environment: Mapping[str, str], 
         hide_parameters=True,
         connect_args={**TCP_LIMITS, "options": f"-c statement_timeout={_RUNNER_STATEMENT_MILLISECONDS}"},
     )
-    return _opened(engine, contract, require_up_to_date)
+    return _opened(engine, contract, environment, require_up_to_date)
 
 
-def _opened(engine: sa.Engine, contract: PlatformContract, begin: Callable[[sa.Connection], None]) -> sa.Engine:
+def _opened(
+    engine: sa.Engine,
+    contract: PlatformContract,
+    environment: Mapping[str, str],
+    begin: Callable[[sa.Connection], None],
+) -> sa.Engine:
     try:
         with engine.begin() as connection:
             begin(connection)
     except sa.exc.OperationalError as error:
         engine.dispose()
         reason = str(error.orig).strip().splitlines()[0]
-        raise TransientError(
-            f"cannot connect: {reason}", where=f"control database of {contract.cell}", mend="./freehold sandbox status"
-        ) from None
+        where, mend = f"control database of {contract.cell}", _where_it_is_reached(contract, environment)
+        raise TransientError(f"cannot connect: {reason}", where=where, mend=mend) from None
     except BaseException:
         engine.dispose()
         raise
     return engine
 
 
-def _not_ready(contract: PlatformContract, what: str, *, mend: str = "") -> NoReturn:
-    mend = mend or f"run ./freehold up {contract.cell} of this release"
+def _where_it_is_reached(contract: PlatformContract, environment: Mapping[str, str]) -> str:
+    if is_sandbox(environment):
+        return "./freehold sandbox status"
+    identifier = _control(contract).identifier
+    return (
+        "it is reached from inside its network alone (docs/deploy.md, from outside to inside), and runs where "
+        f"`aws rds describe-db-instances --db-instance-identifier {identifier}` says `available`"
+    )
+
+
+def _not_ready(contract: PlatformContract, environment: Mapping[str, str], what: str, *, mend: str = "") -> NoReturn:
+    target = Target.SANDBOX if is_sandbox(environment) else Target.CLOUD
+    mend = mend or f"run ./freehold up {contract.cell} --target {target} of this release"
     raise TransientError(what, where=f"control database of {contract.cell}", mend=mend) from None
 
 
 def _control(contract: PlatformContract) -> DatabaseContract:
     if contract.database.control is None:
-        mend = "ask for the environment's first cell, which holds it"
+        mend = f"set freehold:control in Pulumi.{contract.cell}.yaml, then up: each cell needs one"
         raise FreeholdError("it has no control database of its own", where=f"cell {contract.cell}", mend=mend)
     return contract.database.control
 
@@ -129,7 +148,7 @@ def _url(control: DatabaseContract, login: str, contract: PlatformContract, envi
     """`login`: the reference to who logs in."""
     authority = environment.get("PGSSLROOTCERT")
     if not authority:
-        mend = f"set it to the file of {_RDS_AUTHORITY}"
+        mend = f"set it to where {RDS_AUTHORITY} was downloaded to; in a checkout certificates/rds.pem is found"
         raise FreeholdError(
             "PGSSLROOTCERT is not set: the server could not be verified", where="control database", mend=mend
         )

@@ -14,7 +14,7 @@ from errors import FreeholdError, UsageError
 from fleet.engine import Stack
 from fleet.stack_files import read_stack_file
 from fleet.state import StackState
-from fleet.targets import Cloud, Target
+from fleet.targets import Target
 from fleet.working_folders import write
 from sandbox.home import CHECKOUT, Home
 from sandbox.providers.choice import Providers, chosen, in_use
@@ -27,6 +27,10 @@ DEFAULT = "sandbox"
 
 POLICIES = CHECKOUT / "policies"
 """The pack that every update runs under."""
+
+AUTHORITY = Path("certificates/rds.pem")
+"""In the checkout: the authorities that vouch for a cloud's databases, unless PGSSLROOTCERT names another file. The
+images and the billing function take it from there too (docs/images.md)."""
 
 # What would send a real environment's engine to the sandbox.
 _SANDBOX_ONLY = ("AWS_ENDPOINT_URL",)
@@ -56,6 +60,11 @@ class Environment:
         """How many tenants of the bridge tier it can hold."""
         chosen = self.config("redis") or {}
         return limits.tenants_maximum(int(chosen.get("usersMaximum", limits.CACHE_USERS_MAXIMUM)))
+
+    @property
+    def inside_network(self) -> bool:
+        """Whether its program runs where the private network is reached; `pulumi config set` writes it as a text."""
+        return str(self.config("insideNetwork")).lower() != "false"
 
     @property
     def secrets_provider(self) -> str | None:
@@ -104,11 +113,16 @@ class Environment:
         return sandboxed(self.cell, self.home) if self.target is Target.SANDBOX else self
 
     def command(self, name: str) -> str:
-        """`./freehold <name>` for this environment, as a person would type it."""
+        """`./freehold <name>` for this environment, as a person would type it: `up`, `status` and so on."""
         words = ["./freehold", name]
         if self.cell != DEFAULT:
             words += [self.cell, "--target", self.target]
         return " ".join(words)
+
+    @property
+    def options(self) -> str:
+        """What the commands on tenants, fleet and budget take to reach this environment; with a space before."""
+        return "" if self.cell == DEFAULT else f" --env {self.cell} --target {self.target}"
 
 
 def known() -> tuple[str, ...]:
@@ -126,12 +140,10 @@ def project() -> str:
     return str(read_stack_file(CHECKOUT / "Pulumi.yaml")["name"])
 
 
-def choose(name: str | None, target: Target | None, cloud: Cloud = Cloud.AWS) -> tuple[str, Target]:
+def choose(name: str | None, target: Target | None) -> tuple[str, Target]:
     """The cell and target that a person asked for. Raises UsageError for an unknown one, or where the target of an
     environment other than the sandbox is left unsaid, or FREEHOLD_PROVIDERS has an unknown value."""
     cell = name or DEFAULT
-    if cloud is not Cloud.AWS and not cell.endswith(f"-{cloud}"):
-        cell = f"{cell}-{cloud}"
     if cell not in known():
         raise UsageError(f"there is no environment {cell!r}", mend=f"choose one of {', '.join(known())}")
     if target is None and cell != DEFAULT:
@@ -169,7 +181,10 @@ def require_real_shell(home: Home) -> None:
 def real(cell: str, home: Home) -> Environment:
     """The environment in the cloud, with the credentials of this process."""
     path = f"{bin_directory()}:{CHECKOUT / '.venv' / 'bin'}:{os.environ.get('PATH', '')}"
-    return Environment(cell, Target.CLOUD, home, {**os.environ, "PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true"})
+    engine = {**os.environ, "PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    if not engine.get("PGSSLROOTCERT") and (authority := CHECKOUT / AUTHORITY).is_file():
+        engine["PGSSLROOTCERT"] = str(authority)
+    return Environment(cell, Target.CLOUD, home, engine)
 
 
 def known_accounts(environment: Environment, state: StackState | None) -> frozenset[str]:
@@ -191,5 +206,6 @@ def require_known_account(environment: Environment, state: StackState | None, ac
         raise FreeholdError(
             f"the credentials are of account {account}, which the state does not know ({expected})",
             where=f"environment {environment.cell}",
-            mend=f"use other credentials, or name it in aws:allowedAccountIds in Pulumi.{environment.cell}.yaml",
+            mend=f'use other credentials, or add `aws:allowedAccountIds: ["{account}"]` to the config of '
+            f"Pulumi.{environment.cell}.yaml",
         )

@@ -222,8 +222,7 @@ def add(connection: sa.Connection, wanted: Wanted) -> Tenant:
         taken = f"the subdomain {wanted.subdomain} is another tenant's"
         raise UsageError(taken, where=f"tenant {wanted.id}", mend="choose one by --subdomain") from None
     if row is None:
-        mend = f"freehold tenant show {wanted.id}, or tenant plan to change its plan"
-        raise TenantExists("it exists already", where=f"tenant {wanted.id}", mend=mend)
+        raise TenantExists("it exists already", where=f"tenant {wanted.id}")
     return _tenant(row)
 
 
@@ -286,7 +285,8 @@ def _set(connection: sa.Connection, tenant: str, **values: object) -> Tenant:
     )
     row = connection.execute(statement).one_or_none()
     if row is None:
-        raise FreeholdError("it has gone from the registry", where=f"tenant {tenant}", mend="freehold tenant list")
+        mend = "see what `tenant list --deleted` of its cell says"
+        raise FreeholdError("it has gone from the registry", where=f"tenant {tenant}", mend=mend)
     return _tenant(row)
 
 

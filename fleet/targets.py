@@ -13,5 +13,6 @@ class Target(StrEnum):
 
 
 class Cloud(StrEnum):
+    """The clouds that there are components for."""
+
     AWS = "aws"
-    GCP = "gcp"

@@ -53,7 +53,10 @@ class Requests:
                 try:
                     row = registry.add(connection, wanted)
                 except registry.TenantExists as error:
-                    raise error if known else _Raced from None
+                    if not known:
+                        raise _Raced from None
+                    mend = f"{self._command('show', wanted.id)}, or tenant plan to change its plan"
+                    raise registry.TenantExists(error.what, where=error.where, mend=mend) from None
             self._require_here(row)
             return _ask(connection, wanted.id, Kind.CREATE, asker, row.desired_hash)
 
@@ -118,16 +121,20 @@ class Requests:
     def _existing(self, connection: sa.Connection, tenant: str) -> Tenant:
         row = self._row(connection, tenant)
         if row.status in (Status.DELETING, Status.DELETED):
-            mend = f"freehold tenant show {tenant} tells how far that is"
+            mend = f"{self._command('show', tenant)} tells how far that is"
             raise UsageError(f"it is {row.status}", where=f"tenant {tenant}", mend=mend)
         return row
 
     def _row(self, connection: sa.Connection, tenant: str) -> Tenant:
         row = registry.lock(connection, tenant)
         if row is None:
-            raise UsageError("there is no such tenant", where=f"tenant {tenant}", mend="./freehold tenant list")
+            raise UsageError("there is no such tenant", where=f"tenant {tenant}", mend=self._command("list"))
         self._require_here(row)
         return row
+
+    def _command(self, *words: str) -> str:
+        """`./freehold tenant ...` for this cell."""
+        return f"./freehold tenant {' '.join(words)}{self._wishes.options}"
 
     def _require_here(self, row: Tenant) -> None:
         if row.cell != self._wishes.cell:

@@ -31,9 +31,8 @@ class Tenants:
     def build(self, tenant: Tenant) -> Result:
         """Bring its stack to what is wanted, by a full update. Raises UsageError where it is being deleted."""
         if tenant.status in (Status.DELETING, Status.DELETED):
-            raise UsageError(
-                f"it is {tenant.status}", where=f"tenant {tenant.id}", mend="freehold tenant delete ends it"
-            )
+            words = f"./freehold tenant delete {tenant.id} --yes-delete-data {tenant.id}{self._environment.options}"
+            raise UsageError(f"it is {tenant.status}", where=f"tenant {tenant.id}", mend=f"{words} ends it")
         config = tenant_folders.configuration(self._environment, tenant)
         self._shared.settle(tenant)
         self._finish_earlier(tenant, config)

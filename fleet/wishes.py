@@ -59,6 +59,8 @@ class Wishes:
     region: str
     tenants_maximum: int = limits.tenants_maximum()
     """How many tenants of the bridge tier the cell can hold."""
+    options: str = ""
+    """What a command takes to reach the cell, with a space before: told where one is the mend."""
 
     def wanted(self, request: Request) -> Wanted:
         """What a new tenant shall be. Raises UsageError for a bad value."""

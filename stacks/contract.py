@@ -141,7 +141,7 @@ def read(stack: str, exported: Mapping[str, Any] | None, *, product: str | None 
     """The contract that `stack` exported. Raises FreeholdError where it is missing or of another version; for a
     tenant of `product` also where it is of another product or admits no tenants yet."""
     if exported is None:
-        raise FreeholdError(f"exports no {OUTPUT}", where=f"stack {stack}", mend=f"run `pulumi up -s {stack}` first")
+        raise FreeholdError(f"exports no {OUTPUT}", where=f"stack {stack}", mend=f"run {_up(stack)} to its end first")
     if exported.get("version") != VERSION:
         raise FreeholdError(
             f"its contract has version {exported.get('version')}, this program reads version {VERSION}",
@@ -163,6 +163,11 @@ def read(stack: str, exported: Mapping[str, Any] | None, *, product: str | None 
         raise FreeholdError(
             "its shared database is not closed yet",
             where=f"stack {stack}",
-            mend=f"run `pulumi up -s {stack}` from inside its network, with freehold:insideNetwork true",
+            mend=f"run {_up(stack)} from inside its network, with freehold:insideNetwork true",
         )
     return known
+
+
+def _up(stack: str) -> str:
+    """The command that builds it. Plain `pulumi up` gives the services no rights in the control database."""
+    return "`./freehold up`" if stack == "sandbox" else f"`./freehold up {stack} --target sandbox|cloud`"

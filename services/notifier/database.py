@@ -105,6 +105,5 @@ def _url(settings: Settings, environment: Mapping[str, str]) -> sa.URL:
             },
         )
     except (KeyError, ValueError) as error:
-        raise FreeholdError(
-            f"it is no record of a database: {error}", where=settings.database_secret, mend="run freehold up"
-        ) from None
+        what, mend = f"it is no record of a database: {error}", "`./freehold up` of the cell writes it"
+        raise FreeholdError(what, where=settings.database_secret, mend=mend) from None

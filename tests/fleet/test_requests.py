@@ -116,6 +116,20 @@ def test_nothing_is_asked_where_the_row_cannot_be_changed(database: sa.Engine, r
     assert (count(database, TENANTS), count(database, OPERATIONS)) == (1, 1)
 
 
+def test_a_mend_names_the_environment(database: sa.Engine) -> None:
+    options = " --env prod --target cloud"
+    requests = Requests(database, Wishes(CELL, "chronos-cloud", "us-east-1", options=options))
+    with pytest.raises(UsageError, match=f"no such tenant; ./freehold tenant list{options}$"):
+        requests.delete("nobody", asker())
+    requests.create(ACME, asker())
+    end(database)
+    with pytest.raises(UsageError, match=f"exists already; ./freehold tenant show acme{options}, or tenant plan"):
+        requests.create(ACME, asker())
+    requests.delete("acme", asker())
+    with pytest.raises(UsageError, match=f"it is deleting; ./freehold tenant show acme{options} tells"):
+        requests.suspend("acme", asker())
+
+
 def test_a_full_cell_takes_no_further_tenant(database: sa.Engine) -> None:
     small = Requests(database, Wishes(CELL, "chronos-cloud", "us-east-1", tenants_maximum=2))
 

@@ -195,7 +195,7 @@ def test_tenant_exports_where_its_things_are() -> None:
 @pytest.mark.parametrize(
     ("exported", "line"),
     [
-        (None, "exports no contract; run `pulumi up -s sandbox` first"),
+        (None, "exports no contract; run `./freehold up` to its end first"),
         ({"version": 2}, "its contract has version 2, this program reads version 1"),
         ({"version": 1}, "its contract is malformed at product"),
     ],
@@ -221,8 +221,12 @@ def test_a_tenant_whose_data_has_to_stay_in_another_region_is_refused() -> None:
 
 def test_no_tenant_before_the_shared_database_is_closed() -> None:
     early = {**_platform().exports["contract"], "admits_tenants": False}
-    with pytest.raises(FreeholdError, match="shared database is not closed yet"):
+    with pytest.raises(FreeholdError, match=r"shared database is not closed yet; run `./freehold up` from inside"):
         contract.read("sandbox", early, product="chronos-cloud")
+    with pytest.raises(
+        FreeholdError, match=r"closed yet; run `./freehold up prod --target sandbox\|cloud` from inside"
+    ):
+        contract.read("prod", early, product="chronos-cloud")
     assert contract.read("sandbox", early).admits_tenants is False
 
 

@@ -1,0 +1,73 @@
+"""What `status` asks of the cluster: by the platform's own kubeconfig, and what it says where there is no answer."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cli import live
+from components.aws.kubeconfig import kubeconfig
+from stacks.contract import PlatformContract
+from tests.fleet.contracts import contract
+
+NAME = "chronos-cloud-prod"
+
+
+@pytest.fixture
+def platform() -> PlatformContract:
+    names = dict.fromkeys(("endpoint", "oidc_issuer", "oidc_provider_arn"), "")
+    login = kubeconfig(NAME, "us-east-1", "https://cluster", "Y2E=")
+    return contract(cluster={**names, "name": NAME, "kubeconfig": login})
+
+
+def variables(folder: Path, script: str | None) -> dict[str, str]:
+    """Those of a machine with this kubectl, whose user has other contexts."""
+    if script is not None:
+        (folder / "kubectl").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "kubectl").chmod(0o755)
+    (folder / "own").write_text("apiVersion: v1\nkind: Config\n")
+    return {"PATH": str(folder), "KUBECONFIG": str(folder / "own")}
+
+
+def test_the_cluster_is_asked_by_the_platforms_kubeconfig(tmp_path: Path, platform: PlatformContract) -> None:
+    node = {
+        "kind": "Node",
+        "metadata": {"name": "n"},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1.35.4"}},
+    }
+    (tmp_path / "answer").write_text(json.dumps({"items": [node]}))
+    answer, given = tmp_path / "answer", tmp_path / "given"
+    script = f'test "$1" = --kubeconfig && /bin/cp "$2" {given} && /bin/ls -l "$2" > {tmp_path}/mode; /bin/cat {answer}'
+    line, namespaces = live._inside(platform, variables(tmp_path, script))
+    assert (line.value, line.ok, namespaces) == ("1 of 1 ready (v1.35.4)", True, {})
+    assert given.read_text() == platform.cluster.kubeconfig
+    assert (tmp_path / "mode").read_text().startswith("-rw-------")
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (None, "not asked: kubectl is not on PATH"),
+        ("exec /bin/sleep 60", "the cluster did not answer within 0.2 s"),
+        ("echo first >&2; echo refused >&2; exit 1", "refused"),
+    ],
+)
+def test_no_answer_is_a_line(
+    script: str | None, said: str, tmp_path: Path, platform: PlatformContract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if script is not None and "sleep" in script:
+        monkeypatch.setattr(live, "_KUBECTL_SECONDS", 0.2)
+    line, namespaces = live._inside(platform, variables(tmp_path, script))
+    assert (line.what, line.value, line.ok, namespaces) == ("nodes", said, False, {})
+    assert line.command == f"kubectl --context {NAME} get nodes"
+
+
+def test_a_kubectl_that_cannot_be_run_is_a_line(tmp_path: Path, platform: PlatformContract) -> None:
+    given = variables(tmp_path, "")
+    (tmp_path / "kubectl").write_bytes(os.urandom(16))
+    line, _ = live._inside(platform, given)
+    assert not line.ok
+    assert line.value == "not asked: kubectl does not run: Exec format error"

@@ -1,0 +1,93 @@
+"""`up` and `status` of a real environment from outside its network: they end well, and say what comes next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import opening, summary
+from cli.app import app
+from cli.live import Live
+from fleet import control_database, environments
+from fleet.engine import Result, Stack
+from fleet.environments import Environment
+from fleet.events import Progress
+from fleet.state import StackState
+from fleet.targets import Target
+from sandbox.home import Home
+from stacks.contract import OUTPUT
+from tests.fleet.contracts import contract
+
+NEXT = "Set it to true and run this again from inside the network"
+
+
+class BuiltAtOnce:
+    """An engine whose update is done."""
+
+    def __init__(self, state: StackState) -> None:
+        self._state = state
+
+    def up(self) -> Result:
+        return Result("prod", "up", Progress(), 0.0, self._state)
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Production with a built platform. What was opened of the private network: the list is empty until then."""
+    (tmp_path / "Pulumi.yaml").write_text("name: freehold\n")
+    (tmp_path / "Pulumi.prod.yaml").write_text(
+        "config: {freehold:region: us-east-1, freehold:control: {machineType: m}, freehold:insideNetwork: false}\n"
+    )
+    exported = contract().model_dump(mode="json") | {"cell": "prod", "admits_tenants": False}
+    root = {"urn": "urn:pulumi:prod::freehold::pulumi:pulumi:Stack::s", "type": "pulumi:pulumi:Stack"}
+    state = StackState(({**root, "outputs": {OUTPUT: exported}},))
+    environment = Environment("prod", Target.CLOUD, Home(tmp_path / "home"), {})
+    opened: list[str] = []
+
+    @contextmanager
+    def no_program(*_: object) -> Iterator[None]:
+        yield None
+
+    def engine(_: Stack, *__: object) -> BuiltAtOnce:
+        return BuiltAtOnce(state)
+
+    def look(*_: object, inside: bool = True) -> Live:
+        opened.extend(["cluster"] if inside else [])
+        return Live()
+
+    def open_database(*_: object) -> None:
+        opened.append("database")
+        raise AssertionError("nobody reaches it from here")
+
+    monkeypatch.setattr(environments, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(opening, "open_environment", lambda *_, **__: environment)
+    monkeypatch.setattr(opening, "platform_program", no_program)
+    monkeypatch.setattr(opening, "platform_state", lambda _: state)
+    monkeypatch.setattr(opening, "check_account", lambda *_: None)
+    monkeypatch.setattr(opening, "engine_maker", lambda *_: engine)
+    monkeypatch.setattr(summary, "look", look)
+    monkeypatch.setattr(control_database, "control_database", open_database)
+    return opened
+
+
+@pytest.mark.parametrize("command", [("up", "--yes"), ("status",)], ids=" ".join)
+def test_it_ends_well_and_says_what_comes_next(command: tuple[str, ...], opened: list[str]) -> None:
+    name, *options = command
+    run = CliRunner().invoke(app, [name, "prod", "--target", "cloud", *options])
+    assert (run.exit_code, opened) == (0, [])
+    assert NEXT in run.stdout
+    assert "$ ./freehold up prod --target cloud" in run.stdout
+    assert "tenants in the registry" not in run.stdout
+
+
+def test_in_json_too(opened: list[str]) -> None:
+    run = CliRunner().invoke(app, ["status", "prod", "--target", "cloud", "--json"])
+    told = json.loads(run.stdout)
+    assert (told["ok"], told["tenants"]) == (True, None)
+    assert NEXT in told["activity"][0]["value"]
+    assert opened == []
