@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from catalog.limits import CACHE_USERS_MAXIMUM, CACHE_USERS_OF_THE_PLATFORM
 from catalog.plans import Slug
-from stacks.networks import PRIVATE, Cidr, NetworkCidr, PrivateCidr, ServiceCidr, overlap, parse
+from stacks.networks import (
+    PRIVATE,
+    PUBLIC_MOST,
+    RESERVED,
+    Cidr,
+    NetworkCidr,
+    PrivateCidr,
+    ServiceCidr,
+    addresses,
+    overlap,
+    parse,
+)
 from stacks.settings.base import BlueprintName, Distinct, Email, LogRetention, PinnedImage, Region, Settings
 from stacks.settings.workloads import WorkloadSettings, check_known
 
+PUBLIC_CIDRS_MAXIMUM: Final = 40
+"""EKS' quota of ranges for the public endpoint, which AWS does not raise:
+https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html"""
 Https = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$")]
 IamPrincipal = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+$")]
 """The ARN of a role or user. An access entry takes no session of a role (`assumed-role`) and no account:
@@ -53,7 +67,7 @@ class ClusterSettings(Settings):
     next one unrehearsed, at a time of its own, and the program, which still names the old one, is refused until it is
     changed: a bill is the smaller surprise."""
     service_cidr: ServiceCidr = "172.20.0.0/16"
-    public_cidrs: tuple[Cidr, ...] = ()
+    public_cidrs: Annotated[tuple[Cidr, ...], Distinct] = ()
     """Who may reach the API server from outside the network; absent, nobody."""
     admins: Annotated[tuple[IamPrincipal, ...], Distinct] = ()
     """Who administers the cluster; whoever runs the program must be among them to work in it. The sandbox alone may
@@ -68,9 +82,15 @@ class ClusterSettings(Settings):
             network = parse(cidr)
             if network.prefixlen < 8:
                 raise ValueError(f"{cidr} would open the API server to the world; name the networks that need it")
-            # https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html: no reserved addresses
+            # https://docs.aws.amazon.com/eks/latest/userguide/config-cluster-endpoint.html: no reserved addresses
             if any(network.overlaps(private) for private in PRIVATE):
                 raise ValueError(f"{cidr} is private, and private addresses reach the API server anyway; leave it out")
+            if any(network.overlaps(reserved) for reserved in RESERVED):
+                raise ValueError(f"{cidr} holds reserved addresses, which EKS refuses; leave it out")
+        if addresses(cidrs) > PUBLIC_MOST:
+            raise ValueError("together they would open the API server to the world; name the networks that need it")
+        if len(cidrs) > PUBLIC_CIDRS_MAXIMUM:
+            raise ValueError(f"there are {len(cidrs)}; EKS takes {PUBLIC_CIDRS_MAXIMUM} at most, join some")
         return cidrs
 
 
@@ -150,13 +170,20 @@ class RunnerSettings(Settings):
     replicas: int = Field(default=2, ge=1, le=5)
 
 
+def _below_the_checkout(path: str) -> str:
+    # The file is packed into the function, whoever wrote the configuration.
+    if not path.endswith(".pem") or path.startswith("/") or ".." in path.split("/") or "\\" in path or ":" in path:
+        raise ValueError(f"{path!r} is no .pem file below the checkout: give its path from there, such as rds.pem")
+    return path
+
+
 class BillingSettings(Settings):
     """That the platform runs the billing webhook."""
 
     enabled: Literal[True] = True
     livemode: bool
     """Whether it takes the events of Stripe's live mode or those of test mode."""
-    authority: Annotated[str, Field(pattern=r"^[^/].*\.pem$")] | None = None
+    authority: Annotated[str, AfterValidator(_below_the_checkout)] | None = None
     """File below the checkout with the certificates that vouch for the control database (AWS: RDS' bundle). The sandbox
     alone may leave it out: its function is not run."""
     concurrency: int = Field(default=10, ge=1, le=100)

@@ -102,6 +102,16 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("cluster.publicCidrs", ["0.0.0.0/0"], "freehold:cluster.publicCidrs: 0.0.0.0/0 would open the API server"),
         ("cluster.publicCidrs", ["128.0.0.0/1"], "freehold:cluster.publicCidrs: 128.0.0.0/1 would open the API server"),
         ("cluster.publicCidrs", ["10.99.0.0/22"], "freehold:cluster.publicCidrs: 10.99.0.0/22 is private"),
+        *(
+            ("cluster.publicCidrs", [cidr], f"freehold:cluster.publicCidrs: {cidr} holds reserved addresses")
+            for cidr in ("100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8", "224.0.0.0/8")
+        ),
+        ("cluster.publicCidrs", ["8.0.0.0/8", "9.0.0.0/32"], "freehold:cluster.publicCidrs: together they would open"),
+        (
+            "cluster.publicCidrs",
+            [f"8.8.{n}.0/32" for n in range(41)],
+            "freehold:cluster.publicCidrs: there are 41; EKS takes 40 at most",
+        ),
         ("network.zones", ZONES[:2], "freehold:network.zones: "),
         ("network.zones", [*ZONES[:2], "us-east-1b"], "freehold:network.zones: us-east-1b is named twice"),
         ("network.zones", [*ZONES[:2], "eu-west-1c"], "network.zones: eu-west-1c is no zone of us-east-1"),
@@ -133,6 +143,10 @@ def test_one_line_for_each_mistake(path: str, value: Any, line: str) -> None:
         load(_changed(path, value), "sandbox")
     assert error.value.line().startswith(f"Pulumi.sandbox.yaml: {line}")
     assert "\n" not in error.value.line()
+
+
+def test_networks_of_offices_may_reach_the_api_server() -> None:
+    load(_changed("cluster.publicCidrs", ["8.0.0.0/9", *(f"9.9.{n}.0/24" for n in range(39))]), "sandbox")
 
 
 def test_storage_that_may_grow_by_a_tenth() -> None:
