@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from catalog.forms import form
+
 _SLUG = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
 
 Slug = Annotated[str, Field(pattern=_SLUG, max_length=32)]
@@ -112,8 +114,16 @@ class Plan(_Model):
         return self
 
 
-Image = Annotated[str, Field(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?(:[A-Za-z0-9_][\w.-]*|@sha256:[0-9a-f]{64})$")]
-"""A container image with a tag or a digest."""
+_COMPONENT = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
+_DIGEST = r"@sha256:[0-9a-f]{64}"
+Image = Annotated[
+    str,
+    form(
+        rf"([A-Za-z0-9.-]+(:[0-9]+)?/)?{_COMPONENT}(/{_COMPONENT})*(:[A-Za-z0-9_][\w.-]{{0,127}}({_DIGEST})?|{_DIGEST})",
+        "image with a tag or a digest, such as registry.example.com/team/program:1.4.2",
+    ),
+]
+"""A container image with a tag, a digest or both: https://github.com/distribution/reference (reference.go)."""
 
 
 class Workload(_Model):

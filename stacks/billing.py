@@ -32,8 +32,13 @@ def archive(settings: BillingSettings) -> Path:
 def _certificates(authority: str | None) -> bytes:
     if authority is None:
         return b""
+    file = (package.CHECKOUT / authority).resolve()
+    if not file.is_relative_to(package.CHECKOUT.resolve()):
+        raise UsageError(
+            f"{authority} leads out of the checkout", where="freehold:billing.authority", mend="copy the file into it"
+        )
     try:
-        return (package.CHECKOUT / authority).read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise UsageError(
             f"{authority}: {error.strerror}",

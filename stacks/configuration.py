@@ -94,9 +94,15 @@ def _is_object(annotation: Any) -> bool:
     )
 
 
+_LENGTHS: Final = {
+    "too_short": "holds {actual_length}, at least {min_length} are wanted",
+    "too_long": "holds {actual_length}, at most {max_length} are wanted",
+}
+
+
 def _explain(error: ValidationError) -> str:
     problems = []
-    for detail in error.errors(include_url=False, include_context=False):
+    for detail in error.errors(include_url=False):
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
         key = f"{_NAMESPACE}{path}: " if path else ""
         message = detail["msg"].removeprefix("Value error, ")
@@ -104,6 +110,8 @@ def _explain(error: ValidationError) -> str:
             message = "unknown key"
         elif detail["type"] == "missing":
             message = "missing"
+        elif detail["type"] in _LENGTHS:
+            message = _LENGTHS[detail["type"]].format(**detail["ctx"])
         elif not detail["type"].startswith("value_error") and isinstance(detail["input"], str | int | float | bool):
             message = f"{message}, not {detail['input']!r}"
         problems.append(f"{key}{message}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
+from collections.abc import Iterable
+from ipaddress import AddressValueError, IPv4Network, NetmaskValueError, collapse_addresses
 from itertools import combinations
 from typing import Annotated, Final
 
@@ -10,6 +11,23 @@ from pydantic import AfterValidator
 
 PRIVATE: Final = tuple(IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 """RFC 1918."""
+
+
+# Large ranges of https://www.iana.org/assignments/iana-ipv4-special-registry beside RFC 1918's, and multicast.
+RESERVED: Final = tuple(
+    IPv4Network(cidr)
+    for cidr in (
+        "0.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "198.18.0.0/15",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+    )
+)
+PUBLIC_MOST: Final = 2**24
+"""Addresses of a /8: what AWS still calls not public, of what is let in from outside."""
 
 
 def parse(text: str) -> IPv4Network:
@@ -52,6 +70,11 @@ NetworkCidr = Annotated[str, AfterValidator(_vpc)]
 """/16 (the widest that AWS takes) to /20 (the narrowest that still holds nine useful subnets)."""
 PrivateCidr = Annotated[str, AfterValidator(_any_private)]
 ServiceCidr = Annotated[str, AfterValidator(_services)]
+
+
+def addresses(networks: Iterable[str]) -> int:
+    """How many addresses these hold together."""
+    return sum(network.num_addresses for network in collapse_addresses(map(parse, networks)))
 
 
 def overlap(networks: dict[str, str]) -> str | None:

@@ -21,7 +21,7 @@ class BudgetAlertsArgs:
     monthly_usd: int
     emails: tuple[str, ...] = ()
     webhooks: tuple[str, ...] = ()
-    """HTTPS addresses (chat, paging)."""
+    """HTTPS endpoints that take SNS' messages and confirm their subscription (paging; no chat does)."""
     by_environment_tag: bool = False
     """Count only what carries this environment's tag. Needs the tag to be activated for cost allocation: until it is,
     the budget counts nothing and never alerts. False counts the whole account."""

@@ -8,15 +8,28 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from catalog import blueprints
+from catalog.forms import form
 from catalog.plans import Image
+from components.tags import Ownership
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 LogRetention = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
-Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
-Region = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)+-?[0-9]$")]
+Email = Annotated[
+    str, form(r"[^@\s]+@[^@\s]+\.[^@\s]+", "e-mail address such as alerts@example.com"), Field(max_length=254)
+]
+Region = Annotated[str, form(r"[a-z]+(-[a-z]+)+-?[0-9]", "region such as us-east-1")]
 """`us-east-1` (AWS) or `europe-west1` (GCP)."""
+
+
+def _cost_centre(text: str) -> str:
+    Ownership("product", "environment", text)
+    return text
+
+
+CostCentre = Annotated[str, AfterValidator(_cost_centre)]
+"""Who pays, as tags hold it: `production`, `4711`."""
 
 
 def _blueprint(name: str) -> str:

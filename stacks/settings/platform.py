@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from catalog.forms import form
 from catalog.limits import CACHE_USERS_MAXIMUM, CACHE_USERS_OF_THE_PLATFORM
-from catalog.plans import Slug
-from stacks.networks import PRIVATE, Cidr, NetworkCidr, PrivateCidr, ServiceCidr, overlap, parse
-from stacks.settings.base import BlueprintName, Distinct, Email, LogRetention, PinnedImage, Region, Settings
+from stacks.networks import (
+    PRIVATE,
+    PUBLIC_MOST,
+    RESERVED,
+    Cidr,
+    NetworkCidr,
+    PrivateCidr,
+    ServiceCidr,
+    addresses,
+    overlap,
+    parse,
+)
+from stacks.settings.base import BlueprintName, CostCentre, Distinct, Email, LogRetention, PinnedImage, Region, Settings
 from stacks.settings.workloads import WorkloadSettings, check_known
 
-Https = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$")]
-IamPrincipal = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+$")]
+PUBLIC_CIDRS_MAXIMUM: Final = 40
+"""EKS' quota of ranges for the public endpoint, which AWS does not raise:
+https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html"""
+
+
+def _subscriber(address: str) -> str:
+    """The address may hold a secret, and is not shown."""
+    wanted = "an address such as https://alerts.example.com/aws"
+    try:
+        parts = urlsplit(address)
+        host, secret = (parts.hostname or "").rstrip("."), parts.username is not None or parts.password is not None
+        parts.port  # noqa: B018 - raises where it is none
+    except ValueError as error:
+        raise ValueError(f"it is not {wanted}") from error
+    if parts.scheme != "https" or not host or any(letter.isspace() for letter in address):
+        raise ValueError(f"it is not {wanted}")
+    if secret:
+        raise ValueError("it holds a password, which would lie in the state: use freehold:notifier")
+    if any(host == chat or host.endswith(f".{chat}") for chat in _CHATS):
+        raise ValueError(
+            f"{host} does not confirm SNS' subscriptions, and so would never be told: use freehold:notifier "
+            "(docs/connect-slack.md)"
+        )
+    return address
+
+
+_CHATS: Final = ("hooks.slack.com", "discord.com", "discordapp.com", "webhook.office.com", "chat.googleapis.com")
+"""Whose incoming webhooks take messages of a form of their own."""
+Webhook = Annotated[str, AfterValidator(_subscriber)]
+"""An HTTPS endpoint that takes SNS' messages and confirms its subscription; until then it is sent nothing:
+https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html"""
+IamPrincipal = Annotated[
+    str,
+    form(
+        r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+",
+        "ARN of an IAM role or user, such as arn:aws:iam::111122223333:role/admin",
+    ),
+]
 """The ARN of a role or user. An access entry takes no session of a role (`assumed-role`) and no account:
 https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html"""
 
@@ -47,13 +95,13 @@ class NodeSettings(Settings):
 
 
 class ClusterSettings(Settings):
-    version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$")]
+    version: Annotated[str, form(r"1\.[0-9]{2}", "version of Kubernetes such as 1.35")]
     extended_support: bool = True
     """Whether the cluster keeps its version after the end of standard support, for a fee. Without, AWS moves it to the
     next one unrehearsed, at a time of its own, and the program, which still names the old one, is refused until it is
     changed: a bill is the smaller surprise."""
     service_cidr: ServiceCidr = "172.20.0.0/16"
-    public_cidrs: tuple[Cidr, ...] = ()
+    public_cidrs: Annotated[tuple[Cidr, ...], Distinct] = ()
     """Who may reach the API server from outside the network; absent, nobody."""
     admins: Annotated[tuple[IamPrincipal, ...], Distinct] = ()
     """Who administers the cluster; whoever runs the program must be among them to work in it. The sandbox alone may
@@ -68,14 +116,20 @@ class ClusterSettings(Settings):
             network = parse(cidr)
             if network.prefixlen < 8:
                 raise ValueError(f"{cidr} would open the API server to the world; name the networks that need it")
-            # https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html: no reserved addresses
+            # https://docs.aws.amazon.com/eks/latest/userguide/config-cluster-endpoint.html: no reserved addresses
             if any(network.overlaps(private) for private in PRIVATE):
                 raise ValueError(f"{cidr} is private, and private addresses reach the API server anyway; leave it out")
+            if any(network.overlaps(reserved) for reserved in RESERVED):
+                raise ValueError(f"{cidr} holds reserved addresses, which EKS refuses; leave it out")
+        if addresses(cidrs) > PUBLIC_MOST:
+            raise ValueError("together they would open the API server to the world; name the networks that need it")
+        if len(cidrs) > PUBLIC_CIDRS_MAXIMUM:
+            raise ValueError(f"there are {len(cidrs)}; EKS takes {PUBLIC_CIDRS_MAXIMUM} at most, join some")
         return cidrs
 
 
 class PostgresSettings(Settings):
-    version: Annotated[str, Field(pattern=r"^1[5-9]$")] = "18"
+    version: Annotated[str, form(r"1[5-9]", "version of Postgres between 15 and 19")] = "18"
     machine_type: str
     storage_gib: int = Field(ge=20, le=65536)
     storage_limit_gib: int = Field(ge=20, le=65536)
@@ -97,7 +151,7 @@ class PostgresSettings(Settings):
 
 
 class RedisSettings(Settings):
-    version: Annotated[str, Field(pattern=r"^7\.[01]$")] = "7.1"
+    version: Annotated[str, form(r"7\.[01]", "version of Redis that ElastiCache has: 7.0 or 7.1")] = "7.1"
     """The last Redis of ElastiCache is 7.1: what follows there is Valkey."""
     machine_type: str
     replicas: int = Field(default=0, ge=0, le=5)
@@ -113,7 +167,7 @@ class BucketSettings(Settings):
 class BudgetSettings(Settings):
     monthly_usd: int = Field(gt=0)
     emails: tuple[Email, ...] = ()
-    webhooks: tuple[Https, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
     by_environment_tag: bool = False
     """Count this environment's tag only; see `components.contracts.budget_alerts`."""
 
@@ -141,9 +195,18 @@ class RunnerSettings(Settings):
 
     image: PinnedImage
     """The program with its tools; docs/deploy.md says what it holds."""
-    backend: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?(\?\S*)?$")]
+    backend: Annotated[
+        str,
+        form(
+            r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?(\?\S*)?",
+            "backend in S3 such as s3://company-pulumi-state",
+        ),
+    ]
     """Where the state is: what `pulumi login` is given."""
-    secrets_key: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[\w-]+$")]
+    secrets_key: Annotated[
+        str,
+        form(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[\w-]+", "ARN of a key (an alias is none): arn:aws:kms:..."),
+    ]
     """The ARN of the key that encrypts secrets in the state: `secretsprovider` of the stack's file. A key and no alias,
     which a role cannot be given."""
     concurrency: int = Field(default=4, ge=1, le=8)
@@ -153,13 +216,20 @@ class RunnerSettings(Settings):
     replicas: int = Field(default=2, ge=1, le=5)
 
 
+def _below_the_checkout(path: str) -> str:
+    # The file is packed into the function, whoever wrote the configuration.
+    if not path.endswith(".pem") or path.startswith("/") or ".." in path.split("/") or "\\" in path or ":" in path:
+        raise ValueError(f"{path!r} is no .pem file below the checkout: give its path from there, such as rds.pem")
+    return path
+
+
 class BillingSettings(Settings):
     """That the platform runs the billing webhook."""
 
     enabled: Literal[True] = True
     livemode: bool
     """Whether it takes the events of Stripe's live mode or those of test mode."""
-    authority: Annotated[str, Field(pattern=r"^[^/].*\.pem$")] | None = None
+    authority: Annotated[str, AfterValidator(_below_the_checkout)] | None = None
     """File below the checkout with the certificates that vouch for the control database (AWS: RDS' bundle). The sandbox
     alone may leave it out: its function is not run."""
     concurrency: int = Field(default=10, ge=1, le=100)
@@ -178,7 +248,7 @@ class PlatformSettings(Settings):
     inside_network: bool = True
     """Whether the program runs where the private network is reached: inside it, or through a VPN. False leaves out
     what needs the databases and the API server; no tenant is admitted before a run with true."""
-    cost_centre: Slug
+    cost_centre: CostCentre
     network: NetworkSettings
     cluster: ClusterSettings
     postgres: PostgresSettings

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from catalog import blueprints
 from catalog.identifiers import TenantId, Workspace
 from catalog.plans import Plan, Slug, Tier, Workload
-from stacks.settings.base import BlueprintName, Email, Region, Settings
+from stacks.settings.base import BlueprintName, CostCentre, Email, Region, Settings
 from stacks.settings.workloads import WorkloadSettings, check_known
 
 
@@ -25,7 +25,7 @@ class TenantRecord(Settings):
     subdomain: TenantId | None = None
     region: Region | None = None
     """Where its data has to stay; the program is refused where its cell is elsewhere. Absent: where the cell is."""
-    cost_centre: Slug | None = None
+    cost_centre: CostCentre | None = None
     """Absent: the tenant's id, so that its costs can be told apart."""
     workspaces: tuple[Workspace, ...] = Field(default=("default",), min_length=1)
     suspended: bool = False

@@ -24,7 +24,18 @@ def test_the_mode_is_said_aloud() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"enabled": False}, {"colour": "red"}, {"concurrency": 0}, {"authority": "/etc/certificates.pem"}]
+    "wrong",
+    [
+        {"enabled": False},
+        {"colour": "red"},
+        {"concurrency": 0},
+        {"authority": "/etc/certificates.pem"},
+        {"authority": "../../etc/certificates.pem"},
+        {"authority": "certificates/../../other.pem"},
+        {"authority": "C:/certificates.pem"},
+        {"authority": "..\\certificates.pem"},
+        {"authority": "certificates.txt"},
+    ],
 )
 def test_what_is_unknown_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
@@ -57,6 +68,17 @@ def test_what_was_built_is_found_and_else_the_command_is_named(tmp_path: Path, m
         billing.archive(settings)
     assert billing.build(None) == billing.archive(settings) == billing.build(None)
     assert billing.archive(settings).read_bytes() == b"content"
+
+
+def test_certificates_that_lie_outside_of_the_checkout_are_not_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "CHECKOUT", tmp_path / "checkout")
+    (tmp_path / "checkout").mkdir()
+    (tmp_path / "other.pem").write_text("other")
+    (tmp_path / "checkout/rds.pem").symlink_to(tmp_path / "other.pem")
+    with pytest.raises(UsageError, match=r"authority: rds\.pem leads out of the checkout; copy the file into it"):
+        billing.build("rds.pem")
 
 
 def test_certificates_are_part_of_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,17 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("cluster.publicCidrs", ["0.0.0.0/0"], "freehold:cluster.publicCidrs: 0.0.0.0/0 would open the API server"),
         ("cluster.publicCidrs", ["128.0.0.0/1"], "freehold:cluster.publicCidrs: 128.0.0.0/1 would open the API server"),
         ("cluster.publicCidrs", ["10.99.0.0/22"], "freehold:cluster.publicCidrs: 10.99.0.0/22 is private"),
-        ("network.zones", ZONES[:2], "freehold:network.zones: "),
+        *(
+            ("cluster.publicCidrs", [cidr], f"freehold:cluster.publicCidrs: {cidr} holds reserved addresses")
+            for cidr in ("100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8", "224.0.0.0/8")
+        ),
+        ("cluster.publicCidrs", ["8.0.0.0/8", "9.0.0.0/32"], "freehold:cluster.publicCidrs: together they would open"),
+        (
+            "cluster.publicCidrs",
+            [f"8.8.{n}.0/32" for n in range(41)],
+            "freehold:cluster.publicCidrs: there are 41; EKS takes 40 at most",
+        ),
+        ("network.zones", ZONES[:2], "freehold:network.zones: holds 2, at least 3 are wanted"),
         ("network.zones", [*ZONES[:2], "us-east-1b"], "freehold:network.zones: us-east-1b is named twice"),
         ("network.zones", [*ZONES[:2], "eu-west-1c"], "network.zones: eu-west-1c is no zone of us-east-1"),
         ("network.operators", ["203.0.113.0/24"], "freehold:network.operators[0]: 203.0.113.0/24 is not private"),
@@ -115,11 +125,11 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         (
             "cluster.admins",
             ["arn:aws:sts::123456789012:assumed-role/ops/ada"],
-            "freehold:cluster.admins[0]: String should",
+            "freehold:cluster.admins[0]: 'arn:aws:sts::123456789012:assumed-role/ops/ada' is no ARN of an IAM role",
         ),
-        ("redis.version", "7.2", "freehold:redis.version: String should match pattern"),
+        ("redis.version", "7.2", "freehold:redis.version: '7.2' is no version of Redis that ElastiCache has"),
         ("budget.emails", [], "freehold:budget: nobody would be told"),
-        ("budget.emails", ["nobody"], "freehold:budget.emails[0]: String should match pattern"),
+        ("budget.emails", ["nobody"], "freehold:budget.emails[0]: 'nobody' is no e-mail address such as alerts@"),
         ("blueprint", "nope", "freehold:blueprint: there is no blueprint 'nope'; there are chronos-cloud"),
         ("cloud", "moon", "freehold:cloud: Input should be 'aws', not 'moon'"),
         ("program", "nope", "freehold:program is 'nope'; choose one of platform, tenant"),
@@ -133,6 +143,68 @@ def test_one_line_for_each_mistake(path: str, value: Any, line: str) -> None:
         load(_changed(path, value), "sandbox")
     assert error.value.line().startswith(f"Pulumi.sandbox.yaml: {line}")
     assert "\n" not in error.value.line()
+
+
+SECRET = "T0/B0/unmistakable"
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        (f"https://hooks.slack.com/services/{SECRET}", "hooks.slack.com does not confirm SNS' subscriptions"),
+        (f"https://discord.com/api/webhooks/{SECRET}", "discord.com does not confirm"),
+        (f"https://example.webhook.office.com/{SECRET}", "does not confirm"),
+        (f"https://ada:{SECRET.replace('/', '')}@alerts.example.com/", "it holds a password"),
+        (f"http://alerts.example.com/{SECRET}", "it is not an address such as https://"),
+        (f"https:///{SECRET}", "it is not an address"),
+        (f"https://[::1/{SECRET}", "it is not an address"),
+        (f"https://a:b:c/{SECRET}", "it is not an address"),
+        (f"https://alerts.example.com/{SECRET} x", "it is not an address"),
+    ],
+)
+def test_a_webhook_that_would_never_be_told_is_refused_and_not_shown(address: str, why: str) -> None:
+    with pytest.raises(UsageError) as error:
+        load(_changed("budget.webhooks", [address]), "sandbox")
+    line = error.value.line()
+    assert line.startswith("Pulumi.sandbox.yaml: freehold:budget.webhooks[0]: ") and why in line
+    assert "unmistakable" not in line
+
+
+def test_an_endpoint_that_takes_the_topics_messages_is_a_subscriber() -> None:
+    load(_changed("budget.webhooks", ["https://alerts.example.com:8443/aws?team=ops"]), "sandbox")
+
+
+@pytest.mark.parametrize("centre", ["4711", "3m", "production", "a" * 63])
+def test_a_cost_centre_is_what_a_tag_can_hold(centre: str) -> None:
+    load(_changed("costCentre", centre), "sandbox")
+    load(_tenant(costCentre=centre), "tenant.sandbox.acme")
+    with pytest.raises(UsageError, match=r"freehold:costCentre: cost_centre .* cannot be a tag"):
+        load(_changed("costCentre", centre + "-"), "sandbox")
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        f"registry.example.com:5000/team/program:1.4.2@sha256:{'0' * 64}",
+        f"program:latest@sha256:{'0' * 64}",
+        f"team/my-program@sha256:{'0' * 64}",
+        "program:1",
+    ],
+)
+def test_an_image_is_pinned_by_a_tag_a_digest_or_both(image: str) -> None:
+    load(_changed("workloads", {"scheduler": {"image": image}}), "sandbox")
+
+
+@pytest.mark.parametrize(
+    "image", ["Program:1", "team/Program:1", "a//b:1", "a:1:2", f"a@sha256:{'0' * 63}", "a b:1", "a:"]
+)
+def test_an_image_that_kubernetes_refuses_is_refused(image: str) -> None:
+    with pytest.raises(UsageError, match=r"workloads\.scheduler\.image: .* is no image with a tag or a digest"):
+        load(_changed("workloads", {"scheduler": {"image": image}}), "sandbox")
+
+
+def test_networks_of_offices_may_reach_the_api_server() -> None:
+    load(_changed("cluster.publicCidrs", ["8.0.0.0/9", *(f"9.9.{n}.0/24" for n in range(39))]), "sandbox")
 
 
 def test_storage_that_may_grow_by_a_tenth() -> None:
@@ -206,7 +278,10 @@ def test_a_tenants_images() -> None:
     settings = load(config, "tenant.sandbox.acme")
     assert isinstance(settings, TenantSettings)
     assert settings.workloads["scheduler"].image == "ghcr.io/acme/scheduler:1.2"
-    for image, why in (("scheduler", "pattern"), ("scheduler:latest", "changes under its name")):
+    for image, why in (
+        ("scheduler", "is no image with a tag or a digest, such as"),
+        ("scheduler:latest", "changes under its name"),
+    ):
         with pytest.raises(UsageError, match=why):
             load(_tenant() | {"freehold:workloads": {"scheduler": {"image": image}}}, "tenant.sandbox.acme")
     with pytest.raises(UsageError, match="no workload 'nope'; it has scheduler"):

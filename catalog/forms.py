@@ -1,0 +1,20 @@
+"""Texts of a given form, refused in a sentence that shows what is wanted."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import AfterValidator
+
+
+def form(pattern: str, wanted: str, *, shown: bool = True) -> AfterValidator:
+    """Takes what matches `pattern` as a whole. `wanted` says what that is, with an example; `shown` false keeps the
+    value out of the message, where it may hold a secret."""
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError(f"{repr(text) if shown else 'it'} is no {wanted}")
+        return text
+
+    return AfterValidator(check)
