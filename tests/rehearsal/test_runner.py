@@ -115,7 +115,7 @@ class Cheap:
         return not self.view.open(CELL)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cheap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cheap]:
     log = tmp_path_factory.mktemp("runner") / "runner.log"
     with temporary_sandbox() as sandbox, log.open("a+") as output:
@@ -221,7 +221,7 @@ def test_killed_at_thirty_points(cheap: Cheap) -> None:
 def test_a_runner_that_is_told_to_stop_hands_back_what_it_has(cheap: Cheap) -> None:
     cheap.start_runner()
     for tenant in TENANTS:
-        cheap.ask(tenant, 6)
+        cheap.ask(tenant, 11)
     until(lambda: bool(cheap.engines()))
     assert cheap.stop_runner(signal.SIGTERM) == 0
     assert cheap.engines() == []
@@ -232,4 +232,4 @@ def test_a_runner_that_is_told_to_stop_hands_back_what_it_has(cheap: Cheap) -> N
         assert cheap.addresses(tenant) == {str(one["id"]) for one in cheap.state(tenant).managed}
     cheap.start_runner()
     until(cheap.settled, 120)
-    require_whole(cheap, 6)
+    require_whole(cheap, 11)

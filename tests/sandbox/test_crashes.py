@@ -21,8 +21,25 @@ from tests.sandbox.command import freehold, pids, populate, processes_of
 pytestmark = pytest.mark.sandbox
 
 
-def test_after_kill_9_of_the_supervisor_nothing_is_left_and_the_next_start_has_everything(fresh_home: Home) -> None:
-    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+@pytest.mark.timeout(600)
+def test_one_life_with_many_crashes(fresh_home: Home) -> None:
+    """All in one, because each start takes seconds."""
+    start(fresh_home)
+    processes_that_are_killed_come_back(fresh_home)
+    a_killed_supervisor_leaves_nothing_running_and_loses_nothing(fresh_home)
+    what_was_being_made_when_the_supervisor_died_can_be_made_again(fresh_home)
+    stopping_while_something_is_being_made_ends_both(fresh_home)
+    start(fresh_home)
+    a_killed_supervisor_is_reset(fresh_home)
+
+
+def start(home: Home) -> None:
+    started = freehold(home, "sandbox", "start")
+    assert started.returncode == 0, started.stderr
+    assert "sandbox is ready" in started.stdout
+
+
+def a_killed_supervisor_leaves_nothing_running_and_loses_nothing(fresh_home: Home) -> None:
     supervisor = Supervisor.connect(fresh_home)
     populate(supervisor)
     port = supervisor.cache("cache")
@@ -34,9 +51,7 @@ def test_after_kill_9_of_the_supervisor_nothing_is_left_and_the_next_start_has_e
         assert identity is not None
         pidfile.write(fresh_home.run / "orphan.pid", identity)
         os.kill(pid, signal.SIGKILL)
-        restarted = freehold(fresh_home, "sandbox", "start")
-        assert restarted.returncode == 0, restarted.stderr
-        assert "sandbox is ready" in restarted.stdout
+        start(fresh_home)
         assert orphan.wait(10) == -signal.SIGTERM
     finally:
         orphan.kill()
@@ -68,8 +83,7 @@ def test_stop_ends_what_a_killed_supervisor_left(fresh_home: Home) -> None:
     assert (again.returncode, again.stdout.strip()) == (0, f"sandbox is not running at {fresh_home.root}")
 
 
-def test_kill_9_of_the_supervisor_and_then_stop_or_reset(fresh_home: Home) -> None:
-    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+def a_killed_supervisor_is_reset(fresh_home: Home) -> None:
     os.kill(Supervisor.connect(fresh_home).status().supervisor_pid, signal.SIGKILL)
     reset = freehold(fresh_home, "sandbox", "reset", "--yes")
     assert reset.returncode == 0, reset.stderr
@@ -78,8 +92,7 @@ def test_kill_9_of_the_supervisor_and_then_stop_or_reset(fresh_home: Home) -> No
     fresh_home.root.mkdir()  # for the fixture's own tidying
 
 
-def test_crashed_processes_come_back_without_loss(fresh_home: Home) -> None:
-    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+def processes_that_are_killed_come_back(fresh_home: Home) -> None:
     supervisor = Supervisor.connect(fresh_home)
     before = pids(supervisor)
     for name in ("moto", "token-webhook", "provider-host"):
@@ -112,22 +125,21 @@ def being_made(supervisor: Supervisor, cluster: str) -> tuple[threading.Thread, 
     return asking, outcome
 
 
-def test_what_was_being_made_when_the_supervisor_died_can_be_made_again(fresh_home: Home) -> None:
-    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+def what_was_being_made_when_the_supervisor_died_can_be_made_again(fresh_home: Home) -> None:
     supervisor = Supervisor.connect(fresh_home)
     pid = supervisor.status().supervisor_pid
     asking, outcome = being_made(supervisor, "half")
     os.kill(pid, signal.SIGKILL)
     asking.join()
     assert outcome == ["supervisor: it ended during create-cluster; ./freehold sandbox start, then try again"]
-    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+    start(fresh_home)
     assert supervisor.cluster("half") is None
     assert not any(process.instance == "half" for process in supervisor.status().processes)
     assert supervisor.create_cluster("half", "1.35").server_version.startswith("1.35.")
+    supervisor.delete_cluster("half")  # the next start need not bring it back
 
 
-def test_stopping_while_something_is_being_made_ends_both(fresh_home: Home) -> None:
-    assert freehold(fresh_home, "sandbox", "start").returncode == 0
+def stopping_while_something_is_being_made_ends_both(fresh_home: Home) -> None:
     supervisor = Supervisor.connect(fresh_home)
     asking, outcome = being_made(supervisor, "late")
     supervisor.stop()  # without the command's start, in which the cluster could become ready
