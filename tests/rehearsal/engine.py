@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from fleet.program_host.client import ProgramHost
+from fleet.state import local_backend, state_path
 
 Json = Any
 _TIMEOUT = 600.0
@@ -131,10 +132,22 @@ class EngineProject:
     def destroy(self, *flags: str) -> Run:
         return self._programmed("destroy", "--yes", "--skip-preview", *flags)
 
+    def clear(self, *flags: str) -> None:
+        """Destroy what there is; nothing is run where nothing is there."""
+        if self.state().get("resources"):
+            self.destroy(*flags).expect_ok()
+
     def adopt(self, type: str, name: str, id: str) -> Run:
         """`pulumi import` of one resource, which reads it into the state."""
+        return self.adopt_all({name: (type, id)})
+
+    def adopt_all(self, resources: Mapping[str, tuple[str, str]]) -> Run:
+        """The same of any number: types and ids by name."""
+        named = [{"type": type, "name": name, "id": id} for name, (type, id) in resources.items()]
+        file = self.folder / "import.json"
+        file.write_text(json.dumps({"resources": named}))
         flags = ("--yes", "--protect=false", "--generate-code=false", "--skip-preview")
-        return self.pulumi("import", *flags, type, name, id)
+        return self.pulumi("import", *flags, "--file", str(file))
 
     def outputs(self) -> dict[str, Json]:
         """The stack's outputs, secrets in clear."""
@@ -143,9 +156,11 @@ class EngineProject:
         return outputs
 
     def state(self) -> dict[str, Json]:
-        """The stack's deployment as it is stored, secrets encrypted."""
-        exported = json.loads(self.pulumi("stack", "export").expect_ok().stdout)
-        deployment: dict[str, Json] = exported["deployment"]
+        """The stack's deployment as it is stored, secrets encrypted; empty before the first run."""
+        backend = local_backend(self.environment)
+        assert backend is not None, "tests keep their states in files"
+        stored = json.loads(state_path(backend, self.name, self.stack).read_bytes())
+        deployment: dict[str, Json] = stored["checkpoint"].get("latest") or {}
         return deployment
 
     def resources(self) -> dict[str, Json]:

@@ -4,6 +4,7 @@ stand-ins, and that no pod runs it."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -64,9 +65,15 @@ class Cell:
         return _client(self.variables, service, **session)
 
     def kubectl(self, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
-        """Its output. Raises CalledProcessError where it fails."""
-        path = self.sandbox.home.root / "cell.json"
-        path.write_text(self.contract.cluster.kubeconfig)
+        """Its output, as the cluster's administrator, or as whom these `variables` make it. Raises CalledProcessError
+        where it fails."""
+        if variables is None:
+            cluster = self.sandbox.supervisor.cluster(self.contract.cluster.name)
+            assert cluster is not None
+            path = cluster.admin_kubeconfig  # an operator's login is not what these tests are about
+        else:
+            path = self.sandbox.home.root / "cell.json"
+            path.write_text(self.contract.cluster.kubeconfig)
         environment = {**(variables or self.variables), "KUBECONFIG": str(path)}
         return subprocess.run(
             ["kubectl", *arguments], env=environment, capture_output=True, text=True, check=True, timeout=60
@@ -77,7 +84,7 @@ class Cell:
         account = json.loads(self.kubectl("get", "serviceaccount", "runner", "-n", "freehold-runner", "-o", "json"))
         role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
         lent = self.client("sts").assume_role(RoleArn=role, RoleSessionName="pod")["Credentials"]
-        container = self.container()
+        container = self.container
         declared = {one["name"]: one["value"] for one in container["env"]}
         here = self.variables
         return {
@@ -96,6 +103,7 @@ class Cell:
             "HOME": here["FREEHOLD_HOME"],
         }
 
+    @functools.cached_property
     def container(self) -> Any:
         deployment = json.loads(self.kubectl("get", "deployment", "runner", "-n", "freehold-runner", "-o", "json"))
         return deployment["spec"]["template"]["spec"]["containers"][0]
@@ -105,10 +113,10 @@ class Cell:
         """A pod's process, without what an earlier one has left in its home. It ends by itself when it is told to."""
         shutil.rmtree(self.sandbox.home.tenants, ignore_errors=True)
         alive = str(self.sandbox.home.run / "alive")
-        words = dict(zip(self.container()["args"][::2], self.container()["args"][1::2], strict=True))
+        words = dict(zip(self.container["args"][::2], self.container["args"][1::2], strict=True))
         options = {**words, "--alive": alive, "--host": "127.0.0.1", "--port": "0", "--drain": "60"}
         before = self.image.files()
-        command = [*self.container()["command"], *(part for option in options.items() for part in option)]
+        command = [*self.container["command"], *(part for option in options.items() for part in option)]
         with (self.sandbox.home.logs / "cell-runner.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=self.image.home, env=self.of_the_pod(), stdout=log, stderr=log)
         try:

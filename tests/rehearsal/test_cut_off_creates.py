@@ -95,8 +95,9 @@ def requested(pid: int) -> bool:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def addresses() -> Iterator[Addresses]:
+    """Each test leaves none."""
     with temporary_sandbox() as sandbox:
         prepare(sandbox.home, TENANT)
         yield Addresses(sandbox)

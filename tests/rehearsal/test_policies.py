@@ -95,7 +95,7 @@ def start(sandbox: Sandbox, kubeconfig: str, tmp_path: Path) -> Iterator[Start]:
 
     yield begin
     for project in made:
-        project.destroy().expect_ok()
+        project.clear()
 
 
 def reports(run: Run, level: str) -> dict[str, list[str]]:

@@ -17,9 +17,9 @@ from tests.temporary_sandbox import Sandbox
 PASSWORD = "p4ssword-p4ssword"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsProcess]:
-    """An AWS endpoint of the file's own, beside the sandbox's."""
+    """An AWS endpoint beside the sandbox's, which a test may kill and start again."""
     process = AwsProcess(data_home(tmp_path_factory.mktemp("aws")))
     process.start()
     yield process

@@ -47,7 +47,7 @@ def test_with_arguments_only_pytest_runs(checkout: Path) -> None:
     assert "mypy" not in good.stdout and "ruff" not in good.stdout
     (checkout / "tests" / "test_bad.py").write_text("def test_bad() -> None:\n    assert not 1\n", encoding="utf-8")
     assert run(checkout, "-q").returncode == 1
-    for wrong in (["-k", "no_such_test"], ["--no-such-option"], ["tests/absent.py"]):
+    for wrong in (["-k", "no_such_test"], ["--no-such-option"]):
         assert run(checkout, *wrong).returncode == 2, wrong
 
 

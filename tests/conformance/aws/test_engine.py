@@ -24,7 +24,7 @@ PASSWORD = "a password for tests 1"
 def project(sandbox: Any, tmp_path: Path) -> Iterator[EngineProject]:
     made = EngineProject(sandbox.environment, tmp_path / "aws", name=f"aws-{uuid.uuid4().hex[:8]}")
     yield made
-    made.destroy()
+    made.clear()
 
 
 def _client(project: EngineProject, service: str) -> Any:
@@ -51,7 +51,6 @@ def test_a_stack_with_every_type(project: EngineProject) -> None:
     assert {entry.token for entry in TABLE} <= used, {entry.token for entry in TABLE} - used
 
     # Nothing drifts by itself, and the same program changes nothing.
-    assert project.preview().expect_ok().changes == {"same": planned}
     refreshed = project.refresh().expect_ok()
     assert refreshed.changes == {"same": planned}, _changed(refreshed)
     again = project.up().expect_ok()

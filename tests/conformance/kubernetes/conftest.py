@@ -76,7 +76,7 @@ def project(api: Api, tmp_path: Path) -> Iterator[EngineProject]:
     """A stack of its own, destroyed after the test."""
     made = EngineProject(api.environment, tmp_path / "project", name=f"p{uuid.uuid4().hex[:10]}")
     yield made
-    made.destroy("--refresh=false").expect_ok()
+    made.clear("--refresh=false")
 
 
 def resource(type: str, name: str = "subject") -> Resource:

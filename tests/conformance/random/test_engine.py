@@ -63,22 +63,20 @@ def test_a_whole_life(project: EngineProject) -> None:
     project.destroy().expect_ok()
 
 
-@pytest.mark.parametrize(
-    ("type", "id", "property", "value"),
-    [
-        ("random:index/randomPassword:RandomPassword", "s3cret-pass", None, None),
-        ("random:index/randomString:RandomString", "abc", "result", "abc"),
-        ("random:index/randomId:RandomId", "p,AQID", "hex", "p010203"),
-        ("random:index/randomUuid:RandomUuid", "6F4C3B0E-1D52-4F3A-9B1B-0A1B2C3D4E5F", "result",
-         "6f4c3b0e-1d52-4f3a-9b1b-0a1b2c3d4e5f"),
-    ],
-)  # fmt: skip
-def test_import(project: EngineProject, type: str, id: str, property: str | None, value: str | None) -> None:
-    project.adopt(type, "imported", id).expect_ok()
-    entry = project.resources()["imported"]
-    if property is not None:
-        assert entry["outputs"][property] == value
-    else:
-        assert id not in json.dumps(entry)
-        assert entry["id"] == "none"
+def test_import(project: EngineProject) -> None:
+    """All four in one stack and one run."""
+    # Name: type, id, and what of its outputs is which value.
+    imported: dict[str, tuple[str, str, dict[str, str]]] = {
+        "password": ("random:index/randomPassword:RandomPassword", "s3cret-pass", {}),
+        "text": ("random:index/randomString:RandomString", "abc", {"result": "abc"}),
+        "identifier": ("random:index/randomId:RandomId", "p,AQID", {"hex": "p010203"}),
+        "uuid": ("random:index/randomUuid:RandomUuid", "6F4C3B0E-1D52-4F3A-9B1B-0A1B2C3D4E5F",
+                 {"result": "6f4c3b0e-1d52-4f3a-9b1b-0a1b2c3d4e5f"}),
+    }  # fmt: skip
+    project.adopt_all({name: (type, id) for name, (type, id, _) in imported.items()}).expect_ok()
+    entries = project.resources()
+    for name, (_, _, outputs) in imported.items():
+        assert outputs.items() <= entries[name]["outputs"].items()
+    assert "s3cret-pass" not in json.dumps(entries["password"])
+    assert entries["password"]["id"] == "none"
     project.destroy().expect_ok()
