@@ -26,7 +26,7 @@ _log = logs.logger(__name__)
 
 @dataclass(frozen=True)
 class Retries:
-    """How often and how soon a delivery is tried again: the defaults give up after about three quarters of an hour."""
+    """How often and how soon a delivery is tried again: the defaults give up after an hour and a half."""
 
     attempts: int = 10
     first_seconds: float = 5.0
