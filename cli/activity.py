@@ -43,7 +43,7 @@ def outside(environment: Environment) -> Line:
 
 def psql(target: str) -> str:
     """The client of the control database. In the cloud it finds server and login in its own variables
-    (docs/deploy.md, a look into the control database): a password in an argument is seen by all of the machine."""
+    (docs/recover.md, into a database of a cell): a password in an argument is seen by all of the machine."""
     return 'psql "$DATABASE_URL"' if target == Target.SANDBOX else "psql"
 
 

@@ -11,6 +11,7 @@ import typer
 
 from cli import budget, fleet, platform, sandbox, tenant
 from cli.doctor import doctor
+from cli.shell import env
 from cli.status import status
 from cli.test import EXTRA_ARGUMENTS, test
 from cli.up import up
@@ -36,6 +37,7 @@ app.add_typer(budget.app)
 app.add_typer(fleet.app)
 app.add_typer(sandbox.app)
 app.command()(doctor)
+app.command()(env)
 app.command(context_settings=EXTRA_ARGUMENTS)(test)
 
 

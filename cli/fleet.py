@@ -90,11 +90,11 @@ def status(
         lists = {"open": [_as_json(one) for one in waiting], "failing": [_as_json(one) for one in failing]}
         show_json({**counted, **lists})
     else:
-        oldest = f", the oldest for {spell(backlog.oldest_seconds)}" if backlog.queued else ""
         console().print(f"cell {name}: {len(tenants)} tenants, {due} due")
         console().print(
-            f"operations: {backlog.queued} queued ({backlog.retrying} to be tried again{oldest}), "
-            f"{backlog.running} running, {backlog.failed} given up"
+            f"operations: {backlog.queued} queued ({backlog.retrying} to be tried again"
+            f"{_since(backlog.oldest_queued_seconds)}), {backlog.running} running"
+            f"{_since(backlog.oldest_running_seconds)}, {backlog.failed} given up"
         )
         if shown := {one.id: one for one in (*waiting, *failing)}:
             _show(list(shown.values()))
@@ -105,6 +105,11 @@ def status(
             where=f"cell {name}",
             mend=f"./freehold tenant show {worst.tenant}{options} says why",
         )
+
+
+def _since(seconds: float) -> str:
+    """Since the oldest was asked for, however often it was tried."""
+    return f", the oldest asked for {spell(seconds)} ago" if seconds else ""
 
 
 def _show(operations: Sequence[Operation]) -> None:

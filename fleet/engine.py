@@ -197,7 +197,7 @@ class Engine:
 
     def _resolve(self, state: StackState) -> None:
         if not self.stack.journaled:
-            pending.refuse(self.stack.name, state)
+            pending.refuse(self.stack.name, state, self.stack.workdir)
             return
         stack = ("--stack", self.stack.name)
         pending.resolve(

@@ -11,6 +11,7 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from errors import FreeholdError
@@ -68,14 +69,18 @@ def look_up(home: Home, stack: str, state: StackState, stop: Callable[[], None])
     return Resolution(made, cleared, changed)
 
 
-def refuse(stack: str, state: StackState) -> None:
-    """Where no journal exists (a real cloud), a person decides. Raises FreeholdError if there is a pending create."""
+def refuse(stack: str, state: StackState, folder: Path) -> None:
+    """Where no journal exists (a real cloud), a person decides. `folder` is what the engine runs in.
+
+    Raises FreeholdError if there is a pending create.
+    """
     if creating := [op.urn for op in state.pending if op.kind == "creating"]:
         names = ", ".join(map(urn_name, creating))
         raise FreeholdError(
             f"an earlier run was cut off while it made {names}; whether they exist is not known",
             where=f"stack {stack}",
-            mend=f"look them up in the cloud, then run `pulumi refresh --stack {stack}` in a terminal, which asks",
+            mend=f"look them up in the cloud, then run `pulumi refresh --stack {stack}` in a terminal, which asks, "
+            f"in a folder with what {folder} has (docs/recover.md)",
         )
 
 

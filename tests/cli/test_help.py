@@ -27,7 +27,7 @@ def commands() -> Iterator[tuple[str, ...]]:
 
 def test_the_commands_are_those_of_the_design() -> None:
     assert {" ".join(path) for path in commands()} == {
-        "", "up", "preview", "refresh", "destroy", "status", "doctor", "test",
+        "", "up", "preview", "refresh", "destroy", "status", "doctor", "env", "test",
         "sandbox", "sandbox start", "sandbox stop", "sandbox status", "sandbox env", "sandbox reset", "sandbox caught",
         "budget", "budget simulate", "budget show",
         "tenant", "tenant create", "tenant list", "tenant show", "tenant plan", "tenant suspend", "tenant resume",

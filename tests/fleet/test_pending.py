@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from errors import FreeholdError
+from fleet import pending
 from fleet.pending import edited, look_up
-from fleet.state import StackState
+from fleet.state import PendingOperation, StackState
 from sandbox.home import Home
 from sandbox.providers.creations import Creations
 
@@ -54,3 +58,11 @@ def test_what_has_its_successor_and_still_stands_is_to_be_deleted(tmp_path: Path
         ("acme/connections-2", None),
         ("acme/connections-1", True),
     ]
+
+
+def test_in_a_cloud_a_person_is_told_what_to_run_and_where(tmp_path: Path) -> None:
+    creating = StackState(pending=(PendingOperation("creating", "urn:pulumi:s::p::aws:s3/bucket:Bucket::data"),))
+    said = rf"^stack s: .* while it made data; .*`pulumi refresh --stack s` in a terminal, .* with what {tmp_path} has"
+    with pytest.raises(FreeholdError, match=said):
+        pending.refuse("s", creating, tmp_path)
+    pending.refuse("s", StackState(pending=(PendingOperation("updating", "urn"),)), tmp_path)

@@ -1,0 +1,40 @@
+"""`fleet status` tells how old the oldest work is by when it was asked for, however often it was tried since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import fleet
+from cli.app import app
+from fleet.queue_view import Backlog
+
+
+@pytest.mark.parametrize(
+    ("backlog", "said"),
+    [
+        (
+            Backlog(2, 1, 1, 0, oldest_seconds=3, oldest_queued_seconds=7200, oldest_running_seconds=300),
+            "operations: 2 queued (1 to be tried again, the oldest asked for 120 min 0 s ago), "
+            "1 running, the oldest asked for 5 min 0 s ago, 0 given up",
+        ),
+        (Backlog(0, 0, 0, 0, 0, 0, 0), "operations: 0 queued (0 to be tried again), 0 running, 0 given up"),
+    ],
+)
+def test_the_oldest(backlog: Backlog, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = SimpleNamespace(backlog=lambda _: backlog, open=lambda _: (), failing=lambda _: ())
+    registry = SimpleNamespace(list=lambda cell: ())
+    environment = SimpleNamespace(cell="prod", options=" --env prod --target cloud")
+
+    @contextmanager
+    def opened(*_: object, **__: object) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(environment=environment, view=view, registry=registry)
+
+    monkeypatch.setattr(fleet, "open_cell", opened)
+    run = CliRunner().invoke(app, ["fleet", "status"])
+    assert said in run.stdout
+    assert run.exit_code == 0
