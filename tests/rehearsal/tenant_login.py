@@ -54,7 +54,8 @@ class Tenant:
         """As itself, to its own database, or `elsewhere` by libpq's keywords: dbname, host, port."""
         url = self.connections["DATABASE_URL"].replace("sslmode=require", "sslmode=verify-full")
         authority = self.built.variables["PGSSLROOTCERT"]
-        return psycopg.connect(make_conninfo(url, sslrootcert=authority, **elsewhere), autocommit=True)
+        given = make_conninfo(url, **{"sslrootcert": authority, **elsewhere})
+        return psycopg.connect(given, autocommit=True)
 
     def redis(self) -> redis.Redis:
         authority = self.built.variables["PGSSLROOTCERT"]

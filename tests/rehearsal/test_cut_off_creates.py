@@ -65,7 +65,7 @@ class Addresses:
             with Creations(self.sandbox.home) as creations:
                 until(lambda: creations.under_way(URN))
             # The request is sent once nothing of the host's stands before it in the endpoint's queue.
-            until(lambda: requested(aws))
+            until(lambda: requested(aws, host))
             os.kill(host, signal.SIGKILL)
             until(lambda: self.process("provider-host").pid not in (host, None))
             os.kill(aws, signal.SIGCONT)
@@ -82,16 +82,22 @@ class Addresses:
         until(lambda: self.process("provider-host").state == "ready")
 
 
-def requested(pid: int) -> bool:
-    """Whether a connection to this process holds bytes that it has not read."""
+def requested(pid: int, client: int) -> bool:
+    """Whether a connection of `client` to this process holds bytes that it has not read."""
     import psutil
 
     ports = {one.laddr.port for one in psutil.Process(pid).net_connections() if one.status == psutil.CONN_LISTEN}
+    # The client's alone: the supervisor asks for health.
+    clients = {one.laddr.port for one in psutil.Process(client).net_connections() if one.raddr}
     with open("/proc/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table.readlines()[1:]]
-    # https://docs.kernel.org/networking/proc_net_tcp.html: local address, state (01: established), tx:rx queue
+    # https://docs.kernel.org/networking/proc_net_tcp.html: local, remote, state (01: established), tx:rx queue
     return any(
-        int(row[1].split(":")[1], 16) in ports and row[3] == "01" and int(row[4].split(":")[1], 16) > 0 for row in rows
+        int(row[1].split(":")[1], 16) in ports
+        and int(row[2].split(":")[1], 16) in clients
+        and row[3] == "01"
+        and int(row[4].split(":")[1], 16) > 0
+        for row in rows
     )
 
 

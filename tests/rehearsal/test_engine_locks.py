@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -26,19 +27,21 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 
 def test_the_second_run_waits_and_says_for_whom(trivial: Trivial) -> None:
-    first = spawn(trivial.folder, SLOW="3")
+    first = spawn(trivial.folder, HELD="1")
     until(lambda: trivial.begun("shelf-0"))
+    letting_go = when_told(trivial, f"waiting for process {first.pid} (`", trivial.let_go)
     assert trivial.engine().up().progress.changes == {"same": 5}
-    assert any(f"waiting for process {first.pid} (`" in line for line in trivial.told), trivial.told
+    letting_go.join()
     first.join()
     assert first.exitcode == 0
 
 
 def test_a_bounded_wait_ends_with_the_holder_named(trivial: Trivial) -> None:
-    first = spawn(trivial.folder, SLOW="4")
+    first = spawn(trivial.folder, HELD="1")
     until(lambda: trivial.begun("shelf-0"))
     with pytest.raises(FreeholdError, match=rf"^stack dev: held by process {first.pid} \(`.+`, since .*waiting 1 s"):
         trivial.engine(wait=1).up()
+    trivial.let_go()
     first.join()
     assert first.exitcode == 0
 
@@ -93,26 +96,32 @@ def test_a_lock_of_another_host_is_left_alone_and_the_mend_is_told(tmp_path: Pat
     assert not cancelled
 
 
-def press_when_told(trivial: Trivial, line: str) -> threading.Thread:
-    """Ctrl-C as soon as `line` is told."""
+def when_told(trivial: Trivial, line: str, act: Callable[[], None]) -> threading.Thread:
+    """Acts as soon as `line` is told."""
 
-    def press() -> None:
+    def wait() -> None:
         until(lambda: any(line in told for told in trivial.told))
-        os.kill(os.getpid(), signal.SIGINT)
+        act()
 
-    thread = threading.Thread(target=press)
+    thread = threading.Thread(target=wait)
     thread.start()
     return thread
 
 
+def press() -> None:
+    """Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_ctrl_c_ends_the_waiting_for_another_run(trivial: Trivial) -> None:
-    first = spawn(trivial.folder, SLOW="15")
+    first = spawn(trivial.folder, HELD="1")
     until(lambda: trivial.begun("shelf-0"))
-    pressing = press_when_told(trivial, f"waiting for process {first.pid} (`")
+    pressing = when_told(trivial, f"waiting for process {first.pid} (`", press)
     with pytest.raises(Interrupted, match=r"^stack dev: interrupted; run it again"):
         trivial.engine(wait=10).up()
     pressing.join()
     assert first.is_alive()
+    trivial.let_go()
     first.join()
     assert first.exitcode == 0
 
@@ -120,7 +129,7 @@ def test_ctrl_c_ends_the_waiting_for_another_run(trivial: Trivial) -> None:
 def test_ctrl_c_ends_the_waiting_for_an_engine_that_lives(trivial: Trivial) -> None:
     trivial.engine().up()
     path = lock_of_this_process(trivial, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    pressing = press_when_told(trivial, f"waiting for pulumi, process {os.getpid()} on")
+    pressing = when_told(trivial, f"waiting for pulumi, process {os.getpid()} on", press)
     with pytest.raises(Interrupted, match=r"^stack dev: interrupted; run it again"):
         trivial.engine(wait=10).up()
     pressing.join()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import psutil
@@ -183,6 +184,11 @@ def test_a_start_while_the_last_supervisor_ends(fresh_home: Home) -> None:
     assert said.startswith("sandbox is ready")
 
 
+def asks(command: subprocess.Popen[str]) -> bool:
+    """Whether the command has a Unix socket open: the supervisor is at the other end."""
+    return bool(psutil.Process(command.pid).net_connections(kind="unix"))
+
+
 def start_and_stop_while_it_stops(fresh_home: Home) -> None:
     supervisor = Supervisor.connect(fresh_home)
     moto = psutil.Process(pids(supervisor)["moto"])
@@ -192,8 +198,13 @@ def start_and_stop_while_it_stops(fresh_home: Home) -> None:
     shown = freehold(fresh_home, "sandbox", "status")
     assert (shown.returncode, shown.stderr) == (1, "")
     assert "sandbox is stopping at" in shown.stdout
+    process = psutil.Process(supervisor.status().supervisor_pid)
+    process.suspend()  # so that whoever asks it something stays connected
     commands += [begin(fresh_home, "sandbox", "stop"), begin(fresh_home, "sandbox", "start")]
-    time.sleep(3)  # both have met it by now
+    for command in commands[1:]:
+        until(partial(asks, command))
+    process.resume()
+    assert supervisor.status().state == "stopping"  # and both were told so before us
     moto.resume()
     said = [command.communicate(timeout=120) for command in commands]
     assert [command.returncode for command in commands] == [0, 0, 0], said

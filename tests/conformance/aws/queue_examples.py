@@ -117,6 +117,7 @@ EXAMPLES = (
         _policy_inputs,
         seen=_policy_seen,
         gone=_policy_gone,
+        change_made=lambda world: {"policy": _policy(_queue(world), "sqs:ReceiveMessage")},
         replace={"queueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/other"},
     ),
     Example(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import time
 import uuid
 from typing import Any
 
 import pytest
 
+from catalog.plans import amount
 from sandbox.providers.differences import parse
 from sandbox.providers.interface import DiffKind, ProviderError
 from sandbox.providers.kubernetes.provider import KubernetesProvider
@@ -42,6 +44,7 @@ def test_whole_life(api: Api, provider: KubernetesProvider, namespace: str, exam
     assert made.id == (name if example.cluster_scoped else f"{namespace}/{name}")
     live = api.get(example.kind, name, namespace)
     assert live["metadata"]["uid"] == made.outputs["metadata"]["uid"]  # type: ignore[index,call-overload]
+    assert _missing(_as_kept(inputs(example, None, name, namespace)), live) == []
 
     with pytest.raises(ProviderError, match="exists already"):
         provider.create(subject, asked, preview=False, timeout=60)
@@ -80,6 +83,32 @@ def test_whole_life(api: Api, provider: KubernetesProvider, namespace: str, exam
     assert _gone(api, example, name, namespace, seconds=60 if "skipAwait" in str(example.inputs) else 0)
     provider.delete(subject, made.id, asked, outputs, timeout=60)
     assert provider.read(subject, made.id, asked, outputs) is None
+
+
+def _as_kept(asked: dict[str, Any]) -> dict[str, Any]:
+    """A Secret's texts are written as stringData and read as data."""
+    texts = asked.get("stringData")
+    if texts is None:
+        return asked
+    rest = {key: value for key, value in asked.items() if key != "stringData"}
+    return {**rest, "data": {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}}
+
+
+def _missing(asked: Any, live: Any, path: str = "") -> list[str]:
+    """What of `asked` the live object has not; it may have more, and write a quantity otherwise."""
+    if isinstance(asked, dict) and isinstance(live, dict):
+        return [line for key in asked for line in _missing(asked[key], live.get(key), f"{path}.{key}")]
+    if isinstance(asked, list) and isinstance(live, list) and len(asked) == len(live):
+        pairs = enumerate(zip(asked, live, strict=True))
+        return [line for number, (one, other) in pairs for line in _missing(one, other, f"{path}[{number}]")]
+    return [] if asked == live or _same_quantity(asked, live) else [f"{path}: {asked!r} is {live!r}"]
+
+
+def _same_quantity(one: Any, other: Any) -> bool:
+    try:
+        return amount(one) == amount(other)
+    except (TypeError, ValueError):
+        return False
 
 
 def _gone(api: Api, example: Example, name: str, namespace: str, seconds: float) -> bool:
