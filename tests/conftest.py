@@ -79,7 +79,7 @@ def _migrated_template(database_server: sa.URL) -> Iterator[str]:
 
 @pytest.fixture
 def migrated_database(database_server: sa.URL, _migrated_template: str) -> Iterator[sa.URL]:
-    """A control database of the test's own, with the schema, no rows and no service's rights. It is a copy: going
-    through the revisions takes a second."""
+    """A control database of the test's own, with the schema, no rows and no service's rights. It is a copy, which
+    costs less than to go through the revisions."""
     with _new_database(database_server, _migrated_template) as made:
         yield made
