@@ -11,6 +11,7 @@ from typing import NoReturn
 import pytest
 
 import cli.opening
+import cli.prerequisites
 import fleet.cloud
 import fleet.control_database
 from cli.app import main
@@ -55,11 +56,14 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     monkeypatch.setattr(cli.opening, "platform_program", lambda *arguments: contextlib.nullcontext())
     monkeypatch.setattr(cli.opening, "platform_state", state)
     monkeypatch.setattr(Environment, "contract", lambda environment, state: SimpleNamespace(account="111111111111"))
+    monkeypatch.setattr(cli.prerequisites, "require", lambda environment: None)
+    monkeypatch.setattr(Environment, "inside_network", True)
     monkeypatch.setattr(fleet.cloud, "client", lambda *arguments: SimpleNamespace(get_caller_identity=identity))
     for module, name in (
         (cli.opening, "build_archive"),
         (cli.opening, "engine_maker"),
         (fleet.control_database, "control_database"),
+        (fleet.control_database, "control_database_to_read"),
     ):
         monkeypatch.setattr(module, name, go_on)
     return chosen

@@ -39,8 +39,8 @@ def status(
     monkeypatch.setattr(cli.opening, "open_environment", lambda *arguments, start: environment)
     monkeypatch.setattr(cli.opening, "platform_state", lambda environment: StackState())
     monkeypatch.setattr(Environment, "contract", lambda environment, state: contract)
-    monkeypatch.setattr(cli.summary, "look", lambda contract, engine: Live())
-    monkeypatch.setattr(fleet.control_database, "control_database", lambda contract, engine: database)
+    monkeypatch.setattr(cli.summary, "look", lambda contract, engine, *, inside: Live())
+    monkeypatch.setattr(fleet.control_database, "control_database_to_read", lambda contract, engine: database)
     monkeypatch.setattr(sys, "argv", ["freehold", "status"])
 
     def run() -> tuple[int, Sequence[str]]:
