@@ -1,6 +1,7 @@
 module freehold.dev/toolchain/pulumi
 
-go 1.25
+// The engine could be built by 1.25; the encoding/json of 1.27 saves states a fifth faster (docs/measurements.md).
+go 1.27.0
 
 tool github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
 
