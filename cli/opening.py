@@ -96,11 +96,11 @@ def build_archive(environment: Environment, screen: Screen) -> None:
     chosen = environment.config("billing")
     if not chosen or not isinstance(chosen, dict):
         return
-    from stacks import billing
+    from stacks import billing_archive
 
     authority = chosen.get("authority")
     with screen.step("archive of the billing webhook"):
-        billing.build(authority if isinstance(authority, str) else None)
+        billing_archive.build(authority if isinstance(authority, str) else None)
 
 
 class EngineMaker(Protocol):

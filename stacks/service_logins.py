@@ -16,11 +16,7 @@ from stacks.site import Site
 
 
 def service_logins(
-    site: Site,
-    control: Postgres,
-    closed: SharedDatabase | None,
-    *,
-    recovery_days: int,
+    site: Site, control: Postgres, closed: SharedDatabase | None
 ) -> Mapping[Service, pulumi.Output[str]]:
     """Of each service the reference to its secret: JSON like the administrator's, under the same key.
 
@@ -49,7 +45,7 @@ def service_logins(
                 description=f"Login of the {service} service on the Postgres server {identifier}",
                 value=login_record(control.host, control.port, control.database, service.role, password),
                 key=control.admin_key,
-                recovery_days=recovery_days,
+                recovery_days=site.recovery_days,
             ),
             site.opts,
         ).reference

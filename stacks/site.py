@@ -26,6 +26,8 @@ class Site:
     place: Place
     opts: pulumi.ResourceOptions
     """Of what is made by the cloud's own provider."""
+    recovery_days: int
+    """How long a deleted secret can be brought back; 0 deletes at once."""
 
     def named(self, *parts: str) -> str:
         """A physical name in the cell, at most 40 characters long."""

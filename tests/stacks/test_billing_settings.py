@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from errors import UsageError
 from services import package
-from stacks import billing
+from stacks import billing_archive
 from stacks.settings.platform import BillingSettings
 from tests.stacks.files import load, stack_file
 
@@ -65,9 +65,9 @@ def test_what_was_built_is_found_and_else_the_command_is_named(tmp_path: Path, m
     monkeypatch.setattr(package, "build", lambda target, authority: b"content" + authority)
     settings = BillingSettings.model_validate(CHOSEN)
     with pytest.raises(UsageError, match=r"not built; run: \.venv/bin/python -m services\.package$"):
-        billing.archive(settings)
-    assert billing.build(None) == billing.archive(settings) == billing.build(None)
-    assert billing.archive(settings).read_bytes() == b"content"
+        billing_archive.archive(settings)
+    assert billing_archive.build(None) == billing_archive.archive(settings) == billing_archive.build(None)
+    assert billing_archive.archive(settings).read_bytes() == b"content"
 
 
 def test_certificates_that_lie_outside_of_the_checkout_are_not_packed(
@@ -78,7 +78,7 @@ def test_certificates_that_lie_outside_of_the_checkout_are_not_packed(
     (tmp_path / "other.pem").write_text("other")
     (tmp_path / "checkout/rds.pem").symlink_to(tmp_path / "other.pem")
     with pytest.raises(UsageError, match=r"authority: rds\.pem leads out of the checkout; copy the file into it"):
-        billing.build("rds.pem")
+        billing_archive.build("rds.pem")
 
 
 def test_certificates_are_part_of_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,11 +88,11 @@ def test_certificates_are_part_of_the_archive(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "rds.pem").write_text(" one")
     monkeypatch.setattr(package, "_own", lambda: iter(()))
     settings = BillingSettings.model_validate({**CHOSEN, "authority": "rds.pem"})
-    first = billing.build("rds.pem")
-    assert billing.archive(settings) == first and first.read_bytes() == b"content one"
+    first = billing_archive.build("rds.pem")
+    assert billing_archive.archive(settings) == first and first.read_bytes() == b"content one"
     (tmp_path / "rds.pem").write_text(" two")
     with pytest.raises(UsageError, match=r"--authority rds\.pem"):
-        billing.archive(settings)
+        billing_archive.archive(settings)
     (tmp_path / "rds.pem").unlink()
     with pytest.raises(UsageError, match=r"^freehold:billing\.authority: rds\.pem: No such file"):
-        billing.archive(settings)
+        billing_archive.archive(settings)

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.cloud import client
-from stacks import billing
+from stacks import billing_archive
 from tests.rehearsal.freehold import Freehold
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1500)]
@@ -26,7 +26,7 @@ def function(built: Freehold) -> dict[str, Any]:
 
 
 def test_its_code_is_the_archive_that_was_built(function: dict[str, Any]) -> None:
-    archive = billing.build(None).read_bytes()
+    archive = billing_archive.build(None).read_bytes()
     assert function["Configuration"]["CodeSha256"] == base64.b64encode(hashlib.sha256(archive).digest()).decode()
     assert function["Configuration"]["CodeSize"] == len(archive)
 
