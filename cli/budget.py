@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from cli.cell import open_cell
 from cli.options import JsonOption, NoColorOption, TargetOption
-from cli.output import Screen, show_json, show_table
+from cli.output import show_json, show_table
 from errors import FreeholdError, UsageError
-
-if TYPE_CHECKING:
-    from cli.alerts import AlertLine
-    from fleet.targets import Target
-    from stacks.contract import PlatformContract
 
 app = typer.Typer(name="budget", no_args_is_help=True, help="Show budgets and their alerts, and rehearse an alert.")
 
@@ -30,29 +24,6 @@ TenantOption = Annotated[
     typer.Option("--tenant", metavar="ID", help="The tenant's budget, an estimate by its plan's price."),
 ]
 SpendOption = Annotated[str, typer.Option("--spend", metavar="PERCENT", help="How much of it is spent, such as 96%.")]
-
-
-@contextmanager
-def _opened(
-    env: str | None, target: Target | None, *, read_only: bool = False
-) -> Iterator[tuple[AlertLine, PlatformContract, Screen]]:
-    from cli.alerts import AlertLine
-    from cli.opening import check_account, open_environment, platform_state
-    from fleet.control_database import control_database, control_database_to_read
-    from fleet.environments import choose
-
-    cell, chosen = choose(env, target)
-    with Screen() as screen:
-        environment = open_environment(cell, chosen, screen, start=False)
-        state = platform_state(environment)
-        check_account(environment, state, screen)
-        contract = environment.contract(state)
-        open_database = control_database_to_read if read_only else control_database
-        engine = open_database(contract, environment.engine)
-        try:
-            yield AlertLine(environment, contract, engine), contract, screen
-        finally:
-            engine.dispose()
 
 
 @app.command()
@@ -68,18 +39,19 @@ def simulate(
 
     In the cloud real people are told. An alert that arrived in this month is not sent again.
     """
-    from cli.alerts import today
+    from cli.alerts import AlertLine, today
 
     percent = _percent(spend)
-    with _opened(env, target) as (line, contract, screen):
+    with open_cell(env, target) as cell:
+        line = AlertLine(cell.environment, cell.contract, cell.database)
         budget = line.platform_budget() if tenant is None else line.tenant_budget(tenant)
-        messages = budget.crossed(contract.account, percent, today())
+        messages = budget.crossed(cell.contract.account, percent, today())
         if not messages:
             lowest = f"{float(min(budget.thresholds, default=Decimal(0))):g}%"
             raise UsageError(f"{float(percent):g}% crosses no threshold; the lowest is {lowest}", where="--spend")
         line.start()
         earlier = {one.alert.id for one in line.arrivals(messages)}
-        with screen.step(f"{len(messages)} alerts of {budget.name}"):
+        with cell.screen.step(f"{len(messages)} alerts of {budget.name}"):
             line.publish(messages)
             found = line.wait(messages)
     if as_json:
@@ -102,7 +74,10 @@ def show(
     no_color: NoColorOption = False,
 ) -> None:
     """Show the platform's budget, its thresholds and the alerts that arrived last."""
-    with _opened(env, target, read_only=True) as (line, _, _):
+    from cli.alerts import AlertLine
+
+    with open_cell(env, target, read_only=True) as cell:
+        line = AlertLine(cell.environment, cell.contract, cell.database)
         budget, found = line.platform_budget(), line.latest(_SHOWN)
     if as_json:
         thresholds = [float(one) for one in budget.thresholds]

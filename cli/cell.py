@@ -94,4 +94,8 @@ def open_cell(env: str | None, target: Target | None, *, read_only: bool = False
         contract = environment.contract(state)
         check_account(environment, state, screen)
         opened = control_database_to_read if read_only else control_database
-        yield Cell(environment, contract, opened(contract, environment.engine), screen)
+        database = opened(contract, environment.engine)
+        try:
+            yield Cell(environment, contract, database, screen)
+        finally:
+            database.dispose()
