@@ -73,12 +73,11 @@ COMPLIANT = """
 Start = Callable[[str], EngineProject]
 
 
-@pytest.fixture(scope="session")
-def kubeconfig(sandbox: Sandbox) -> str:
-    """Of a cluster that other tests share."""
-    name, supervisor = "conformance", sandbox.supervisor
-    cluster = supervisor.cluster(name) or supervisor.create_cluster(name, "1.35")
-    return str(cluster.admin_kubeconfig)
+@pytest.fixture(scope="module")
+def kubeconfig(sandbox: Sandbox) -> Iterator[str]:
+    cluster = sandbox.supervisor.create_cluster("policies", "1.35")
+    yield str(cluster.admin_kubeconfig)
+    sandbox.supervisor.delete_cluster(cluster.name)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.supervisor.client import Supervisor
-from sandbox.supervisor.messages import Cache, Cluster, Database, NodeGroup
+from sandbox.supervisor.messages import Cache, Database
 from tests.sandbox.aws_process import AwsProcess, data_home
 from tests.temporary_sandbox import Sandbox
 
@@ -24,13 +24,6 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsProcess]:
     process.start()
     yield process
     process.stop()
-
-
-@pytest.fixture(scope="session")
-def cluster(sandbox: Sandbox) -> Cluster:
-    return sandbox.supervisor.create_cluster(
-        "processes", "1.35", node_groups=[NodeGroup(name="workers", size=2, labels={"tier": "silo"})]
-    )
 
 
 @pytest.fixture(scope="session")

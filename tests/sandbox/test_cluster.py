@@ -42,6 +42,15 @@ def kubectl(
     )
 
 
+@pytest.fixture(scope="module")
+def cluster(sandbox: Sandbox) -> Iterator[Cluster]:
+    workers = NodeGroup(name="workers", size=2, labels={"tier": "silo"})
+    made = sandbox.supervisor.create_cluster("processes", "1.35", node_groups=[workers])
+    yield made
+    # An idle one takes a tenth of a processor, as long as the tests after it run.
+    sandbox.supervisor.delete_cluster(made.name)
+
+
 def get(cluster: Cluster, *arguments: str) -> Any:
     return json.loads(kubectl(cluster.admin_kubeconfig, "get", *arguments, "-o", "json").stdout)
 

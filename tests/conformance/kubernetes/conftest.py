@@ -52,14 +52,14 @@ class Api:
         return made
 
 
-@pytest.fixture(scope="session")
-def api(sandbox: Any) -> Api:
+@pytest.fixture(scope="package")
+def api(sandbox: Any) -> Iterator[Api]:
     supervisor = Supervisor.connect(sandbox.home)
-    name = "conformance"
-    nodes = NodeGroup(name="nodes", size=2)
-    cluster = supervisor.cluster(name) or supervisor.create_cluster(name, "1.35", node_groups=[nodes])
+    cluster = supervisor.create_cluster("conformance", "1.35", node_groups=[NodeGroup(name="nodes", size=2)])
     environment = {**sandbox.environment, "KUBECONFIG": str(cluster.admin_kubeconfig)}
-    return Api(sandbox.home, cluster.admin_kubeconfig, environment, locate("kubectl"))
+    yield Api(sandbox.home, cluster.admin_kubeconfig, environment, locate("kubectl"))
+    # An idle one takes a tenth of a processor, as long as the tests after it run.
+    supervisor.delete_cluster(cluster.name)
 
 
 @pytest.fixture
