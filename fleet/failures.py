@@ -89,6 +89,8 @@ _PASSING = (  # the first match wins
     _Passing(_says(r"InvalidUserState|InvalidUserGroupState|Only active users")),
     # The way to a service is broken.
     _Passing(_says(r"connection (was )?(refused|reset|closed|lost)|could not connect|cannot connect|broken pipe")),
+    # The engine's client for KMS at times hangs up on a quick answer: https://github.com/aws/aws-sdk-go-v2/issues/1825
+    _Passing(_says(r"use of closed network connection")),
     _Passing(_says(r"timed? ?out|i/o timeout|TLS handshake timeout|deadline exceeded|unexpected EOF")),
     _Passing(_says(r"no such host|temporary failure in name resolution")),
     _Passing(_says(r"EndpointConnectionError|Max retries exceeded|Remote end closed")),

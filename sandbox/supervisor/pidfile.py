@@ -89,7 +89,8 @@ class ProcessIdentity(BaseModel):
             for pid in members:
                 _signal(pid, signal.SIGTERM)
         deadline = time.monotonic() + grace_seconds
-        while self.session_members() and time.monotonic() < deadline:
+        # The whole of /proc is read only once its leader is gone.
+        while (self.is_alive() or self.session_members()) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
         while members := self.session_members():
             for pid in members:
@@ -116,7 +117,8 @@ def write(path: Path, identity: ProcessIdentity) -> None:
 
 def _stat(pid: int) -> _Stat | None:
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        with open(f"/proc/{pid}/stat") as file:
+            text = file.read()
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The command name, in parentheses, may hold anything: the fields follow its last parenthesis.

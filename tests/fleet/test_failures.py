@@ -35,6 +35,9 @@ def transient(*errors: tuple[str, str], output: str = "", violations: tuple[Viol
         "updating ElastiCache User (t-acme): ModifyUser, InvalidUserStateFault: Only active users can be modified.",
         "deleting ElastiCache User Group Association: InvalidUserGroupState: User group must be in active state",
         "OperationAborted: A conflicting conditional operation is currently in progress against this resource.",
+        'constructing secrets manager of type "cloud": operation error KMS: Decrypt, https response error '
+        "StatusCode: 200, failed to decode response body, read tcp 127.0.0.1:50828->127.0.0.1:26301: "
+        "use of closed network connection",
     ],
 )  # fmt: skip
 def test_what_may_pass(text: str) -> None:
