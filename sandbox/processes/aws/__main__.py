@@ -16,7 +16,7 @@ from pathlib import Path
 from errors import FreeholdError
 from sandbox.files import write_atomically
 from sandbox.home import Home
-from sandbox.processes.aws import determinism
+from sandbox.processes.aws import determinism, service_models
 
 
 def main() -> int:
@@ -28,6 +28,7 @@ def main() -> int:
     # Components attach policies of AWS' own.
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
     determinism.install()
+    service_models.read_once()
     try:
         _serve(Home(arguments.home), arguments.port)
     except FreeholdError as error:
