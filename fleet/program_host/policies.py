@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,16 +21,39 @@ from sandbox.home import SHORT_FOLDER, SOCKET_PATH_LIMIT
 _ENTRY = str(Path(__file__).with_name("policy_pack.py"))
 _LINE_LIMIT = 1 << 22
 _SOCKET = "socket"
+_PREFIX = "freehold-policies-"
+_YOUNG_SECONDS = 60
+"""A younger folder may be without a socket that answers because it is being made."""
 
 
 def _folder() -> Path:
     """In the temporary folder, unless a socket in there would have too long a path."""
     base = Path(tempfile.gettempdir())
     # mkdtemp adds eight characters of its own.
-    socket_path = base / "freehold-policies-12345678" / _SOCKET
+    socket_path = base / f"{_PREFIX}12345678" / _SOCKET
     if len(os.fsencode(socket_path)) > SOCKET_PATH_LIMIT:
         base = SHORT_FOLDER
-    return Path(tempfile.mkdtemp(prefix="freehold-policies-", dir=base))
+    _clear(base)
+    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+
+
+def _clear(base: Path) -> None:
+    """Remove what this user's processes left there when they were killed."""
+    for folder in base.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # another process clears too
+            about = folder.lstat()
+            young = time.time() - about.st_mtime < _YOUNG_SECONDS
+            if about.st_uid == os.getuid() and not young and not _answers(folder / _SOCKET):
+                shutil.rmtree(folder)
+
+
+def _answers(address: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        try:
+            asking.connect(str(address))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        return True
 
 
 class PolicyPlugins:

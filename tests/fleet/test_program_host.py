@@ -253,3 +253,20 @@ def test_policies_are_served_whatever_the_length_of_the_temporary_folder(
         assert plugins.folder.stat().st_mode & 0o077 == 0
         plugins.close()
         assert not plugins.folder.exists()
+
+
+def test_what_a_killed_host_left_is_removed_by_the_next_and_what_serves_is_not(
+    forks: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed, serving, young = (PolicyPlugins(forks) for _ in range(3))
+    for one in (killed, young):
+        one._listener.shutdown(socket.SHUT_RDWR)  # what the kernel does with a killed process' socket
+        one._listener.close()
+    for one in (killed, serving):
+        os.utime(one.folder, (0, 0))
+    following = PolicyPlugins(forks)
+    assert not killed.folder.exists()
+    assert {serving.folder, young.folder, following.folder} == set(tmp_path.iterdir())
+    for one in (serving, young, following):
+        one.close()
