@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from fleet.cloud import client, is_sandbox
 from stacks.contract import PlatformContract
@@ -62,6 +64,7 @@ def look(contract: PlatformContract, environment: Mapping[str, str], *, inside: 
         lambda: [_cache(contract, aws)],
         lambda: [_bucket(contract, aws)],
         lambda: [_budget(contract, aws)],
+        lambda: [_subscribers(contract, aws)],
         lambda: _redis(environment),
     ]
     # The SDK is imported before threads race for it.
@@ -148,6 +151,30 @@ def _budget(contract: PlatformContract, aws: Callable[[str], Any]) -> Line:
         f"{contract.budget.name}, {limit['Amount']} {limit['Unit']} a month, alerts at {at or 'nothing'}",
         f"aws budgets describe-budget --account-id {contract.account} --budget-name {contract.budget.name}",
         ok=bool(alerts),
+    )
+
+
+def _subscribers(contract: PlatformContract, aws: Callable[[str], Any]) -> Line:
+    """Who hears of alerts and alarms. AWS tells nobody anything before they confirm.
+
+    https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html
+    """
+    topic = contract.alerts.topic_arn
+    pages = aws("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    found = [one for page in pages for one in page["Subscriptions"]]
+    counts = Counter(one["Protocol"] for one in found)
+    told = ", ".join(f"{count} by {protocol}" for protocol, count in sorted(counts.items())) or "nobody"
+    # Of an address on the web the host alone: what follows may be a secret.
+    silent = [
+        urlsplit(one["Endpoint"]).hostname or one["Endpoint"]
+        for one in found
+        if one["SubscriptionArn"] == "PendingConfirmation"
+    ]
+    return Line(
+        "alerts go to",
+        told + (f"; not confirmed yet, so not told: {', '.join(sorted(silent))}" if silent else ""),
+        f"aws sns list-subscriptions-by-topic --topic-arn {topic}",
+        ok=bool(found) and not silent,
     )
 
 

@@ -6,7 +6,9 @@ import json
 import os
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from cli import live
 from components.aws.kubeconfig import kubeconfig
@@ -71,3 +73,38 @@ def test_a_kubectl_that_cannot_be_run_is_a_line(tmp_path: Path, platform: Platfo
     line, _ = live._inside(platform, given)
     assert not line.ok
     assert line.value == "not asked: kubectl does not run: Exec format error"
+
+
+@pytest.mark.parametrize(
+    ("subscriptions", "said", "ok"),
+    [
+        ([], "nobody", False),
+        ([("sqs", "arn:aws:sqs:us-east-1:1:q", "arn:1")], "1 by sqs", True),
+        (
+            [
+                ("sqs", "arn:aws:sqs:us-east-1:1:q", "arn:1"),
+                ("email", "ops@example.com", "arn:2"),
+                ("email", "on-call@example.com", "PendingConfirmation"),
+                ("https", "https://hooks.example.com/secret", "PendingConfirmation"),
+            ],
+            "2 by email, 1 by https, 1 by sqs; not confirmed yet, so not told: hooks.example.com, on-call@example.com",
+            False,
+        ),
+    ],
+)
+def test_who_has_not_confirmed_is_named(
+    subscriptions: list[tuple[str, str, str]], said: str, ok: bool, platform: PlatformContract
+) -> None:
+    sns = boto3.client("sns", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    # AWS gives them by pages.
+    pages = [subscriptions[:2], subscriptions[2:]]
+    with Stubber(sns) as stubbed:
+        for number, page in enumerate(pages):
+            given = [{"Protocol": how, "Endpoint": to, "SubscriptionArn": arn} for how, to, arn in page]
+            asked = {"TopicArn": platform.alerts.topic_arn, **({"NextToken": "second"} if number else {})}
+            answer = {"Subscriptions": given, **({} if number else {"NextToken": "second"})}
+            stubbed.add_response("list_subscriptions_by_topic", answer, asked)
+        line = live._subscribers(platform, lambda service: {"sns": sns}[service])
+        stubbed.assert_no_pending_responses()
+    assert (line.value, line.ok) == (said, ok)
+    assert "secret" not in line.value
