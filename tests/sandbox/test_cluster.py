@@ -47,7 +47,7 @@ def cluster(sandbox: Sandbox) -> Iterator[Cluster]:
     workers = NodeGroup(name="workers", size=2, labels={"tier": "silo"})
     made = sandbox.supervisor.create_cluster("processes", "1.35", node_groups=[workers])
     yield made
-    # An idle one takes a tenth of a processor, as long as the tests after it run.
+    # An idle one takes a twentieth of a processor, as long as the tests after it run.
     sandbox.supervisor.delete_cluster(made.name)
 
 

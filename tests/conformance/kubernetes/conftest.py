@@ -58,7 +58,7 @@ def api(sandbox: Any) -> Iterator[Api]:
     cluster = supervisor.create_cluster("conformance", "1.35", node_groups=[NodeGroup(name="nodes", size=2)])
     environment = {**sandbox.environment, "KUBECONFIG": str(cluster.admin_kubeconfig)}
     yield Api(sandbox.home, cluster.admin_kubeconfig, environment, locate("kubectl"))
-    # An idle one takes a tenth of a processor, as long as the tests after it run.
+    # An idle one takes a twentieth of a processor, as long as the tests after it run.
     supervisor.delete_cluster(cluster.name)
 
 
