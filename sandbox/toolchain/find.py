@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import os
-import re
-import subprocess
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +13,7 @@ from pathlib import Path
 from sandbox.toolchain import debian, download, gomodules
 from sandbox.toolchain.cache import cache_root
 from sandbox.toolchain.tools import TOOLS, DebianBinary, GoBinary, ModuleScript, Tool, WheelBinary
-
-_PROBE_SECONDS = 20
+from sandbox.toolchain.versions import asked, remembered
 
 
 class Origin(StrEnum):
@@ -107,7 +103,7 @@ def on_path(tool: Tool, tools: Mapping[str, Tool] = TOOLS) -> Path | None:
         if real.is_relative_to(root) or real in seen:
             continue
         seen.add(real)
-        found = numbers(probe(candidate, tool.probe))
+        found = numbers(remembered(candidate, tool.probe))
         if found and tool.accepted.at_least <= found < tool.accepted.below:
             return candidate
     return None
@@ -118,28 +114,10 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")) if version else ()
 
 
-@functools.cache
-def probe(program: Path, arguments: tuple[str, ...]) -> str:
-    """The version that `program` prints with `arguments`; empty if it fails or prints none."""
-    try:
-        answer = subprocess.run(
-            [program, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_PROBE_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    found = re.search(r"(?<![\d.])(\d+\.\d+(?:\.\d+)?)", answer.stdout) if answer.returncode == 0 else None
-    return found.group(1) if found else ""
-
-
 def version(found: Found) -> str:
     """The version of a tool that is there: what it prints, or what it was built from; empty if it does not run."""
     if found.tool.probe:
-        return probe(found.path, found.tool.probe)
+        return asked(found.path, found.tool.probe)
     if isinstance(found.tool.source, WheelBinary):
         return importlib.metadata.version(found.tool.source.distribution)
     return found.tool.version if found.origin is not Origin.PATH else "with " + found.tool.follows
