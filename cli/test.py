@@ -94,7 +94,9 @@ def _check(name: str, command: tuple[str, ...]) -> bool:
 
 def _run(command: Sequence[str]) -> int:
     """Run a module of the environment in the checkout. Ctrl-C reaches it too; what it then prints is waited for."""
-    child = subprocess.Popen([sys.executable, "-m", *command], cwd=CHECKOUT)
+    # The tests start hundreds of interpreters, each of which would compile the checkout anew.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    child = subprocess.Popen([sys.executable, "-m", *command], cwd=CHECKOUT, env=environment)
     try:
         return child.wait()
     except KeyboardInterrupt:

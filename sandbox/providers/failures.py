@@ -37,10 +37,14 @@ def abort(context: grpc.ServicerContext, what: str, error: Exception) -> NoRetur
     """End the call with a failure that a person can read; what nobody foresaw goes to the host's log with its trace."""
     if isinstance(error, ProviderError):
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, one_line(str(error)) or "refused, with no reason given")
-    log.exception("%s failed unexpectedly", what)
-    text = one_line(f"{type(error).__name__}: {error}")
-    context.abort(grpc.StatusCode.INTERNAL, f"unexpected failure in the sandbox's provider, see its log: {text}")
+    context.abort(grpc.StatusCode.INTERNAL, unforeseen(what, error))
     raise AssertionError("abort returned")
+
+
+def unforeseen(what: str, error: Exception) -> str:
+    """What a person reads of a failure that nobody foresaw; its trace goes to the host's log."""
+    log.error("%s failed unexpectedly", what, exc_info=error)
+    return one_line(f"unexpected failure in the sandbox's provider, see its log: {type(error).__name__}: {error}")
 
 
 def abort_partial(

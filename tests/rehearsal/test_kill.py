@@ -125,13 +125,15 @@ POINTS: Sequence[tuple[str, str, Action]] = (
 
 def test_killed_again_and_again(freehold: Freehold) -> None:
     command: subprocess.Popen[str] | None = None
-    cut_off = 0
+    cut_off = ended = 0
     for kind, stack, kill in POINTS:
         if command is None or command.poll() is not None:
             command = freehold.start("up")
         while not begun(freehold, kind, stack):
             if command.poll() is not None:  # a server that was killed under it may have ended it
-                ended_in_one_line(command)
+                told = ended_in_one_line(command)
+                ended += 1
+                assert ended <= len(POINTS), told  # the next one goes on, and does not end there again
                 command = freehold.start("up")
             time.sleep(0.1)
         kill(freehold, command)
@@ -148,8 +150,10 @@ def test_killed_again_and_again(freehold: Freehold) -> None:
     assert refresh.returncode == 0, refresh.stdout + refresh.stderr
 
 
-def ended_in_one_line(command: subprocess.Popen[str]) -> None:
+def ended_in_one_line(command: subprocess.Popen[str]) -> str:
+    """The line."""
     stderr = command.communicate()[1]
     assert command.returncode == 1, stderr
     assert stderr.splitlines()[-1].startswith("freehold: ")
     assert "Traceback" not in stderr
+    return stderr.splitlines()[-1]

@@ -221,17 +221,18 @@ def test_an_upgrade_that_keeps_the_version_keeps_the_packages(begun: Checkout, t
     assert begun.run()[2] == ""
 
 
-def test_a_wrong_hash_is_refused_in_one_line_and_mended_by_the_next_run(checkout: Checkout) -> None:
-    checkout.require("freehold-test-one", wrong_hash=True)
-    code, out, err = checkout.run()
+def test_a_wrong_hash_is_refused_in_one_line_and_mended_by_the_next_run(begun: Checkout) -> None:
+    begun.require("freehold-test-two", wrong_hash=True)
+    code, out, err = begun.run()
     assert (code, out) == (1, "")
     last = err.splitlines()[-1]
-    assert "failed" in last and "hash" in last.lower() and str(checkout.root / ".venv" / "freehold.log") in last
+    assert "failed" in last and "hash" in last.lower() and str(begun.root / ".venv" / "freehold.log") in last
     assert "Traceback" not in err
 
-    checkout.require("freehold-test-one")
-    code, out, err = checkout.run()
+    begun.require("freehold-test-two")
+    code, out, err = begun.run()
     assert code == 7, err
+    assert json.loads(out)["installed"] == ["freehold-test-two"]
 
 
 def test_two_runs_at_once_install_once(checkout: Checkout) -> None:
@@ -259,14 +260,50 @@ def test_a_killed_run_is_finished_by_the_next(checkout: Checkout) -> None:
     assert json.loads(out)["installed"] == ["freehold-test-one"]
 
 
-def test_uv_that_fails_gives_way_to_pip(checkout: Checkout, tmp_path: Path) -> None:
+def test_uv_that_fails_gives_way_to_pip(begun: Checkout, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "uv").write_text("#!/bin/sh\nexit 3\n", encoding="utf-8")
     (tmp_path / "bin" / "uv").chmod(0o755)
-    code, out, err = checkout.run(path=f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    begun.require("freehold-test-one", "freehold-test-two")
+    code, out, err = begun.run(path=f"{tmp_path / 'bin'}:/usr/bin:/bin")
     assert code == 7, err
     assert "with uv" in err
-    assert json.loads(out)["installed"] == ["freehold-test-one"]
+    assert json.loads(out)["installed"] == ["freehold-test-one", "freehold-test-two"]
+
+
+@pytest.mark.parametrize(
+    ("called", "version", "pip", "taken"),
+    [
+        ("python3", f"python3.{sys.version_info.minor}", True, True),
+        ("python3", f"python3.{sys.version_info.minor + 1}", True, True),
+        ("python3", f"python3.{sys.version_info.minor - 1}", True, False),
+        ("python3", f"python3.{sys.version_info.minor}", False, False),
+        ("python3.11", f"python3.{sys.version_info.minor}", True, False),
+    ],
+    ids=["as new", "newer", "older", "without pip", "another was named"],
+)
+def test_the_environment_is_made_by_the_distributions_python(
+    checkout: Checkout, tmp_path: Path, called: str, version: str, pip: bool, taken: bool
+) -> None:
+    distribution = tmp_path / "usr" / "bin" / "python3"
+    distribution.parent.mkdir(parents=True)
+    distribution.symlink_to(version)
+    distribution.with_name(version).write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
+    distribution.with_name(version).chmod(0o755)
+    if pip:
+        (tmp_path / "usr" / "lib" / version / "ensurepip").mkdir(parents=True)
+    launcher = checkout.root / "freehold"
+    text = launcher.read_text(encoding="utf-8")
+    assert text.count('Path("/usr/bin/python3")') == 1
+    launcher.write_text(text.replace("/usr/bin/python3", str(distribution)), encoding="utf-8")
+    (checkout.root / ".venv").symlink_to(tmp_path)  # which whoever would make it here leaves alone, and says so
+
+    line = [called, str(launcher), "tenant", "list"]
+    run = subprocess.run(line, executable=sys.executable, capture_output=True, text=True, check=False)
+    if taken:
+        assert (run.returncode, run.stdout) == (0, f"{launcher} tenant list\n"), run.stderr
+    else:
+        assert run.returncode == 1 and "is a link to" in run.stderr
 
 
 def test_without_requirements_it_says_what_is_missing(checkout: Checkout) -> None:

@@ -16,7 +16,13 @@ import botocore.session
 from botocore import xform_name
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ParamValidationError,
+)
 from botocore.model import OperationModel, ServiceModel, Shape
 
 from sandbox.providers import creations
@@ -37,6 +43,10 @@ class ApiError(ProviderError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+
+
+class CutShort(ConnectionClosedError):  # type: ignore[misc]
+    """The server died while it answered: less came than it had said."""
 
 
 class WrongParameter(ProviderError):
@@ -150,6 +160,7 @@ class Api:
                     **{name: value for name, value in self._credentials.items() if value},
                 )
                 client.meta.events.register("before-call", self._name_invocation)
+                client.meta.events.register("before-parse", _require_whole)
             return self._clients[service]
 
     def endpoint_of(self, service: str) -> str:
@@ -211,7 +222,7 @@ class Api:
             raise self._unanswered(service, operation, error) from error
 
     def reached(self, call: Callable[[], T], content: str | None = None) -> T:
-        """`call`, again and again while nobody listens.
+        """`call`, again and again while nobody listens, or who does dies while it answers.
 
         All its attempts carry one invocation id, by which the sandbox's endpoint knows what it has done already, when
         it was killed before it could answer; or when we were, in the middle of a create, and the next host sends the
@@ -225,7 +236,7 @@ class Api:
             while True:
                 try:
                     return call()
-                except (EndpointConnectionError, ConnectionRefusedError):
+                except (EndpointConnectionError, ConnectionRefusedError, CutShort):
                     if self.endpoint is None or time.monotonic() > deadline:
                         raise
                     time.sleep(_RETRY_SECONDS)
@@ -261,6 +272,14 @@ class Api:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
+
+
+def _require_whole(operation_model: OperationModel, response_dict: Mapping[str, Any], **_: Any) -> None:
+    """botocore takes what came of an answer for the whole of it, and an answer of nothing for an empty one."""
+    body, said = response_dict["body"], response_dict["headers"].get("content-length")
+    of_another = operation_model.http.get("method") == "HEAD"  # the length is what a GET would give
+    if isinstance(body, bytes) and said is not None and len(body) < int(said) and not of_another:
+        raise CutShort(endpoint_url=f"{operation_model.service_model.service_name} {operation_model.name}")
 
 
 def _return_memory() -> None:

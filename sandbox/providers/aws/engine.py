@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jmespath
@@ -14,6 +14,7 @@ from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.observation import merged, settled, wire_values
 from sandbox.providers.aws.requests import parameters
 from sandbox.providers.aws.table import Modify
+from sandbox.providers.failures import unforeseen
 from sandbox.providers.interface import PartialFailure, ProviderError
 
 
@@ -122,11 +123,13 @@ def outputs(context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _finish(context: Context, failures: list[str], unset: set[str]) -> dict[str, Any]:
     """The outputs after a change; a step that failed leaves its properties out, so that the next update repeats it."""
-    try:
+    found: dict[str, Any] | None = {}
+
+    def look() -> None:
+        nonlocal found
         found = read(context)
-    except (ProviderError, FreeholdError) as error:
-        found = {}
-        failures.append(str(error))
+
+    _attempt(failures, set(), set(), look)
     if found is None:
         found = {}
         failures.append(f"{context.id} vanished while it was being made")
@@ -139,11 +142,15 @@ def _finish(context: Context, failures: list[str], unset: set[str]) -> dict[str,
     return state
 
 
-def _attempt(failures: list[str], unset: set[str], names: set[str], action: Any) -> None:
+def _attempt(failures: list[str], unset: set[str], names: set[str], action: Callable[[], object]) -> None:
+    """A step after the create: whatever fails in it, what was made is kept in the state."""
     try:
         action()
     except (ProviderError, FreeholdError) as error:
         failures.append(str(error))
+        unset |= names
+    except Exception as error:
+        failures.append(unforeseen("a step of its making", error))
         unset |= names
 
 

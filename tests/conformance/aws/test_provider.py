@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.providers.aws import tagging
 from sandbox.providers.interface import PartialFailure, ProviderError, Value
 from tests.conformance.aws import cluster_examples
 from tests.conformance.aws.iam_examples import trust
@@ -102,6 +103,22 @@ def test_a_policy_document(world: World) -> None:
             ],
         }
     )
+
+
+def test_what_was_made_is_kept_whatever_fails_after_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of another form than anybody thought of, to a step that comes after the create."""
+
+    def fail(*_: object) -> None:
+        raise KeyError("cluster")
+
+    resource = world.resource("aws:s3/bucket:Bucket")
+    inputs = world.checked(resource, {"forceDestroy": True, "tags": {"product": "chronos"}})
+    with monkeypatch.context() as broken, pytest.raises(PartialFailure) as failure:
+        broken.setattr(tagging, "apply", fail)
+        world.provider.create(resource, inputs, preview=False, timeout=0)
+    assert failure.value.id in {bucket["Name"] for bucket in world.client("s3").list_buckets()["Buckets"]}
+    assert "unexpected failure in the sandbox's provider, see its log: KeyError: 'cluster'" in failure.value.reasons[0]
+    world.provider.delete(resource, failure.value.id, inputs, failure.value.outputs, timeout=0)
 
 
 def test_what_was_half_made_is_kept_and_repaired(world: World) -> None:

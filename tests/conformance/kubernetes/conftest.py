@@ -63,12 +63,16 @@ def api(sandbox: Any) -> Iterator[Api]:
 
 
 @pytest.fixture
-def namespace(api: Api) -> Iterator[str]:
-    """A namespace of the test's own."""
+def namespace(api: Api) -> str:
+    """A namespace of the test's own; it goes with the cluster."""
+    return new_namespace(api)
+
+
+def new_namespace(api: Api) -> str:
+    """Not deleted, which is a hundred requests to the API server."""
     name = f"test-{uuid.uuid4().hex[:10]}"
     api.kubectl("create", "namespace", name)
-    yield name
-    api.kubectl("delete", "namespace", name, "--wait=false")
+    return name
 
 
 @pytest.fixture

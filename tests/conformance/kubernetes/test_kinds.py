@@ -13,7 +13,7 @@ from catalog.plans import amount
 from sandbox.providers.differences import parse
 from sandbox.providers.interface import DiffKind, ProviderError
 from sandbox.providers.kubernetes.provider import KubernetesProvider
-from tests.conformance.kubernetes.conftest import Api, resource
+from tests.conformance.kubernetes.conftest import Api, new_namespace, resource
 from tests.conformance.kubernetes.kinds import EXAMPLES, Example, inputs
 
 pytestmark = pytest.mark.sandbox
@@ -24,6 +24,12 @@ def provider(api: Api) -> KubernetesProvider:
     return api.provider()
 
 
+@pytest.fixture(scope="module")
+def shared(api: Api) -> str:
+    """A namespace for all kinds, one after the other: each test deletes what it made."""
+    return new_namespace(api)
+
+
 def checked(provider: KubernetesProvider, example: Example, wanted: dict[str, Any]) -> dict[str, Any]:
     found = provider.check(resource(example.type), wanted, None, b"seed")
     assert not found.failures
@@ -31,8 +37,8 @@ def checked(provider: KubernetesProvider, example: Example, wanted: dict[str, An
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.kind)
-def test_whole_life(api: Api, provider: KubernetesProvider, namespace: str, example: Example) -> None:
-    subject = resource(example.type)
+def test_whole_life(api: Api, provider: KubernetesProvider, shared: str, example: Example) -> None:
+    subject, namespace = resource(example.type), shared
     name = f"example-{uuid.uuid4().hex[:8]}"
     asked = checked(provider, example, inputs(example, None, name, namespace))
 
@@ -136,9 +142,9 @@ def _assert_holds(live: Any, path: tuple[str | int, ...], wanted: Any) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.kind)
-def test_a_new_name_replaces(provider: KubernetesProvider, namespace: str, example: Example) -> None:
-    old = checked(provider, example, inputs(example, None, "one", namespace))
-    new = checked(provider, example, inputs(example, None, "two", namespace))
-    seen = provider.diff(resource(example.type), f"{namespace}/one", old, old, new)
+def test_a_new_name_replaces(provider: KubernetesProvider, example: Example) -> None:
+    old = checked(provider, example, inputs(example, None, "one", "somewhere"))
+    new = checked(provider, example, inputs(example, None, "two", "somewhere"))
+    seen = provider.diff(resource(example.type), "somewhere/one", old, old, new)
     assert seen.changes["metadata.name"] is DiffKind.UPDATE_REPLACE
     assert not seen.delete_before_replace, "under another name both can exist"
