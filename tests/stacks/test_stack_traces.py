@@ -36,7 +36,20 @@ def test_the_place_is_the_first_frame_that_the_sdk_would_send(monkeypatch: pytes
     assert len(ours) == 2
 
 
-def test_programs_send_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resource, "_get_stack_trace", resource._get_stack_trace)
+def test_programs_send_the_position_and_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_get_stack_trace", "_get_source_position"):
+        monkeypatch.setattr(resource, name, getattr(resource, name))  # as it is: put back in the end
     stack_traces.shorten()
-    assert len(resource._get_stack_trace().frames) <= 1
+    sent: list[tuple[Any, Any]] = []
+    shortened = resource._get_source_position
+
+    def watched(trace: Any) -> Any:
+        sent.append((shortened(trace), trace))
+        return sent[-1][0]
+
+    monkeypatch.setattr(resource, "_get_source_position", watched)
+    declare(lambda: Pair("pair"))
+    ours = [position for position, _ in sent if position.uri.endswith("test_stack_traces.py")]
+    assert len(ours) == 2
+    assert len({position.line for position in ours}) == 2
+    assert all(len(trace.frames) == 0 for _, trace in sent)
