@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
 
-from errors import FreeholdError
-from sandbox.files import write_atomically
 from sandbox.toolchain.cache import cache_root
 
 _SECONDS = 20
@@ -74,6 +73,9 @@ def _kept() -> dict[str, str]:
 
 
 def _keep(versions: dict[str, str]) -> None:
-    # A cache that cannot be written is done without.
-    with contextlib.suppress(FreeholdError):
-        write_atomically(_file(), json.dumps(versions, indent=1).encode(), mode=0o644)
+    file = _file()
+    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):  # a cache that cannot be written is done without
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(versions, indent=1), encoding="utf-8")
+        os.replace(partial, file)

@@ -22,6 +22,7 @@ from fleet.cloud import client
 from sandbox.stripe_events import body_and_headers, plan_change
 from sandbox.toolchain import bin_directory
 from services.billing import PATH
+from tests import plain_http
 from tests.free_port import free_port
 from tests.images.laid_out import Image
 from tests.rehearsal.freehold import until
@@ -59,7 +60,7 @@ def _started(
 def _answers(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:
     assert process.poll() is None, log.read_text()
     try:
-        return httpx.get(url, trust_env=False).status_code == 200
+        return plain_http.get(url).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -88,7 +89,7 @@ def test_the_webhook_takes_an_event_and_ends_when_it_is_told_to(
         for path in ("/healthz", "/readyz"):
             until(partial(_answers, process, f"http://127.0.0.1:{port}{path}", log))
         body, headers = body_and_headers(plan_change("acme", bench.PRODUCT.name, "starter", "pro"), bench.SECRET)
-        answer = httpx.post(f"http://127.0.0.1:{port}{PATH}", content=body, headers=headers, trust_env=False)
+        answer = plain_http.post(f"http://127.0.0.1:{port}{PATH}", body, headers)
         assert (answer.status_code, answer.json()["state"]) == (200, "applied")
         # uvicorn raises the signal again once all is answered; the first process of a container outlives that.
         assert _ends(process, log) in (0, -signal.SIGTERM)
@@ -160,7 +161,7 @@ def test_the_runner_serves_its_health_without_a_cell_and_ends(image: Callable[[s
     with _started(made, told, log, *arguments) as process:
         until(partial(_answers, process, f"http://127.0.0.1:{port}/healthz", log))
         until(lambda: "it has not been built" in log.read_text())
-        assert httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 503
+        assert plain_http.get(f"http://127.0.0.1:{port}/readyz").status_code == 503
         assert _ends(process, log) == 0
 
 

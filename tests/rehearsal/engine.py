@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +115,8 @@ class EngineProject:
     def program(self, text: str) -> None:
         """Replace the program."""
         (self.folder / "__main__.py").write_text(textwrap.dedent(text))
+        # Bytecode stands for a text of the same length and the same second.
+        shutil.rmtree(self.folder / "__pycache__", ignore_errors=True)
 
     def up(self, program: str | None = None, *flags: str, environment: Mapping[str, str] | None = None) -> Run:
         """`pulumi up` without its preview; the program stays as it was where none is given."""

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
 import pytest
 
 from services.notifier.envelope import Certificates, Refused, open_envelope
+from tests import plain_http
 from tests.sandbox.aws_process import AwsProcess
 
 
@@ -68,7 +68,7 @@ def test_a_message_is_the_same_after_a_restart(aws: AwsProcess) -> None:
     aws.client("sns").publish(TopicArn=topic, Message="before")
     aws.kill()
     aws.start()
-    report = httpx.get(f"{aws.endpoint}/freehold/health").json()
+    report = plain_http.get(f"{aws.endpoint}/freehold/health").json()
     assert report["diverged"] == []
     (body,) = _received(aws, queue)
     assert open_envelope(body, topic, Certificates(aws.endpoint).get).text == "before"

@@ -6,9 +6,10 @@ import json
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -40,6 +41,17 @@ class Api:
         """The live object, None where there is none."""
         found = self.kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
         return json.loads(found) if found else None
+
+    @contextmanager
+    def watched(self, kinds: str, namespace: str) -> Iterator[IO[str]]:
+        """A line for each object that is there, is made or is changed, as soon as it is."""
+        line = [str(self.kubectl_path), f"--kubeconfig={self.kubeconfig}", "get", kinds, "-n", namespace]
+        with subprocess.Popen([*line, "--watch", "-o", "name"], stdout=subprocess.PIPE, text=True) as watching:
+            assert watching.stdout is not None
+            try:
+                yield watching.stdout
+            finally:
+                watching.kill()
 
     def apply(self, manifest: Mapping[str, Any], *flags: str) -> None:
         """Someone else's `kubectl apply`."""

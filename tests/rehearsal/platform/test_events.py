@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from cli.rehearsal import PLAN, TENANT, TO
 from sandbox.stripe_events import body_and_headers, plan_change
+from tests import plain_http
 from tests.rehearsal.freehold import Freehold
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1500)]
@@ -69,10 +69,10 @@ def test_the_stripe_event_moved_the_tenant_by_one_operation(built: Freehold) -> 
     variables = built.variables
     url, secret = variables["FREEHOLD_WEBHOOK_URL"], variables["STRIPE_WEBHOOK_SECRET"]
     body, headers = body_and_headers(EVENT, secret)
-    answer = httpx.post(url, content=body, headers=headers, trust_env=False)
+    answer = plain_http.post(url, body, headers)
     assert (answer.status_code, answer.json()["state"]) == (200, "duplicate")
     body, headers = body_and_headers(EVENT, "whsec_of_nobody")
-    assert httpx.post(url, content=body, headers=headers, trust_env=False).status_code == 400
+    assert plain_http.post(url, body, headers).status_code == 400
     assert len(rows(built, f"SELECT 1 FROM operations WHERE correlation_id = '{EVENT['id']}'")) == 1
 
 

@@ -29,6 +29,7 @@ from services.billing.event import parse
 from services.billing.inbox import Conclusion
 from services.billing.receiver import Receiver
 from services.billing.settlement import arrival, settle
+from tests import plain_http
 from tests.free_port import free_port
 
 SECRET = "whsec_0123456789abcdef"
@@ -186,7 +187,7 @@ class Server:
 
     def send(self, event: Mapping[str, Any]) -> httpx.Response:
         body, headers = body_and_headers(event, SECRET)
-        return httpx.post(self.url, content=body, headers=headers, timeout=60, trust_env=False)
+        return plain_http.post(self.url, body, headers)
 
     def ready(self) -> None:
         """Returns when it serves."""
@@ -195,7 +196,7 @@ class Server:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < until, self.log.read_text()
             try:
-                if httpx.get(f"http://127.0.0.1:{self.port}/readyz", trust_env=False).status_code == 200:
+                if plain_http.get(f"http://127.0.0.1:{self.port}/readyz").status_code == 200:
                     return
             except httpx.TransportError:
                 time.sleep(0.05)

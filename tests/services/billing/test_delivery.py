@@ -24,6 +24,7 @@ from services.billing.application import BODY_LIMIT_BYTES
 from services.billing.inbox import Arrival, Conclusion
 from services.billing.settlement import settle
 from services.billing.signature import sign
+from tests import plain_http
 from tests.service_logins import login, make_login
 from tests.services.billing import bench
 from tests.services.billing.bench import SECRET, Books, Inside
@@ -41,7 +42,7 @@ def test_a_thousand_deliveries_of_one_event_at_once_have_one_effect(
 
         def burst(index: int) -> list[str]:
             url = (one, other)[index % 2].url
-            with httpx.Client(trust_env=False, timeout=60) as client:
+            with plain_http.client(timeout=60) as client:
                 answers = [client.post(url, content=body, headers=headers) for _ in range(25)]
             assert {answer.status_code for answer in answers} == {200}
             return [str(answer.json()["state"]) for answer in answers]

@@ -22,6 +22,7 @@ from services.health import NotReady
 from services.notifier import alerts
 from services.notifier.__main__ import working
 from services.notifier.message import render
+from tests import plain_http
 from tests.free_port import free_port
 from tests.services.notifier.catching import Catcher, catcher
 from tests.services.notifier.line import SECRET, Line
@@ -51,7 +52,7 @@ class _Notifier:
     def get(self, path: str) -> httpx.Response | None:
         assert self._process.poll() is None
         try:
-            return httpx.get(f"http://127.0.0.1:{self.port}{path}")
+            return plain_http.get(f"http://127.0.0.1:{self.port}{path}")
         except httpx.ConnectError:
             return None
 
