@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from fleet.operations import OPERATIONS
 from fleet.registry import TENANTS
 from sandbox.supervisor.client import Supervisor
 from stacks.contract import OUTPUT, read
-from tests.rehearsal.freehold import Freehold, until
+from tests.rehearsal.freehold import Freehold, stack_path, until
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1500)]
 
@@ -34,38 +34,73 @@ def operations(built: Freehold, tenant: str) -> dict[str, Any]:
     return found
 
 
-def test_one_key_is_one_operation_and_nobody_need_wait(built: Freehold, database: sa.Engine) -> None:
-    create = ("tenant", "create", "hooli", "--plan", "starter", "--yes", "--idempotency-key", "press-1")
-    try:
-        asked = built.json(*create, "--no-wait")
-        assert asked["status"] == "pending"
-        operation = asked["operation"]
-        assert operation["kind"] == "create"
-        assert operation["requester"].startswith("cli:")
-        made = built.json(*create)
-        assert made["status"] == "active"
-        assert made["operation"]["id"] == operation["id"]
-        assert made["operation"]["state"] == "succeeded"
-        assert made["operation"]["result"]["changes"]["create"] > 10
-        # What the engine's own history keeps of it.
-        history = built.by_hand(
-            "cd $FREEHOLD_HOME/tenants/sandbox/hooli && pulumi stack history --json -s tenant.sandbox.hooli"
-        )
-        assert operation["correlation_id"] in json.loads(history.stdout)[0]["message"]
-        again = built.json(*create)
-        assert again["operation"]["id"] == operation["id"]
-        other = built.run(
-            "tenant", "delete", "hooli", "--yes-delete-data", "hooli", "--yes", "--idempotency-key", "press-1"
-        )
-        assert other.returncode == 2
-        assert "idempotency key press-1: it was used to create tenant hooli; choose another key" in other.stderr
-        # A suspended tenant is deleted as any other.
-        assert built.json("tenant", "suspend", "hooli", "--yes")["status"] == "suspended"
-    finally:
-        built.ok("tenant", "delete", "hooli", "--yes-delete-data", "hooli", "--yes")
+def test_a_tenant_from_a_failed_creation_to_its_deletion(built: Freehold, database: sa.Engine) -> None:
+    create = ("tenant", "create", "hooli", "--plan", "starter", "--email", "ops@hooli.example", "--yes")
+    delete = ("tenant", "delete", "hooli", "--yes-delete-data", "hooli", "--yes")
+    # Its namespace is there already: create never adopts.
+    built.by_hand("kubectl create namespace t-hooli--default").check_returncode()
+    assert built.run(*create).returncode == 1
+    failed = built.json("tenant", "show", "hooli")
+    assert failed["status"] == "failed"
+    assert "exists" in failed["last_error"]
+    built.by_hand("kubectl delete namespace t-hooli--default").check_returncode()
+
+    one_key_is_one_operation_and_nobody_need_wait(built, create, delete)
+    again = built.run(*create)
+    assert again.returncode == 2
+    assert "freehold: tenant hooli: it exists already" in again.stderr
+    starter = pods(built, "hooli")
+    assert built.json("tenant", "plan", "hooli", "pro", "--yes")["plan"] == "pro"
+    assert pods(built, "hooli") > starter
+    assert [row["id"] for row in built.json("tenant", "list")] == ["acme", "acme-eu", "hooli"]
+    # A suspended tenant is deleted as any other.
+    assert built.json("tenant", "suspend", "hooli", "--yes")["status"] == "suspended"
+
+    built.ok(*delete)
+    assert built.by_hand("kubectl get namespace t-hooli--default").returncode == 1
+    assert built.json("tenant", "show", "hooli")["status"] == "deleted"
+    assert [row["id"] for row in built.json("tenant", "list")] == ["acme", "acme-eu"]
+    assert not (built.home.tenants / "sandbox" / "hooli").exists()
+    assert not stack_path(built.home, "tenant.sandbox.hooli").exists()
     with database.connect() as connection:
-        kinds = connection.scalars(sa.select(OPERATIONS.c.kind).where(OPERATIONS.c.tenant == "hooli")).all()
-    assert sorted(kinds) == ["create", "delete", "suspend"]
+        kinds = connection.scalars(
+            sa.select(OPERATIONS.c.kind).where(OPERATIONS.c.tenant == "hooli").order_by(OPERATIONS.c.number)
+        ).all()
+    assert kinds == ["create", "create", "update", "suspend", "delete"]
+
+
+def one_key_is_one_operation_and_nobody_need_wait(
+    built: Freehold, create: Sequence[str], delete: Sequence[str]
+) -> None:
+    key = ("--idempotency-key", "press-1")
+    asked = built.json(*create, *key, "--no-wait")
+    assert asked["status"] == "pending"
+    operation = asked["operation"]
+    assert operation["kind"] == "create"
+    assert operation["requester"].startswith("cli:")
+    made = built.json(*create, *key)
+    assert (made["status"], made["plan"], made["admin_email"]) == ("active", "starter", "ops@hooli.example")
+    assert made["desired_hash"] == made["applied_hash"]
+    assert made["last_error"] is None
+    assert made["operation"]["id"] == operation["id"]
+    assert made["operation"]["state"] == "succeeded"
+    assert made["operation"]["result"]["changes"]["create"] > 10
+    # What the engine's own history keeps of it.
+    history = built.by_hand(
+        "cd $FREEHOLD_HOME/tenants/sandbox/hooli && pulumi stack history --json -s tenant.sandbox.hooli"
+    )
+    assert operation["correlation_id"] in json.loads(history.stdout)[0]["message"]
+    again = built.json(*create, *key)
+    assert again["operation"]["id"] == operation["id"]
+    other = built.run(*delete, *key)
+    assert other.returncode == 2
+    assert "idempotency key press-1: it was used to create tenant hooli; choose another key" in other.stderr
+
+
+def pods(built: Freehold, tenant: str) -> int:
+    """What the quota of its first workspace allows."""
+    quotas = json.loads(built.by_hand(f"kubectl -n t-{tenant}--default get resourcequota -o json").stdout)["items"]
+    return next(int(quota["status"]["hard"]["pods"]) for quota in quotas if "pods" in quota["status"]["hard"])
 
 
 def test_fleet_up_runs_what_is_due_and_nothing_else(built: Freehold, database: sa.Engine) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 
@@ -104,42 +103,6 @@ def test_ctrl_c(built: Freehold) -> None:
     assert "Traceback" not in stderr
     assert not built.engines()
     assert built.state().pending == ()
-
-
-def test_a_tenant_from_a_failed_creation_to_its_deletion(built: Freehold) -> None:
-    create = ("tenant", "create", "soylent", "--plan", "starter", "--email", "ops@soylent.example", "--yes")
-    # Its namespace is there already: create never adopts.
-    built.by_hand("kubectl create namespace t-soylent--default").check_returncode()
-    assert built.run(*create).returncode == 1
-    failed = built.json("tenant", "show", "soylent")
-    assert failed["status"] == "failed"
-    assert "exists" in failed["last_error"]
-    built.by_hand("kubectl delete namespace t-soylent--default").check_returncode()
-
-    made = built.json(*create)
-    assert (made["status"], made["plan"], made["admin_email"]) == ("active", "starter", "ops@soylent.example")
-    assert made["desired_hash"] == made["applied_hash"]
-    assert made["last_error"] is None
-
-    def pods() -> int:
-        query = "kubectl -n t-soylent--default get resourcequota -o json"
-        quotas = json.loads(built.by_hand(query).stdout)["items"]
-        return next(int(quota["status"]["hard"]["pods"]) for quota in quotas if "pods" in quota["status"]["hard"])
-
-    starter = pods()
-    again = built.run(*create)
-    assert again.returncode == 2
-    assert "freehold: tenant soylent: it exists already" in again.stderr
-    assert built.json("tenant", "plan", "soylent", "pro", "--yes")["plan"] == "pro"
-    assert pods() > starter
-    assert [row["id"] for row in built.json("tenant", "list")] == ["acme", "acme-eu", "soylent"]
-
-    built.ok("tenant", "delete", "soylent", "--yes-delete-data", "soylent", "--yes")
-    assert built.by_hand("kubectl get namespace t-soylent--default").returncode == 1
-    assert built.json("tenant", "show", "soylent")["status"] == "deleted"
-    assert [row["id"] for row in built.json("tenant", "list")] == ["acme", "acme-eu"]
-    assert not (built.home.tenants / "sandbox" / "soylent").exists()
-    assert not stack_path(built.home, "tenant.sandbox.soylent").exists()
 
 
 def test_what_cannot_be_a_tenant(built: Freehold) -> None:
