@@ -8,7 +8,6 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
-from pulumi.runtime import resource
 
 from errors import UsageError
 from stacks import configuration
@@ -301,12 +300,11 @@ def test_an_unknown_environment_is_refused(cell: str) -> None:
         configuration.environment_of(cell)
 
 
+@pytest.mark.usefixtures("sdk_as_it_is")
 def test_the_program_ends_in_one_line_and_declares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     config = engine_environment(_changed("network.cidr", "172.20.0.0/16"))
     monkeypatch.setenv("PULUMI_CONFIG", config["PULUMI_CONFIG"])
     monkeypatch.chdir(CHECKOUT)
-    # The program changes it for its process, which here is that of the other tests too.
-    monkeypatch.setattr(resource, "_get_stack_trace", resource._get_stack_trace)
     declared: list[str] = []
 
     def program() -> None:
