@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import pulumi
 
@@ -187,6 +187,12 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
 """Each declares under the given name and options."""
 
 
-def declared(sample: type[pulumi.ComponentResource], **choices: Any) -> Recording:
-    """What the sample of this class declares, as `recording.declare` tells it."""
-    return declare(lambda: SAMPLES[sample]("sample", None), **choices)
+def declared(sample: type[pulumi.ComponentResource], *, preview: bool = False) -> Recording:
+    """What the sample of this class declares, as `recording.declare` tells it: made once for all who look at it."""
+    return _declared(sample.__name__, preview)
+
+
+@functools.cache
+def _declared(name: str, preview: bool) -> Recording:
+    (sample,) = (make for component, make in SAMPLES.items() if component.__name__ == name)
+    return declare(lambda: sample("sample", None), preview=preview)
