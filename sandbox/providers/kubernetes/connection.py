@@ -101,7 +101,7 @@ class Connection:
                     raise failure
             except urllib3.exceptions.HTTPError as error:
                 failure = Unreachable(f"no answer from the Kubernetes API server {self.access.server}: {_cause(error)}")
-                if isinstance(error, urllib3.exceptions.SSLError):  # a wrong certificate does not mend itself
+                if _refuses_tls(error):
                     raise failure from None
             if time.monotonic() + pause > deadline:
                 raise failure
@@ -154,6 +154,13 @@ def _failure(code: int, data: bytes) -> ApiError:
     except (ValueError, AttributeError):
         text = " ".join(data.decode(errors="replace").split())[:300]
         return ApiError(code, "", f"the Kubernetes API server answered HTTP {code} {text}".rstrip())
+
+
+def _refuses_tls(error: urllib3.exceptions.HTTPError) -> bool:
+    """Whether the two sides cannot agree, as with a wrong certificate: that does not mend itself. A handshake that the
+    server did not live to finish does."""
+    hung_up = error.args and isinstance(error.args[0], ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    return isinstance(error, urllib3.exceptions.SSLError) and not hung_up
 
 
 def _cause(error: urllib3.exceptions.HTTPError) -> str:
