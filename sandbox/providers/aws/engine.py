@@ -123,13 +123,11 @@ def outputs(context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _finish(context: Context, failures: list[str], unset: set[str]) -> dict[str, Any]:
     """The outputs after a change; a step that failed leaves its properties out, so that the next update repeats it."""
-    found: dict[str, Any] | None = {}
-
-    def look() -> None:
-        nonlocal found
+    try:
         found = read(context)
-
-    _attempt(failures, set(), set(), look)
+    except Exception as error:
+        found = {}
+        failures.append(_told(error))
     if found is None:
         found = {}
         failures.append(f"{context.id} vanished while it was being made")
@@ -146,12 +144,15 @@ def _attempt(failures: list[str], unset: set[str], names: set[str], action: Call
     """A step after the create: whatever fails in it, what was made is kept in the state."""
     try:
         action()
-    except (ProviderError, FreeholdError) as error:
-        failures.append(str(error))
-        unset |= names
     except Exception as error:
-        failures.append(unforeseen("a step of its making", error))
+        failures.append(_told(error))
         unset |= names
+
+
+def _told(error: Exception) -> str:
+    """What a person reads of a step that failed."""
+    foreseen = isinstance(error, ProviderError | FreeholdError)
+    return str(error) if foreseen else unforeseen("a step of its making", error)
 
 
 def _modify(context: Context, modify: Modify, names: frozenset[str], failures: list[str], unset: set[str]) -> None:

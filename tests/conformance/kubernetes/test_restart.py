@@ -40,6 +40,7 @@ def test_an_api_server_that_is_killed_during_up(api: Api, project: EngineProject
         with api.watched("configmaps", namespace) as names:
             for _ in range(5):
                 assert names.readline()
+            assert run.poll() is None, "too late: the update has ended"
             os.kill(server.pid, signal.SIGKILL)
         output, errors = run.communicate(timeout=240)
     finally:
