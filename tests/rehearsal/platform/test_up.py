@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import signal
+import subprocess
+from collections.abc import Sequence
 
 import pytest
 
@@ -12,17 +16,44 @@ from tests.rehearsal.freehold import Freehold, stack_path, until
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1500)]
 
 
+def holder_of(built: Freehold, among: Sequence[int]) -> int:
+    """The process of `among` that comes to hold the platform's stack."""
+    lock = built.home.run / "stack-sandbox.lock"
+
+    def holder() -> int:
+        return int(json.loads(lock.read_text() or '{"pid": 0}')["pid"])
+
+    until(lambda: holder() in among)
+    return holder()
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """What it says on standard error, up to the part with `text`."""
+    assert process.stderr is not None
+    said = ""
+    while text not in said:
+        part = os.read(process.stderr.fileno(), 65_536)
+        assert part, said
+        said += part.decode()
+    return said
+
+
 def test_more_ups_at_once_wait_for_each_other_and_change_nothing(built: Freehold) -> None:
-    first, second = built.start("up"), built.start("up")
-    with first, second:
-        until(lambda: bool(built.engines()))
-        impatient = built.run("up", "--wait", "0")
-        outputs = [process.communicate(timeout=900) for process in (first, second)]
+    with built.start("up") as first, built.start("up") as second:
+        holding = holder_of(built, (first.pid, second.pid))
+        running, waiting = (first, second) if holding == first.pid else (second, first)
+        running.send_signal(signal.SIGSTOP)  # it keeps the stack until the others have met it
+        try:
+            impatient = built.run("up", "--wait", "0")
+            told = read_until(waiting, "stack sandbox: waiting for")
+        finally:
+            running.send_signal(signal.SIGCONT)
+        outputs = [process.communicate(timeout=900) for process in (running, waiting)]
     assert impatient.returncode == 1
     holder = r"process \d+ \(`freehold up`, since [\d:]+\)"
     assert re.search(rf"^freehold: stack sandbox: held by {holder}", impatient.stderr, re.MULTILINE)
-    assert [first.returncode, second.returncode] == [0, 0], outputs
-    assert re.search(rf"freehold: stack sandbox: waiting for {holder}", "".join(stderr for _, stderr in outputs))
+    assert re.search(rf"freehold: stack sandbox: waiting for {holder}", told)
+    assert [running.returncode, waiting.returncode] == [0, 0], outputs
     for stdout, stderr in outputs:
         assert "Nothing changed: everything was as the configuration says." in stdout
         assert re.search(r"freehold: platform sandbox: \d+ same \(", stderr)
