@@ -12,9 +12,14 @@ _PATIENCE = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "SlowD
 
 
 def client(service: str, region: str, environment: Mapping[str, str]) -> Any:
-    """A botocore client with the credentials and the endpoint of `environment`, not of this process."""
+    """A botocore client with the credentials and the endpoint of `environment`, not of this process.
+
+    An answer that was cut off is raised, as something that may pass.
+    """
     import botocore.session
     from botocore.config import Config
+
+    import whole_answers
 
     profile = None if "AWS_ACCESS_KEY_ID" in environment else environment.get("AWS_PROFILE")
     # Without this it would take AWS_PROFILE of this process.
@@ -28,7 +33,7 @@ def client(service: str, region: str, environment: Mapping[str, str]) -> Any:
         # No proxy finds the way back to this machine, whatever NO_PROXY has forgotten.
         proxies={} if _on_this_machine(endpoint) else None,
     )
-    return session.create_client(
+    made = session.create_client(
         service,
         region_name=region,
         aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
@@ -37,6 +42,8 @@ def client(service: str, region: str, environment: Mapping[str, str]) -> Any:
         endpoint_url=endpoint,
         config=config,
     )
+    whole_answers.require(made)
+    return made
 
 
 @functools.cache

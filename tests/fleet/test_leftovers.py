@@ -18,6 +18,7 @@ from sandbox.environment import REGION
 from sandbox.supervisor.messages import CacheUser
 from stacks.contract import PlatformContract
 from tests.fleet.contracts import contract
+from tests.raw_answers import answering, head
 from tests.temporary_sandbox import Sandbox
 
 pytestmark = pytest.mark.sandbox
@@ -122,3 +123,12 @@ def test_a_bucket_that_is_not_there_is_told(shared: Shared) -> None:
     with pytest.raises(FreeholdError, match=r"^bucket nobodys: .*NoSuchBucket") as refused:
         shared.remove("acme")
     assert not isinstance(refused.value, TransientError)
+
+
+def test_a_list_that_was_cut_off_is_no_empty_list(shared: Shared) -> None:
+    """A tenant that comes under this id later would find the objects."""
+    with answering([head(500, "application/xml")]) as server:
+        environment = {**shared.sandbox.environment, "AWS_ENDPOINT_URL": server.url}
+        with pytest.raises(TransientError, match=rf"^bucket {shared.contract.bucket.name}: .*ListObjectVersions"):
+            leftovers.remove(shared.contract, environment, "acme", tell=shared.told.append)
+    assert shared.told == []

@@ -19,12 +19,12 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionClosedError,
     EndpointConnectionError,
     ParamValidationError,
 )
 from botocore.model import OperationModel, ServiceModel, Shape
 
+import whole_answers
 from sandbox.providers import creations
 from sandbox.providers.interface import ProviderError
 
@@ -43,10 +43,6 @@ class ApiError(ProviderError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
-
-
-class CutShort(ConnectionClosedError):  # type: ignore[misc]
-    """The server died while it answered: less came than it had said."""
 
 
 class WrongParameter(ProviderError):
@@ -160,7 +156,7 @@ class Api:
                     **{name: value for name, value in self._credentials.items() if value},
                 )
                 client.meta.events.register("before-call", self._name_invocation)
-                client.meta.events.register("before-parse", _require_whole)
+                whole_answers.require(client)
             return self._clients[service]
 
     def endpoint_of(self, service: str) -> str:
@@ -236,7 +232,7 @@ class Api:
             while True:
                 try:
                     return call()
-                except (EndpointConnectionError, ConnectionRefusedError, CutShort):
+                except (EndpointConnectionError, ConnectionRefusedError, whole_answers.CutShort):
                     if self.endpoint is None or time.monotonic() > deadline:
                         raise
                     time.sleep(_RETRY_SECONDS)
@@ -272,14 +268,6 @@ class Api:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
-
-
-def _require_whole(operation_model: OperationModel, response_dict: Mapping[str, Any], **_: Any) -> None:
-    """botocore takes what came of an answer for the whole of it, and an answer of nothing for an empty one."""
-    body, said = response_dict["body"], response_dict["headers"].get("content-length")
-    of_another = operation_model.http.get("method") == "HEAD"  # the length is what a GET would give
-    if isinstance(body, bytes) and said is not None and len(body) < int(said) and not of_another:
-        raise CutShort(endpoint_url=f"{operation_model.service_model.service_name} {operation_model.name}")
 
 
 def _return_memory() -> None:
