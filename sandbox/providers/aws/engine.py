@@ -48,10 +48,12 @@ def create(context: Context) -> dict[str, Any]:
         if modify.on_create and names:
             _modify(context, modify, frozenset(names), failures, unset)
     if entry.tags and not (entry.tags.in_create or entry.tags.specification):
-        _attempt(failures, unset, {"tags"}, lambda: tagging.apply(context, {}, context.inputs.get("tags") or {}))
+        _attempt(
+            context, failures, unset, {"tags"}, lambda: tagging.apply(context, {}, context.inputs.get("tags") or {})
+        )
     if entry.after_create:
         hook = entry.after_create
-        _attempt(failures, unset, set(), lambda: hook(context))
+        _attempt(context, failures, unset, set(), lambda: hook(context))
     return _finish(context, failures, unset)
 
 
@@ -127,7 +129,7 @@ def _finish(context: Context, failures: list[str], unset: set[str]) -> dict[str,
         found = read(context)
     except Exception as error:
         found = {}
-        failures.append(_told(error))
+        failures.append(_told(context, error))
     if found is None:
         found = {}
         failures.append(f"{context.id} vanished while it was being made")
@@ -140,19 +142,21 @@ def _finish(context: Context, failures: list[str], unset: set[str]) -> dict[str,
     return state
 
 
-def _attempt(failures: list[str], unset: set[str], names: set[str], action: Callable[[], object]) -> None:
+def _attempt(
+    context: Context, failures: list[str], unset: set[str], names: set[str], action: Callable[[], object]
+) -> None:
     """A step after the create: whatever fails in it, what was made is kept in the state."""
     try:
         action()
     except Exception as error:
-        failures.append(_told(error))
+        failures.append(_told(context, error))
         unset |= names
 
 
-def _told(error: Exception) -> str:
+def _told(context: Context, error: Exception) -> str:
     """What a person reads of a step that failed."""
     foreseen = isinstance(error, ProviderError | FreeholdError)
-    return str(error) if foreseen else unforeseen("a step of its making", error)
+    return str(error) if foreseen else unforeseen(f"A step for {context.resource.urn}", error)
 
 
 def _modify(context: Context, modify: Modify, names: frozenset[str], failures: list[str], unset: set[str]) -> None:
@@ -168,7 +172,7 @@ def _modify(context: Context, modify: Modify, names: frozenset[str], failures: l
             parameters(context, modify, wanted, into=request)
             context.call(modify.operation, **request)
 
-        _attempt(failures, unset, set(batch), send)
+        _attempt(context, failures, unset, set(batch), send)
 
 
 def changed_properties(context: Context) -> frozenset[str]:
@@ -197,10 +201,10 @@ def update(context: Context) -> dict[str, Any]:
             _modify(context, modify, names, failures, unset)
     if entry.tags:
         before, wanted = context.outputs.get("tags") or {}, context.inputs.get("tags") or {}
-        _attempt(failures, unset, {"tags"}, lambda: tagging.apply(context, before, wanted))
+        _attempt(context, failures, unset, {"tags"}, lambda: tagging.apply(context, before, wanted))
     if entry.after_update:
         hook = entry.after_update
-        _attempt(failures, unset, set(changed), lambda: hook(context, changed))
+        _attempt(context, failures, unset, set(changed), lambda: hook(context, changed))
     return _finish(context, failures, unset)
 
 

@@ -105,7 +105,9 @@ def test_a_policy_document(world: World) -> None:
     )
 
 
-def test_what_was_made_is_kept_whatever_fails_after_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_made_is_kept_whatever_fails_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """An answer of another form than anybody thought of, to a step that comes after the create."""
 
     def fail(*_: object) -> None:
@@ -118,6 +120,7 @@ def test_what_was_made_is_kept_whatever_fails_after_it(world: World, monkeypatch
         world.provider.create(resource, inputs, preview=False, timeout=0)
     assert failure.value.id in {bucket["Name"] for bucket in world.client("s3").list_buckets()["Buckets"]}
     assert "unexpected failure in the sandbox's provider, see its log: KeyError: 'cluster'" in failure.value.reasons[0]
+    assert f"{resource.urn} failed unexpectedly\nTraceback" in caplog.text
     world.provider.delete(resource, failure.value.id, inputs, failure.value.outputs, timeout=0)
 
 
