@@ -2,13 +2,10 @@
 
 The tools are made before the first test, so that no test's time limit pays for them. With workers (`-n 2 --dist
 loadfile --no-loadscope-reorder`) each has one sandbox for all the files that it is given; the files with the longest
-tests come first, so that no worker is left alone with one at the end. The others are mixed: tests that wait for a
-server lie together in folders, and a processor would idle while all workers were at them.
+tests come first, so that no worker is left alone with one at the end.
 """
 
 from __future__ import annotations
-
-import zlib
 
 import pytest
 from xdist.remote import Producer
@@ -25,12 +22,8 @@ class FilesTogether(LoadScopeScheduling):  # type: ignore[misc]
     """Gives a worker whole files, or a whole folder of TOGETHER."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return _files_of(nodeid)
-
-
-def _files_of(nodeid: str) -> str:
-    file = nodeid.split("::", 1)[0]
-    return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
+        file = nodeid.split("::", 1)[0]
+        return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -40,10 +33,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTo
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The longest first; tests with the same limit stay in their order, but for files of different workers."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: zlib.crc32(_files_of(item.nodeid).encode()))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first; tests with the same limit stay in their order."""
     items.sort(key=_time_limit, reverse=True)
 
 
