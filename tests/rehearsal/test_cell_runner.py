@@ -143,7 +143,7 @@ def _pulumi(checkout: Path, variables: Mapping[str, str], *arguments: str) -> st
     run = _run(checkout, variables, *arguments)
     # The engine's client for KMS at times hangs up on a quick answer (https://github.com/aws/aws-sdk-go-v2/issues/1825).
     # The runner tries such a run again, and so would whoever typed this.
-    if "KMS: Decrypt" in run.stderr and "use of closed network connection" in run.stderr:
+    if "operation error KMS: " in run.stderr and "use of closed network connection" in run.stderr:
         run = _run(checkout, variables, *arguments)
     assert run.returncode == 0, f"{arguments}\n{run.stdout}\n{run.stderr}"
     return run.stdout
