@@ -99,7 +99,7 @@ class BillingWebhook(pulumi.ComponentResource):
         address = lambda_.FunctionUrl(
             f"{name}-address", function_name=function.name, authorization_type="NONE", opts=self._child
         )
-        self._let_everybody_call(function)
+        self._let_everybody_call(function, address)
         self._alarms(function, letters, group)
         # The address ends with a slash.
         self.url = pulumi.Output.concat(address.function_url, "webhooks/stripe")
@@ -145,6 +145,9 @@ class BillingWebhook(pulumi.ComponentResource):
                     },
                 },
                 {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": letters},
+                # Lambda asks for it since 2024, the managed policy for networks alone has not got it. It names no
+                # resource: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+                {"Effect": "Allow", "Action": "ec2:DescribeSubnets", "Resource": "*"},
                 # Lambda attaches the function to the network with the function's role; the code itself needs none
                 # of it: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
                 {
@@ -171,19 +174,21 @@ class BillingWebhook(pulumi.ComponentResource):
         )
         return role, [may, attaches]
 
-    def _let_everybody_call(self, function: lambda_.Function) -> None:
+    def _let_everybody_call(self, function: lambda_.Function, address: lambda_.FunctionUrl) -> None:
         """By the address, and by nothing else.
 
         Both are asked for since October 2025: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html. The provider
-        adds the first by itself when it makes the address, outside of any state; this one is in it.
+        adds such statements by itself when it makes the address, outside of any state; these are in it. They come
+        afterwards: of two changes of one function's policy at once Lambda may forget one.
         """
+        afterwards = pulumi.ResourceOptions(parent=self, depends_on=[address])
         lambda_.Permission(
             f"{self._name}-by-address",
             function=function.name,
             action="lambda:InvokeFunctionUrl",
             principal="*",
             function_url_auth_type="NONE",
-            opts=self._child,
+            opts=afterwards,
         )
         lambda_.Permission(
             f"{self._name}-invoked-by-address",
@@ -191,7 +196,7 @@ class BillingWebhook(pulumi.ComponentResource):
             action="lambda:InvokeFunction",
             principal="*",
             invoked_via_function_url=True,
-            opts=self._child,
+            opts=afterwards,
         )
 
     def _alarms(self, function: lambda_.Function, letters: sqs.Queue, log: cloudwatch.LogGroup) -> None:

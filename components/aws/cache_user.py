@@ -59,7 +59,7 @@ def closed(prefix: str) -> str:
 # provider's own times (5 and 10 minutes) are too short where many tenants change at once:
 # https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/elasticache/user_group_association.go
 _USER_TIMEOUTS = pulumi.CustomTimeouts(create="20m", update="20m", delete="20m")
-_MEMBERSHIP_TIMEOUTS = pulumi.CustomTimeouts(create="60m", delete="60m")
+MEMBERSHIP_TIMEOUTS = pulumi.CustomTimeouts(create="60m", delete="60m")
 
 
 class CacheUser(pulumi.ComponentResource):
@@ -86,7 +86,7 @@ class CacheUser(pulumi.ComponentResource):
             f"{name}-membership",
             user_group_id=args.user_group,
             user_id=user.user_id,
-            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=_MEMBERSHIP_TIMEOUTS),
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=MEMBERSHIP_TIMEOUTS),
         )
         self.username = args.username
         # Who takes the password can log in: the user is a member by then.

@@ -23,8 +23,8 @@ class EnclosureArgs:
     """The server's physical name."""
     contents: str
     """What the key encrypts, for people."""
-    key_service: str
-    """The AWS service that runs the server and uses the key for it (`rds`)."""
+    key_services: tuple[str, ...]
+    """The names under which the AWS service that runs the server uses the key for it (`rds`)."""
     network_id: pulumi.Input[str]
     port: int
     clients: Mapping[str, pulumi.Input[str]]
@@ -58,7 +58,7 @@ class Enclosure(pulumi.ComponentResource):
                 place=args.place,
                 purpose=f"{args.contents} {args.identifier}",
                 alias=physical_name(args.identifier, limit=64),
-                services=(args.key_service, "secretsmanager"),
+                services=(*args.key_services, "secretsmanager"),
                 protect=args.protect,
             ),
             child,

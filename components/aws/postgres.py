@@ -52,7 +52,7 @@ class Postgres(pulumi.ComponentResource):
                 place=args.place,
                 identifier=args.identifier,
                 contents="Storage, backups and secrets of the database",
-                key_service="rds",
+                key_services=("rds",),
                 network_id=args.network_id,
                 port=PORT,
                 clients=args.client_security_groups,

@@ -7,6 +7,7 @@ import pulumi_random as random
 from pulumi_aws import cloudwatch, elasticache
 
 from components import tags
+from components.aws.cache_user import MEMBERSHIP_TIMEOUTS
 from components.aws.enclosure import Enclosure, EnclosureArgs
 from components.aws.stored_secret import StoredSecret
 from components.contracts.redis import RedisArgs
@@ -53,7 +54,8 @@ class Redis(pulumi.ComponentResource):
                 place=args.place,
                 identifier=args.identifier,
                 contents="Data, snapshots and secrets of the cache",
-                key_service="elasticache",
+                # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/at-rest-encryption.html: both names
+                key_services=("elasticache", "dax"),
                 network_id=args.network_id,
                 port=PORT,
                 clients=args.client_security_groups,
@@ -93,7 +95,10 @@ class Redis(pulumi.ComponentResource):
         )
         # Not among the group's own: those of a group that is there already are left alone.
         membership = elasticache.UserGroupAssociation(
-            f"{name}-sweeper-membership", user_group_id=group.user_group_id, user_id=sweeper.user_id, opts=child
+            f"{name}-sweeper-membership",
+            user_group_id=group.user_group_id,
+            user_id=sweeper.user_id,
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=MEMBERSHIP_TIMEOUTS),
         )
         replication_group = elasticache.ReplicationGroup(
             f"{name}-replication-group",
@@ -121,7 +126,8 @@ class Redis(pulumi.ComponentResource):
             auto_minor_version_upgrade=True,
             apply_immediately=not args.protect,
             tags=marks,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            # ElastiCache refuses a user group that is being changed: InvalidUserGroupState.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[membership], protect=args.protect),
         )
         for index in range(1 + args.replicas):
             cloudwatch.MetricAlarm(

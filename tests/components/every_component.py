@@ -108,7 +108,7 @@ SAMPLES: Mapping[type[pulumi.ComponentResource], Sample] = {
     ),
     Enclosure: lambda name, opts: Enclosure(
         name,
-        EnclosureArgs(PLATFORM, PLACE, "db", "Data of", "rds", "vpc-1", 5432, {"nodes": "sg-nodes"}, False),
+        EnclosureArgs(PLATFORM, PLACE, "db", "Data of", ("rds",), "vpc-1", 5432, {"nodes": "sg-nodes"}, False),
         opts,
     ),
     FlowLogs: lambda name, opts: FlowLogs(name, FlowLogsArgs(PLATFORM, PLACE, "net", "vpc-1", 7), opts),

@@ -50,7 +50,7 @@ def test_who_administers_it_cannot_read_with_it_nor_let_others() -> None:
         (Bucket, {"s3"}),
         (BudgetAlerts, {"sns"}),
         (Postgres, {"rds", "secretsmanager"}),
-        (Redis, {"elasticache", "secretsmanager"}),
+        (Redis, {"elasticache", "dax", "secretsmanager"}),
     ],
 )
 def test_each_key_is_for_its_services(component: type[pulumi.ComponentResource], services: set[str]) -> None:

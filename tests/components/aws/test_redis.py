@@ -32,6 +32,9 @@ def test_who_removes_keys_can_list_and_remove_tenants_keys_and_nothing_else() ->
     assert user["accessString"] == "on ~t:* -@all +ping +scan +unlink"
     membership = recording.one("aws:elasticache/userGroupAssociation:UserGroupAssociation").plain()
     assert membership["userId"] == user["userId"]
+    # The group is changed by then: ElastiCache takes no cache whose user group is being changed.
+    joined = recording.one("aws:elasticache/userGroupAssociation:UserGroupAssociation").urn
+    assert joined in recording.one("aws:elasticache/replicationGroup:ReplicationGroup").dependencies
     versions = {one.name: one.plain() for one in recording.of("aws:secretsmanager/secretVersion:SecretVersion")}
     (secret,) = (one for name, one in versions.items() if "sweeper" in name)
     assert json.loads(secret["secretString"])["username"] == "sweeper"
