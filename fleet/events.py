@@ -102,6 +102,8 @@ class Progress:
         """Count one event in."""
         if "preludeEvent" in event:
             self.begun, self.done, self.current = True, 0, ""
+            # Policies see all of it again, and what the preview could not tell the update can.
+            self.violations, self.passed, self.failed, self.analysed = [], set(), set(), set()
         elif "resourcePreEvent" in event:
             step = event["resourcePreEvent"]["metadata"]
             if step["op"] not in _UNCHANGED and not event["resourcePreEvent"].get("planning"):

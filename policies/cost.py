@@ -60,7 +60,7 @@ def _filters(budget: Planned) -> Findings:
     AWS counts nothing by a tag that nobody has activated, which no plan shows:
     https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html
     """
-    filters, expression = as_list(budget.properties.get("costFilters")), budget.properties.get("filterExpression")
+    filters, expression = as_list(_given(budget, "costFilters")), _given(budget, "filterExpression")
     if isinstance(filters, Unknown) or UNKNOWN in filters or expression is UNKNOWN:
         reason = f"of {budget.name} may leave the stack's spend out"
         yield Finding("filterExpression" if expression is UNKNOWN else "costFilters", reason, False, budget.urn)
@@ -81,9 +81,17 @@ def _is_by_environment(filter: Any, budget: Planned) -> bool:
     return not isinstance(values, Unknown) and list(values) == [f"user:environment${budget.stack.split('-')[0]}"]
 
 
+def _given(budget: Planned, name: str) -> Any:
+    """What the program gives. What it leaves out the provider makes up, and before creation that is unknown as well;
+    but it comes from no resource.
+    """
+    value = budget.properties.get(name)
+    return None if value is UNKNOWN and not budget.links.get(name) else value
+
+
 def _period(budget: Planned) -> Findings:
     """A budget counts until the end of its period, which the provider puts into 2087 where none is given."""
-    end = budget.properties.get("timePeriodEnd")
+    end = _given(budget, "timePeriodEnd")
     if end is UNKNOWN:
         yield Finding("timePeriodEnd", f"of {budget.name} may be over", certain=False, urn=budget.urn)
     elif end:

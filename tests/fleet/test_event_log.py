@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from fleet.events import EventLog
+from fleet.events import EventLog, Progress
 
 
 def test_a_piece_of_an_event_is_passed_over_and_the_log_is_read_on() -> None:
@@ -28,3 +29,25 @@ def test_a_log_that_is_begun_anew_is_read_from_its_start_however_alike_it_begins
     os.pwrite(descriptor, b'{"sequence": 3, "of": "its end"}\n', os.fstat(descriptor).st_size)
     assert [event["of"] for event in log.read()] == ["its end"]
     os.close(descriptor)
+
+
+def test_what_policies_say_of_an_update_counts_and_not_what_they_said_of_its_preview() -> None:
+    """Whether the end of the preview's log is seen before the engine empties it is a matter of luck."""
+    unsure = {"policyName": "budget", "enforcementLevel": "advisory", "message": "cannot be told before creation"}
+    previewed: list[dict[str, Any]] = [
+        {"preludeEvent": {}},
+        {"policyAnalyzeSummaryEvent": {"resourceUrn": "urn::network", "passed": ["tags"]}},
+        {"policyEvent": unsure},
+        {"summaryEvent": {"isPreview": True, "resourceChanges": {"create": 1}}},
+    ]
+    updated: list[dict[str, Any]] = [{"preludeEvent": {}}, {"policyAnalyzeStackSummaryEvent": {"passed": ["budget"]}}]
+    preview, whole, cut = Progress(), Progress(), Progress()
+    for event in previewed:
+        preview.take(event)
+    for event in previewed + updated:
+        whole.take(event)
+    for event in previewed[:1] + updated:
+        cut.take(event)
+    assert [one.policy for one in preview.violations] == ["budget"]
+    assert (whole.violations, whole.passed, whole.analysed) == ([], {"budget"}, set())
+    assert (cut.violations, cut.passed, cut.analysed) == ([], {"budget"}, set())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,8 +117,10 @@ def test_whether_the_environments_own_tag_counts_cannot_be_told() -> None:
 
 
 @pytest.mark.parametrize("name", ["costFilters", "filterExpression", "timePeriodEnd"])
-def test_a_filter_that_is_unknown_cannot_be_told(name: str) -> None:
-    assert undecided(findings(POLICY, VPC, budget(alert(), FORECAST, **{name: UNKNOWN})))
+def test_a_filter_that_is_unknown_cannot_be_told_where_the_program_gives_one(name: str) -> None:
+    made_up = budget(alert(), FORECAST, **{name: UNKNOWN})
+    assert findings(POLICY, VPC, made_up) == []
+    assert undecided(findings(POLICY, VPC, replace(made_up, links={name: [VPC.urn]})))
 
 
 def test_unknown_values_cannot_be_told() -> None:
