@@ -11,6 +11,10 @@ from urllib.parse import urlsplit
 _PATIENCE = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "SlowDown", "TooManyRequestsException")
 
 
+# Of S3, for one key of an answer whose status is 200: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_ILLNESS = ("InternalError", "ServiceUnavailable", "RequestTimeout", "OperationAborted")
+
+
 def client(service: str, region: str, environment: Mapping[str, str]) -> Any:
     """A botocore client with the credentials and the endpoint of `environment`, not of this process.
 
@@ -72,3 +76,8 @@ def may_pass(error: Exception) -> bool:
         return isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status >= 500 or error.response.get("Error", {}).get("Code") in _PATIENCE
+
+
+def code_may_pass(code: str) -> bool:
+    """The same of the code that an answer gives for one of the things that were asked for."""
+    return code in (*_PATIENCE, *_ILLNESS)

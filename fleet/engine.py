@@ -116,6 +116,13 @@ class Engine:
         """Read every resource of the state anew."""
         return self._change("refresh", "--yes", "--skip-preview")
 
+    def unprotect(self) -> None:
+        """Bring what the state protects, and nothing else, to what the program says of it now. Runs nothing where the
+        state protects nothing. Without policies, as a destroy: it is the first step of one."""
+        with self._held():
+            if urns := (self._state() or StackState()).protected:
+                self._operation("up", "--yes", "--skip-preview", *_targets(urns), *self._message())
+
     def destroy(self) -> Result:
         """Delete what the stack holds; its configuration and its history stay."""
         return self._change("destroy", "--yes", "--skip-preview", *self._message())
@@ -143,13 +150,18 @@ class Engine:
         return ("--message", self.stack.message) if self.stack.message else ()
 
     def _change(self, command: str, *flags: str) -> Result:
-        # The reserve is that of whoever holds the lock.
-        with self._interrupts.caught(self._tell), self._lock(), self._with_room():
-            self._ready()
+        with self._held():
             result = self._operation(command, *flags)
             if self.stack.journaled and command != "refresh":
                 pending.require_none_cut_off(self.home, self.stack.project, self.stack.name)
             return result
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Under the stack's lock, with the stack ready for a change. The reserve is that of whoever holds the lock."""
+        with self._interrupts.caught(self._tell), self._lock(), self._with_room():
+            self._ready()
+            yield
 
     @contextmanager
     def _with_room(self) -> Iterator[None]:
@@ -212,8 +224,7 @@ class Engine:
         )
 
     def _read_again(self, urns: Sequence[str]) -> None:
-        targets = [part for urn in urns for part in ("--target", urn)]
-        self._operation("refresh", "--yes", "--skip-preview", *targets)
+        self._operation("refresh", "--yes", "--skip-preview", *_targets(urns))
 
     def _initialise(self) -> None:
         provider = self._file().get("secretsprovider")
@@ -327,3 +338,7 @@ class Engine:
             self._log.write_text(said)
         except OSError as error:
             self._tell(unwritable(self._log, error).line())
+
+
+def _targets(urns: Sequence[str]) -> list[str]:
+    return [part for urn in urns for part in ("--target", urn)]

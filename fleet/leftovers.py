@@ -3,14 +3,17 @@ ways to them and before its id may be used again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from catalog import identifiers
 from errors import FreeholdError, TransientError
-from fleet.cloud import client, may_pass
+from fleet.cloud import client, code_may_pass, may_pass
 from fleet.control_database import read_secret
 from stacks.contract import PlatformContract
+
+if TYPE_CHECKING:
+    import redis
 
 AUTHORITY = "FREEHOLD_CACHE_AUTHORITY"
 """The file of the authority that signs the cache's certificate; unset where the system trusts it, as ElastiCache's:
@@ -45,12 +48,19 @@ def _objects(contract: PlatformContract, environment: Mapping[str, str], tenant:
         while versions := [*_versions(store.list_object_versions(Bucket=name, Prefix=prefix, MaxKeys=_BATCH))]:
             answer = store.delete_objects(Bucket=name, Delete={"Objects": versions, "Quiet": True})
             if errors := answer.get("Errors"):
-                first = errors[0]
-                raise FreeholdError(f"{first['Key']}: {first['Code']}: {first['Message']}", where=where)
+                raise _kept(errors, where)
             removed += len(versions)
     except (BotoCoreError, ClientError) as error:
         raise (TransientError if may_pass(error) else FreeholdError)(str(error), where=where) from None
     return removed
+
+
+def _kept(errors: Sequence[Mapping[str, str]], where: str) -> FreeholdError:
+    """Why S3 kept some of a batch, which it says in an answer that is good otherwise."""
+    lasting = [one for one in errors if not code_may_pass(one["Code"])]
+    first = (lasting or errors)[0]
+    kind = FreeholdError if lasting else TransientError
+    return kind(f"{first['Key']}: {first['Code']}: {first.get('Message', '')}", where=where)
 
 
 def _versions(page: Mapping[str, Any]) -> Iterator[dict[str, str]]:
@@ -86,8 +96,17 @@ def _keys(contract: PlatformContract, environment: Mapping[str, str], tenant: st
                     batch.clear()
             if batch:
                 removed += cache.unlink(*batch)
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise TransientError(str(error), where=where) from None
     except redis.RedisError as error:
-        raise FreeholdError(str(error), where=where) from None
+        raise (TransientError if _passes(error) else FreeholdError)(str(error), where=where) from None
     return removed
+
+
+def _passes(error: redis.RedisError) -> bool:
+    """Whether it may pass by itself: no way to the cache, or one that fails over, moves its keys or is at a script."""
+    from redis import exceptions
+
+    moving = (exceptions.ReadOnlyError, exceptions.TryAgainError, exceptions.ClusterDownError)
+    # A cache that loads its keys is a ConnectionError; of the words below the client makes nothing of their own.
+    if isinstance(error, (exceptions.ConnectionError, exceptions.TimeoutError, *moving)):
+        return True
+    return str(error).startswith(("BUSY ", "NOREPLICAS "))

@@ -60,6 +60,11 @@ class StackState:
         """The resources that stand for something real: no components, no providers."""
         return tuple(r for r in self.resources if r.get("custom") and not r["type"].startswith(_PROVIDER))
 
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """The URNs of what the engine refuses to delete."""
+        return tuple(dict.fromkeys(str(r["urn"]) for r in self.resources if r.get("protect")))
+
     def ids(self, urn: str) -> frozenset[str]:
         """The ids of what exists under this URN, of one that waits for its deletion too.
 

@@ -44,11 +44,10 @@ class Tenants:
         config = tenant_folders.configuration(self._environment, tenant)
         self._shared.settle(tenant)
         self._finish_earlier(tenant, {})  # a destroy asks for nothing, whatever the last run had
-        stack = tenant_folders.prepare(self._environment, tenant, config)
-        if str(config.get("freehold:protect", True)).lower() != "false":
-            # What is protected cannot be destroyed; taking the protection off is an update of its own.
-            tenant_folders.prepare(self._environment, tenant, {**config, "freehold:protect": "false"})
-            self._engine_for(stack).up()
+        # What is protected cannot be destroyed, and its schema goes with all that is in it only where the program says
+        # so. Of the rest nothing is built for it: what cannot be built can still be deleted.
+        stack = tenant_folders.prepare(self._environment, tenant, {**config, "freehold:protect": "false"})
+        self._engine_for(stack).unprotect()
         result = self._engine_for(stack).destroy()
         self._shared.remove_leftovers(tenant)
         self._engine_for(stack).remove()

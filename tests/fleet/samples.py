@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from catalog.plans import Tier
 from fleet.operations import Kind, Operation, enqueue
-from fleet.registry import Wanted, add
+from fleet.registry import Status, Tenant, Wanted, add
 
 CELL = "sandbox"
 _NUMBERS = itertools.count()
@@ -19,6 +20,14 @@ def wanted(tenant: str, *, cell: str = CELL, plan: str = "starter") -> Wanted:
         id=tenant, product="chronos-cloud", name=tenant, subdomain=tenant, admin_email=None, plan=plan,
         tier=Tier.BRIDGE, cell=cell, region="us-east-1", limits={"workspaces": 3},
     )  # fmt: skip
+
+
+def tenant(id: str, *, cell: str = CELL, plan: str = "starter", status: Status = Status.ACTIVE) -> Tenant:
+    """As the registry has it."""
+    now = datetime.now(UTC)
+    row = {"status": status, "created_at": now, "updated_at": now}
+    none = dict.fromkeys(("applied_hash", "program_version", "last_error", "applied_at", "deleted_at"))
+    return Tenant.model_validate({**wanted(id, cell=cell, plan=plan).model_dump(), **none, **row})
 
 
 def add_tenants(engine: sa.Engine, *names: str, cell: str = CELL) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from fleet.targets import Target
 from fleet.tenants import Tenants
 from sandbox.home import Home
 from sandbox.providers.creations import Creations
-from tests.fleet.samples import wanted
+from tests.fleet.samples import tenant
 
 URN = "urn:pulumi:tenant.sandbox.acme::freehold::aws:iam/role:Role::acme"
 
@@ -39,6 +38,9 @@ class Recording(Engine):
 
     def up(self) -> Result:
         return self._record("up")
+
+    def unprotect(self) -> None:
+        pass
 
     def destroy(self) -> Result:
         return self._record("destroy")
@@ -73,54 +75,47 @@ class Bench:
             creations._database.execute("INSERT INTO under_way (urn, host, started, serial) VALUES (?, ?, ?, ?)", gone)
 
 
-def tenant(plan: str, status: Status = Status.ACTIVE) -> Tenant:
-    now = datetime.now(UTC)
-    row = {"status": status, "created_at": now, "updated_at": now}
-    none = dict.fromkeys(("applied_hash", "program_version", "last_error", "applied_at", "deleted_at"))
-    return Tenant.model_validate({**wanted("acme", plan=plan).model_dump(), **none, **row})
-
-
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     bench = Bench(Home(tmp_path))
-    bench.tenants.build(tenant("pro"))
+    bench.tenants.build(tenant("acme", plan="pro"))
     bench.ran.clear()
     return bench
 
 
 def test_nothing_more_is_run_where_nothing_was_cut_off(bench: Bench) -> None:
-    bench.tenants.build(tenant("starter"))
+    bench.tenants.build(tenant("acme", plan="starter"))
     assert bench.ran == [("up", "starter")]
 
 
 def test_the_earlier_wish_first_then_the_new_one(bench: Bench) -> None:
     bench.cut_off()
-    bench.tenants.build(tenant("starter"))
+    bench.tenants.build(tenant("acme", plan="starter"))
     assert bench.ran == [("up", "pro"), ("up", "starter")]
     assert bench.told == ["stack tenant.sandbox.acme: the provider died while it made acme; running it once more"]
 
 
 def test_the_same_wish_is_run_once(bench: Bench) -> None:
     bench.cut_off()
-    bench.tenants.build(tenant("pro"))
+    bench.tenants.build(tenant("acme", plan="pro"))
     assert bench.ran == [("up", "pro")]
 
 
 def test_the_earlier_wish_before_a_destroy_too(bench: Bench) -> None:
     bench.cut_off()
-    bench.tenants.destroy(tenant("pro", Status.DELETING))
+    bench.tenants.destroy(tenant("acme", plan="pro", status=Status.DELETING))
     assert bench.ran[:2] == [("up", "pro"), ("destroy", "pro")]
 
 
 def test_what_no_stack_holds_goes_when_the_stack_is_destroyed(bench: Bench) -> None:
-    bench.tenants.destroy(tenant("pro", Status.DELETING))
+    bench.tenants.destroy(tenant("acme", plan="pro", status=Status.DELETING))
     assert bench.ran == [("destroy", "pro"), ("remove leftovers", "acme")]
 
 
 def test_an_earlier_wish_that_cannot_be_built_is_in_nobodys_way(bench: Bench) -> None:
     bench.cut_off()
     bench.failure = FreeholdError("over the quota")
-    bench.tenants.build(tenant("starter"))
+    bench.tenants.build(tenant("acme", plan="starter"))
     assert bench.ran == [("up", "pro"), ("up", "starter")]
     assert bench.told[-1] == "over the quota"
 
@@ -129,8 +124,8 @@ def test_what_may_pass_is_tried_again_and_the_earlier_wish_is_still_known(bench:
     bench.cut_off()
     bench.failure = TransientError("connection refused")
     with pytest.raises(TransientError):
-        bench.tenants.build(tenant("starter"))
+        bench.tenants.build(tenant("acme", plan="starter"))
     bench.ran.clear()
     bench.failure = None
-    bench.tenants.build(tenant("starter"))
+    bench.tenants.build(tenant("acme", plan="starter"))
     assert bench.ran == [("up", "pro"), ("up", "starter")]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis
+from redis import exceptions
 
 from errors import FreeholdError, TransientError
 from fleet import leftovers
@@ -53,6 +54,12 @@ class Shared:
 
     def remove(self, tenant: str) -> None:
         leftovers.remove(self.contract, self.sandbox.environment, tenant, tell=self.told.append)
+
+
+def _xml(kind: str, content: str) -> bytes:
+    """An answer of S3."""
+    body = f'<{kind} xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{content}</{kind}>'.encode()
+    return head(len(body), "application/xml") + body
 
 
 @pytest.fixture
@@ -115,6 +122,68 @@ def test_a_cache_that_does_not_answer_may_pass(shared: Shared) -> None:
     shared.sandbox.supervisor.set_cache_users(shared.contract.cache.replication_group, [EVERYTHING])
     with pytest.raises(TransientError, match=rf"^cache {shared.contract.cache.host}: "):
         shared.remove("acme")
+
+
+def test_a_cache_that_fails_over_may_pass(shared: Shared) -> None:
+    shared.cache.set("t:acme:1", "x")
+    shared.cache.replicaof("127.0.0.1", 1)
+    with pytest.raises(TransientError, match=rf"^cache {shared.contract.cache.host}: .*read only replica"):
+        shared.remove("acme")
+    shared.cache.replicaof("NO", "ONE")
+    shared.remove("acme")
+    assert shared.keys() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "passes"),
+    [
+        (exceptions.ReadOnlyError("You can't write against a read only replica."), True),
+        (exceptions.TryAgainError("Multiple keys request during rehashing of slot"), True),
+        (exceptions.ClusterDownError("The cluster is down"), True),
+        (exceptions.MasterDownError("Link with MASTER is down"), True),
+        (exceptions.BusyLoadingError("Redis is loading the dataset in memory"), True),
+        (exceptions.TimeoutError("Timeout reading from socket"), True),
+        (exceptions.ResponseError("BUSY Redis is busy running a script."), True),
+        (exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."), True),
+        (exceptions.NoPermissionError("this user has no permissions to run the 'unlink' command"), False),
+        (exceptions.ResponseError("unknown command 'UNLINK'"), False),
+    ],
+    ids=repr,
+)
+def test_what_a_cache_says_passes_or_lasts(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch, said: redis.RedisError, passes: bool
+) -> None:
+    def unlink(*keys: bytes) -> int:
+        raise said
+
+    shared.cache.set("t:acme:1", "x")
+    monkeypatch.setattr(redis.Redis, "unlink", staticmethod(unlink))
+    with pytest.raises(FreeholdError) as refused:
+        shared.remove("acme")
+    assert isinstance(refused.value, TransientError) is passes
+
+
+@pytest.mark.parametrize(
+    ("codes", "told", "passes"),
+    [
+        (["InternalError"], "tenants/acme/0: InternalError", True),
+        (["SlowDown", "ServiceUnavailable"], "tenants/acme/0: SlowDown", True),
+        (["AccessDenied"], "tenants/acme/0: AccessDenied", False),
+        (["InternalError", "AccessDenied"], "tenants/acme/1: AccessDenied", False),
+    ],
+)
+def test_a_bucket_that_keeps_some_objects_of_a_batch(shared: Shared, codes: list[str], told: str, passes: bool) -> None:
+    keys = [f"tenants/acme/{number}" for number in range(len(codes))]
+    versions = "".join(f"<Version><Key>{key}</Key><VersionId>1</VersionId></Version>" for key in keys)
+    errors = "".join(
+        f"<Error><Key>{key}</Key><Code>{code}</Code><Message>no</Message></Error>"
+        for key, code in zip(keys, codes, strict=True)
+    )
+    with answering([_xml("ListVersionsResult", versions), _xml("DeleteResult", errors)]) as server:
+        environment = {**shared.sandbox.environment, "AWS_ENDPOINT_URL": server.url}
+        with pytest.raises(FreeholdError, match=f"^bucket {shared.contract.bucket.name}: {told}: no") as refused:
+            leftovers.remove(shared.contract, environment, "acme", tell=shared.told.append)
+    assert isinstance(refused.value, TransientError) is passes
 
 
 def test_a_bucket_that_is_not_there_is_told(shared: Shared) -> None:

@@ -76,3 +76,15 @@ def test_a_stack_file_stays_as_it_was_written_whatever_is_done(trivial: Trivial)
     trivial.engine().remove()
     trivial.engine().up()  # made anew, by the salt that is there
     assert path.read_text() == begun
+
+
+def test_what_is_protected_is_destroyed_without_anything_being_built_for_it(trivial: Trivial) -> None:
+    trivial.engine(COUNT="2", PROTECT="shelf-1").up()
+    with pytest.raises(FreeholdError, match=r"^stack dev, shelf-1: .*protected"):
+        trivial.engine(COUNT="2").destroy()
+    assert set(trivial.made) == {"shelf-1"}
+    trivial.engine(REFUSE="shelf-2").unprotect()
+    assert set(trivial.made) == {"shelf-1"}
+    assert trivial.engine().destroy().progress.changes == {"delete": 3}
+    assert trivial.made == {}
+    trivial.engine(REFUSE="shelf-0").unprotect()  # it holds nothing any more

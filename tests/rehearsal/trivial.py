@@ -25,7 +25,7 @@ from tests.rehearsal.engine import sdks
 _PROGRAM = """
 import os
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, Resource, ResourceProvider
+from pulumi.dynamic import CreateResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
 
 class Files(ResourceProvider):
@@ -46,21 +46,28 @@ class Files(ResourceProvider):
         import pathlib
         return ReadResult(id, props) if pathlib.Path(id).exists() else ReadResult(None, {})
 
+    def update(self, id, olds, news):
+        return UpdateResult(dict(news))
+
     def delete(self, id, props):
         import pathlib
+        if props["kept"]:
+            raise Exception("it is kept")
         pathlib.Path(id).unlink(missing_ok=True)
 
 
 class File(Resource):
-    def __init__(self, name, opts=None):
-        super().__init__(Files(), name, {"name": name}, opts)
+    def __init__(self, name, opts):
+        # As a schema is dropped with what is in it only where the program said so before.
+        super().__init__(Files(), name, {"name": name, "kept": bool(opts.protect)}, opts)
 
 
 class Shelf(pulumi.ComponentResource):
     def __init__(self, name):
         super().__init__("test:index:Shelf", name)
         for number in range(int(os.environ.get("COUNT", "3"))):
-            File(f"{name}-{number}", pulumi.ResourceOptions(parent=self))
+            protect = f"{name}-{number}" == os.environ.get("PROTECT")
+            File(f"{name}-{number}", pulumi.ResourceOptions(parent=self, protect=protect))
         self.register_outputs({})
 
 
