@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.cell import open_cell
+from cli.cell import Cell, open_cell
 from cli.options import EnvironmentOption, JsonOption, NoColorOption, TargetOption, YesOption, confirm
 from cli.output import console, show_json, show_table, spell
-from errors import FreeholdError
+from errors import FreeholdError, UsageError
 from fleet.events import tally
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ def up(
     as_json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Bring every tenant up to date that is not as it is wanted, or was built by another version of the program."""
-    from cli.following import Follower, requester
+    """Bring every tenant up to date that is not as it is wanted, or was built by another version of the program.
+
+    One whose deletion is asked for meanwhile is told and left out, which is no failure.
+    """
+    from cli.following import Follower
     from cli.opening import start_runner
     from fleet.interrupts import Interrupts
     from fleet.program import program_version
-    from fleet.tenant_requests import Asker
 
     with open_cell(env, target) as cell:
         version = program_version()
@@ -49,10 +51,10 @@ def up(
         if due:
             confirm(f"Bring {len(due)} tenants of {cell.environment.cell} up to date?", yes=yes)
             start_runner(cell.environment)
-        operations: Sequence[Operation] = [cell.requests.update(one, Asker(requester())) for one in due]
+        operations = _ask(cell, due)
         if operations and wait:
             follower = Follower(cell.environment, cell.view, cell.screen, Interrupts())
-            with cell.screen.step(f"{len(due)} tenants") as step:
+            with cell.screen.step(f"{len(operations)} tenants") as step:
                 operations = follower.follow_all(operations, step)
     if as_json:
         show_json([_as_json(one) for one in operations])
@@ -60,13 +62,28 @@ def up(
         typer.echo("every tenant is as it is wanted, built by this version of the program")
     else:
         _show(operations)
-    failed = [one for one in operations if one.ended and one.state != "succeeded"]
+    # One that was cancelled had its tenant's deletion before it.
+    failed = [one for one in operations if one.state == "failed"]
     if failed:
         raise FreeholdError(
             f"{len(failed)} of {len(operations)} operations failed",
             where=f"cell {cell.environment.cell}",
             mend=f"./freehold tenant show {failed[0].tenant}{cell.environment.options} says why",
         )
+
+
+def _ask(cell: Cell, tenants: Sequence[str]) -> Sequence[Operation]:
+    """An update of each. One that takes none any more is told and left out: the list is from before a person agreed."""
+    from cli.following import requester
+    from fleet.tenant_requests import Asker
+
+    asked = []
+    for tenant in tenants:
+        try:
+            asked.append(cell.requests.update(tenant, Asker(requester())))
+        except UsageError as error:
+            cell.screen.tell(f"left out: {error.line()}")
+    return asked
 
 
 @app.command()

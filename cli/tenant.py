@@ -52,8 +52,9 @@ def create(
         if not again:
             asking.confirm(f"Create {tenant} on plan {plan} in {opened.environment.cell}?")
         request = Request(tenant, plan, name, subdomain, email, region)
-        asking.follow(opened, opened.requests.create(request, asking.asker()), f"tenant {tenant}")
-        _show(opened, tenant, as_json=as_json)
+        asked = opened.requests.create(request, asking.asker())
+        asking.follow(opened, asked, f"tenant {tenant}")
+        _show(opened, tenant, asked, as_json=as_json)
 
 
 @app.command("list")
@@ -108,8 +109,9 @@ def change_plan(
     with asking.open_cell(tenant) as cell:
         row = cell.find(tenant)
         asking.confirm(f"Move {tenant} from {row.plan} to {plan}?")
-        asking.follow(cell, cell.requests.change_plan(tenant, plan, asking.asker()), f"tenant {tenant}")
-        _show(cell, tenant, as_json=as_json)
+        asked = cell.requests.change_plan(tenant, plan, asking.asker())
+        asking.follow(cell, asked, f"tenant {tenant}")
+        _show(cell, tenant, asked, as_json=as_json)
 
 
 @app.command()
@@ -121,8 +123,9 @@ def suspend(
     with asking.open_cell(tenant) as cell:
         cell.find(tenant)
         asking.confirm(f"Suspend {tenant}? Its programs end, and nobody gets in; its data stays.")
-        asking.follow(cell, cell.requests.suspend(tenant, asking.asker()), f"suspending tenant {tenant}")
-        _show(cell, tenant, as_json=as_json)
+        asked = cell.requests.suspend(tenant, asking.asker())
+        asking.follow(cell, asked, f"suspending tenant {tenant}")
+        _show(cell, tenant, asked, as_json=as_json)
 
 
 @app.command()
@@ -134,8 +137,9 @@ def resume(
     with asking.open_cell(tenant) as cell:
         row = cell.find(tenant)
         asking.confirm(f"Resume {tenant} on plan {row.plan}?")
-        asking.follow(cell, cell.requests.resume(tenant, asking.asker()), f"resuming tenant {tenant}")
-        _show(cell, tenant, as_json=as_json)
+        asked = cell.requests.resume(tenant, asking.asker())
+        asking.follow(cell, asked, f"resuming tenant {tenant}")
+        _show(cell, tenant, asked, as_json=as_json)
 
 
 @app.command()
@@ -160,8 +164,10 @@ def delete(
     typer.echo(f"tenant {tenant} {done}")
 
 
-def _show(opened: Cell, tenant: str, *, as_json: bool) -> None:
-    row, operation = opened.find(tenant), opened.view.latest(tenant)
+def _show(opened: Cell, tenant: str, asked: Operation | None = None, *, as_json: bool) -> None:
+    """Its record, and what came of what was asked, if anything was; others of its operations may be open beside it."""
+    row, view = opened.find(tenant), opened.view
+    operation = view.latest(tenant) if asked is None else view.get(asked.id)
     if as_json:
         kept = None if operation is None else operation.model_dump(mode="json", exclude={"payload"})
         show_json({**row.model_dump(mode="json"), "operation": kept})

@@ -292,7 +292,8 @@ class Engine:
                 interrupts=self._interrupts,
                 room=self._room,
             )
-            if ended.code < 0 and ended.progress.begun:
+            # A preview holds no lock: what lies there is another's, and `cancel` takes away all that there are.
+            if ended.code < 0 and ended.progress.begun and command != "preview":
                 self._unlock()
         self._keep(ended.said)
         if ended.short_of_room and self._room is not None:

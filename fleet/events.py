@@ -73,7 +73,7 @@ class Progress:
     """One run of the engine as its events have told it so far."""
 
     begun: bool = False
-    """Whether the engine got to its work. It has the lock of the stack by then."""
+    """Whether the engine got to its work. By then it has the lock of the stack; but a preview takes none."""
     previewing: bool = True
     changing: bool = False
     """Whether the update itself has begun to create, change or delete something."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.operations import OPERATIONS, Operation, State, by_key, operation
+from fleet.operations import OPERATIONS, Kind, Operation, State, by_key, operation
 from fleet.registry import TENANTS
 
 OVERDUE_SECONDS = 1800.0
@@ -71,10 +71,18 @@ class QueueView:
 
     def latest(self, tenant: str) -> Operation | None:
         """The tenant's operation that runs, else the next one, else the one that ended last."""
-        order = sa.case((OPERATIONS.c.state == State.RUNNING, 0), (OPERATIONS.c.state == State.QUEUED, 1), else_=2)
-        ended_last = (OPERATIONS.c.finished_at.desc(), OPERATIONS.c.number.desc())
+        state, number = OPERATIONS.c.state, OPERATIONS.c.number
+        # A deletion overtakes what waits. Of the others it is the first that waits, though one that was asked while it
+        # waits to be tried again may be begun before: that one has no error to tell, and ends this one as well.
+        deletion = (state == State.QUEUED) & (OPERATIONS.c.kind == Kind.DELETE)
+        order = sa.case((state == State.RUNNING, 0), (deletion, 1), (state == State.QUEUED, 2), else_=3)
+        asked_first = sa.case((state == State.QUEUED, number))
+        ended_last = (OPERATIONS.c.finished_at.desc(), number.desc())
         return self._one(
-            sa.select(OPERATIONS).where(OPERATIONS.c.tenant == tenant).order_by(order, *ended_last).limit(1)
+            sa.select(OPERATIONS)
+            .where(OPERATIONS.c.tenant == tenant)
+            .order_by(order, asked_first, *ended_last)
+            .limit(1)
         )
 
     def last_success(self, tenant: str) -> Operation | None:

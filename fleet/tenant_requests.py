@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from catalog.plans import Tier
 from errors import UsageError
 from fleet import registry
-from fleet.operations import OPERATIONS, Kind, Operation, by_key, enqueue
+from fleet.operations import OPERATIONS, Kind, Operation, State, by_key, enqueue, operation
 from fleet.registry import TENANTS, Status, Suspension, Tenant, Wanted
 from fleet.wishes import Request, Wishes
 
@@ -18,7 +18,7 @@ from fleet.wishes import Request, Wishes
 @dataclass(frozen=True)
 class Asker:
     """Who asks. `key` tells one request from another, however often it is sent. Where it is left out, what is asked
-    while the same is still open is the same request."""
+    while the same is still open is the same request, and if that waits to be tried again, it waits no longer."""
 
     requester: str
     key: str | None = None
@@ -150,7 +150,7 @@ def _asked_before(connection: sa.Connection, asker: Asker) -> bool:
 
 
 def _ask(connection: sa.Connection, tenant: str, kind: Kind, asker: Asker, wish: str = "") -> Operation:
-    return enqueue(
+    asked = enqueue(
         connection,
         tenant,
         kind,
@@ -158,6 +158,16 @@ def _ask(connection: sa.Connection, tenant: str, kind: Kind, asker: Asker, wish:
         requester=asker.requester,
         correlation_id=asker.correlation_id,
     )
+    # With a key it may be the same request, sent twice; without one it was asked again, by who has mended the cause.
+    return asked if asker.key is not None else _at_once(connection, asked)
+
+
+def _at_once(connection: sa.Connection, asked: Operation) -> Operation:
+    """Where it waits to be tried again, alone or with another that failed, it is due now."""
+    waits = (OPERATIONS.c.state == State.QUEUED) & (OPERATIONS.c.not_before > sa.func.now())
+    hurried = sa.update(OPERATIONS).where(OPERATIONS.c.id == asked.id, waits).values(not_before=sa.func.now())
+    row = connection.execute(hurried.returning(OPERATIONS)).one_or_none()
+    return asked if row is None else operation(row)
 
 
 def _derived_key(connection: sa.Connection, tenant: str, kind: Kind, wish: str) -> str:

@@ -274,6 +274,27 @@ def test_figures(database: sa.Engine, queue: Queue, view: QueueView) -> None:
     assert view.latest("nobody") is None
 
 
+def test_of_those_that_wait_the_first_is_shown(database: sa.Engine, queue: Queue, view: QueueView) -> None:
+    def shown() -> Operation:
+        found = view.latest("acme")
+        assert found is not None
+        return found
+
+    first = ask(database, "acme")
+    queue.retry(claim(queue), "throttled", 60, nothing)
+    second = ask(database, "acme", Kind.SUSPEND)
+    assert (shown().id, shown().error) == (first.id, "throttled")
+    assert claim(queue).operation.id == second.id == shown().id
+
+
+def test_a_deletion_is_shown_before_what_it_overtakes(database: sa.Engine, queue: Queue, view: QueueView) -> None:
+    ask(database, "acme")
+    delete = ask(database, "acme", Kind.DELETE)
+    found = view.latest("acme")
+    assert found is not None
+    assert found.id == delete.id
+
+
 def test_what_was_given_up_counts_until_something_is_asked_for_again(
     database: sa.Engine, queue: Queue, view: QueueView
 ) -> None:

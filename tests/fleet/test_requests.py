@@ -99,6 +99,43 @@ def test_what_failed_is_asked_anew(database: sa.Engine, requests: Requests) -> N
     assert count(database, OPERATIONS) == 2
 
 
+def fail_for_now(database: sa.Engine) -> None:
+    """The operation that is next fails in a way that may pass, and waits for a minute."""
+    queue = Queue(database)
+    claim = queue.claim(CELL, "one", 60)
+    assert claim is not None
+    queue.retry(claim, "throttled", 60, lambda connection: None)
+    assert queue.claim(CELL, "one", 60) is None
+
+
+def test_what_waits_to_be_tried_again_is_done_at_once_if_asked_again(database: sa.Engine, requests: Requests) -> None:
+    first = requests.create(ACME, asker())
+    fail_for_now(database)
+    again = requests.create(ACME, asker())
+    assert (again.id, again.failures, again.error) == (first.id, 1, "throttled")
+    claim = Queue(database).claim(CELL, "one", 60)
+    assert claim is not None
+    assert claim.operation.id == first.id
+    # While it runs there is nothing to hurry.
+    assert requests.create(ACME, asker()).state is State.RUNNING
+
+
+def test_what_waits_with_one_that_failed_is_done_at_once_too(database: sa.Engine, requests: Requests) -> None:
+    create, plan = requests.create(ACME, asker()), requests.change_plan("acme", "pro", asker())
+    fail_for_now(database)
+    assert requests.change_plan("acme", "pro", asker()).id == plan.id
+    claim = Queue(database).claim(CELL, "one", 60)
+    assert claim is not None
+    assert {claim.operation.id, *claim.covers} == {create.id, plan.id}
+
+
+def test_a_request_that_is_sent_again_by_its_key_waits_as_before(database: sa.Engine, requests: Requests) -> None:
+    first = requests.create(ACME, asker("mine"))
+    fail_for_now(database)
+    assert requests.create(ACME, asker("mine")).id == first.id
+    assert Queue(database).claim(CELL, "one", 60) is None
+
+
 def test_nothing_is_asked_where_the_row_cannot_be_changed(database: sa.Engine, requests: Requests) -> None:
     requests.create(ACME, asker())
     elsewhere = Requests(database, Wishes("prod", "chronos-cloud", "us-east-1"))

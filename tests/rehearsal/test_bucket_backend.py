@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -12,6 +14,7 @@ import psutil
 import pytest
 
 from errors import FreeholdError, TransientError
+from fleet.events import Progress
 from fleet.state import read_state
 from tests.rehearsal.engine import sdks
 from tests.rehearsal.freehold import until
@@ -27,17 +30,21 @@ def trivial(tmp_path: Path, sandbox: Sandbox) -> Trivial:
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION")
     variables = {name: sandbox.environment[name] for name in names}
     name = f"state-{uuid.uuid4().hex[:8]}"
-    client = boto3.client(
+    client(variables).create_bucket(Bucket=name)
+    place = f"endpoint={urlsplit(variables['AWS_ENDPOINT_URL']).netloc}&disableSSL=true&s3ForcePathStyle=true"
+    variables["PULUMI_BACKEND_URL"] = f"s3://{name}?region={variables['AWS_REGION']}&{place}"
+    return Trivial(tmp_path, sdks(), variables=variables)
+
+
+def client(variables: Mapping[str, str]) -> Any:
+    """Of the sandbox's S3."""
+    return boto3.client(
         "s3",
         endpoint_url=variables["AWS_ENDPOINT_URL"],
         region_name=variables["AWS_REGION"],
         aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
     )
-    client.create_bucket(Bucket=name)
-    place = f"endpoint={urlsplit(variables['AWS_ENDPOINT_URL']).netloc}&disableSSL=true&s3ForcePathStyle=true"
-    variables["PULUMI_BACKEND_URL"] = f"s3://{name}?region={variables['AWS_REGION']}&{place}"
-    return Trivial(tmp_path, sdks(), variables=variables)
 
 
 def test_a_lock_in_a_bucket_goes_with_the_engine_that_held_it(trivial: Trivial) -> None:
@@ -58,6 +65,24 @@ def test_a_lock_in_a_bucket_goes_with_the_engine_that_held_it(trivial: Trivial) 
     thread.join()
     assert isinstance(failures[0], TransientError)
     assert trivial.engine(COUNT="4").up().progress.changes == {"create": 1, "same": 5}
+
+
+def test_a_preview_that_is_killed_leaves_the_lock_of_another(trivial: Trivial) -> None:
+    trivial.engine().up()
+    bucket, store = urlsplit(trivial.variables["PULUMI_BACKEND_URL"]).netloc, client(trivial.variables)
+    locks = ".pulumi/locks/organization/trivial/dev/"
+    store.put_object(Bucket=bucket, Key=f"{locks}another.json", Body=b"{}")
+
+    def kill(progress: Progress) -> None:
+        if progress.begun:
+            for one in psutil.Process().children():
+                if one.name() == "pulumi":
+                    one.kill()
+
+    with pytest.raises(TransientError, match=r"^stack dev: pulumi preview was ended by SIGKILL; "):
+        trivial.engine(observe=kill, LINGER="60").preview()
+    left = store.list_objects_v2(Bucket=bucket, Prefix=locks).get("Contents", [])
+    assert [one["Key"] for one in left] == [f"{locks}another.json"]
 
 
 def test_a_bucket_that_does_not_answer_may_pass(trivial: Trivial) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from fleet.engine import Engine, Stack
+from fleet.engine_process import Observer
 from fleet.interrupts import Interrupts
 from fleet.processes import RUN_VARIABLE
 from fleet.program_host.client import ProgramHost, Served
@@ -24,6 +25,7 @@ from tests.rehearsal.engine import sdks
 
 _PROGRAM = """
 import os
+import time
 import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
@@ -71,6 +73,7 @@ class Shelf(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+time.sleep(float(os.environ.get("LINGER", "0")))
 Shelf("shelf")
 pulumi.export("answer", 42)
 """
@@ -124,9 +127,24 @@ class Trivial:
             **extra,
         }
 
-    def engine(self, *, wait: float = 60, interrupts: Interrupts | None = None, **extra: str) -> Engine:
+    def engine(
+        self,
+        *,
+        wait: float = 60,
+        interrupts: Interrupts | None = None,
+        observe: Observer | None = None,
+        **extra: str,
+    ) -> Engine:
         stack = Stack("trivial", "dev", self.folder / "work", self.environment(**extra))
-        return Engine(self.home, stack, tell=self.told.append, wait=wait, interrupts=interrupts, programs=self.programs)
+        return Engine(
+            self.home,
+            stack,
+            tell=self.told.append,
+            observe=observe,
+            wait=wait,
+            interrupts=interrupts,
+            programs=self.programs,
+        )
 
 
 def living(folder: Path) -> list[psutil.Process]:
