@@ -112,6 +112,9 @@ def main() -> int:
         "--grace", type=float, default=standard.grace, metavar="SECONDS", help="what its engines then get to stop"
     )
     parser.add_argument(
+        "--longest", type=float, default=standard.longest, metavar="SECONDS", help="an operation is stopped after that"
+    )
+    parser.add_argument(
         "--failures",
         type=int,
         default=standard.backoff.limit,
@@ -131,6 +134,7 @@ def main() -> int:
         poll=options.poll,
         drain=options.drain,
         grace=options.grace,
+        longest=options.longest,
         backoff=replace(standard.backoff, limit=options.failures),
     )
     alive = options.alive or home.run / f"runner-{options.cell}.alive"

@@ -42,6 +42,9 @@ class Pace:
     """What runs gets to end by itself after a stop."""
     grace: float = 6.0
     """What an engine then gets to end the steps in hand."""
+    longest: float = 3600.0
+    """What one operation may take; then it is stopped as above and tried again. A tenant takes minutes, and one that
+    hangs would have its place for ever."""
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -102,7 +105,14 @@ class Runner:
         claim = self._queue.claim(self._cell, self._holder, self._pace.lease)
         if claim is None:
             return False
-        run = Run(self._queue, claim, lease_seconds=self._pace.lease, heartbeat_seconds=self._pace.heartbeat)
+        run = Run(
+            self._queue,
+            claim,
+            lease_seconds=self._pace.lease,
+            heartbeat_seconds=self._pace.heartbeat,
+            longest_seconds=self._pace.longest,
+            grace_seconds=self._pace.grace,
+        )
         self._running.add(run)
         pool.submit(self._attend, run)
         return True
@@ -147,6 +157,8 @@ class Runner:
         except Interrupted as error:
             if run.lost:
                 return "abandoned", {"reason": "lease lost"}
+            if run.overdue:
+                return self._tried(run, _too_long(run).line())
             _written(run, lambda: queue.hand_back(claim))
             return "handed-back", {"reason": error.line()}
         except Superseded as error:
@@ -175,6 +187,14 @@ class Runner:
     def _given_up(self, run: Run, error: str) -> tuple[str, dict[str, object]]:
         _written(run, lambda: self._queue.fail(run.claim, error, _refused(run, error)))
         return "failed", {"error": error}
+
+
+def _too_long(run: Run) -> TransientError:
+    return TransientError(
+        f"stopped after {run.seconds / 60:.1f} minutes, which is longer than anything should take",
+        where=f"tenant {run.operation.tenant}",
+        mend="see what it waits for (docs/recover.md: an operation that runs for long)",
+    )
 
 
 def _refused(run: Run, error: str) -> Record:

@@ -23,6 +23,11 @@ from fleet.tenants import Tenants
 
 _LOCK_WAIT_SECONDS = 5.0
 """For another run of the same stack; after that it is tried again later."""
+_SESSIONS = {"PGOPTIONS": "-c lock_timeout=60s"}
+"""Of the postgresql provider, where nobody has chosen other ones. It takes locks under numbers that everybody knows,
+and a tenant's session can hold one of them for ever in the database that all share: each run would wait for it, with a
+lease that is renewed. The provider's own transactions take far less than a second, and a minute is enough for all that
+runs at once to take turns."""
 
 
 class TenantWork:
@@ -64,7 +69,7 @@ class TenantWork:
         environment = self._environment.renewed()
         correlation = run.operation.correlation_id
         variables = {"FREEHOLD_OPERATION": str(run.operation.id), "FREEHOLD_CORRELATION_ID": correlation}
-        environment = replace(environment, engine={**environment.engine, **variables})
+        environment = replace(environment, engine={**_SESSIONS, **environment.engine, **variables})
 
         def engine(stack: Stack) -> Engine:
             message = f"{run.operation.kind}, operation {run.operation.id}, correlation {correlation}"

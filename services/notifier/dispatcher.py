@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,6 +21,8 @@ from services.notifier.sinks import Sink, SinkFailed, SinkRefused
 _PAUSE_SECONDS = 5.0
 _LOOK_SECONDS = 2.0
 """How often the table is asked when nobody says that there is something."""
+_REMEMBERED = 1000
+"""Alerts of one sink that are to be given up: far more than budgets raise while a queue is away."""
 
 _log = logs.logger(__name__)
 
@@ -47,6 +50,9 @@ class Dispatcher:
         self._sink, self._engine, self._queues, self._metrics = sink, engine, queues, metrics
         self._retries, self._lease = retries, lease
         self._wake = threading.Event()
+        # Why each is given up that could not be buried yet: without this its lease would run out, and it would be sent
+        # again, to those who have it too. Not in the table, which may be what fails: a restart costs one repetition.
+        self._lost: dict[uuid.UUID, str] = {}
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -80,6 +86,8 @@ class Dispatcher:
 
     def _send(self, taken: Taken) -> str:
         log = _log.bind(sink=self._sink.name, alert=str(taken.alert.id), attempt=taken.attempt)
+        if (reason := self._lost.get(taken.alert.id)) is not None:
+            return self._give_up(taken, reason, log)
         try:
             self._sink.send(taken.alert)
         except SinkFailed as error:
@@ -105,7 +113,11 @@ class Dispatcher:
     def _give_up(self, taken: Taken, reason: str, log: logs.Logger) -> str:
         """The dead-letter queue first: killed between the two, the alert lies there twice rather than nowhere."""
         log.error("dead", reason=reason)
+        self._lost[taken.alert.id] = reason
+        if len(self._lost) > _REMEMBERED:
+            del self._lost[next(iter(self._lost))]  # the oldest
         self._queues.bury(json.dumps(taken.alert.model_dump(mode="json")), reason, sink=self._sink.name)
         with self._engine.begin() as connection:
             alerts.give_up(connection, taken, reason)
+        self._lost.pop(taken.alert.id, None)
         return "dead"

@@ -30,6 +30,7 @@ def transient(*errors: tuple[str, str], output: str = "", violations: tuple[Viol
         "error dialing backend: dial tcp 10.0.0.1:443: connect: connection refused",
         'rpc error: code = Unavailable desc = error reading from server: EOF',
         "could not connect to server: the database system is starting up",
+        "could not get advisory lock for members of role t_acme: pq: canceling statement due to lock timeout",
         "Post https://example.com: net/http: TLS handshake timeout",
         "the server is currently unable to handle the request",
         "updating ElastiCache User (t-acme): ModifyUser, InvalidUserStateFault: Only active users can be modified.",

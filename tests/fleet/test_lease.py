@@ -43,6 +43,10 @@ def claimed(database: sa.Engine, queue: Queue) -> Claim:
     return found
 
 
+def run_of(queue: Queue, claim: Claim, *, lease: float, heartbeat: float) -> Run:
+    return Run(queue, claim, lease_seconds=lease, heartbeat_seconds=heartbeat, longest_seconds=LONG, grace_seconds=LONG)
+
+
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
@@ -58,7 +62,7 @@ def test_it_is_lost_in_time_although_its_renewal_hangs(
     database: sa.Engine, through: sa.Engine, proxy: StallingProxy
 ) -> None:
     queue = Queue(through)
-    with Run(queue, claimed(database, queue), lease_seconds=LEASE, heartbeat_seconds=HEARTBEAT) as run:
+    with run_of(queue, claimed(database, queue), lease=LEASE, heartbeat=HEARTBEAT) as run:
         proxy.stall()
         until_stopped(run)
         assert run.lost
@@ -84,7 +88,7 @@ class AnswersLate(Queue):
 def test_a_late_answer_makes_it_no_longer(database: sa.Engine, as_runner: sa.Engine) -> None:
     queue = AnswersLate(as_runner)
     claim = claimed(database, queue)
-    with Run(queue, claim, lease_seconds=LONG, heartbeat_seconds=HEARTBEAT) as run:
+    with run_of(queue, claim, lease=LONG, heartbeat=HEARTBEAT) as run:
         until(lambda: len(queue.asked) == 1)
         time.sleep(1)
         queue.answers.release()
@@ -102,7 +106,7 @@ def test_it_began_when_it_was_asked_for(database: sa.Engine, as_runner: sa.Engin
             return found
 
     queue = Slowly(as_runner)
-    with Run(queue, claimed(database, queue), lease_seconds=LEASE, heartbeat_seconds=LONG) as run:
+    with run_of(queue, claimed(database, queue), lease=LEASE, heartbeat=LONG) as run:
         until_stopped(run)
         assert run.lost
 
@@ -116,7 +120,7 @@ def test_what_is_renewed_is_not_lost(database: sa.Engine, as_runner: sa.Engine) 
             self.renewals += 1
 
     queue = Counting(as_runner)
-    with Run(queue, claimed(database, queue), lease_seconds=LONG, heartbeat_seconds=HEARTBEAT) as run:
+    with run_of(queue, claimed(database, queue), lease=LONG, heartbeat=HEARTBEAT) as run:
         until(lambda: queue.renewals >= 5)
     assert not run.lost
     assert not run.interrupts.count

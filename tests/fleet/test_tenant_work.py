@@ -13,12 +13,13 @@ from fleet import registry
 from fleet.environments import Environment
 from fleet.operations import Kind
 from fleet.program_host.client import ProgramHost
-from fleet.queue import Queue
+from fleet.queue import Claim, Queue
 from fleet.registry import Registry
 from fleet.runner.loop import Superseded
 from fleet.runner.running import Run
 from fleet.runner.work import TenantWork
 from fleet.targets import Target
+from fleet.tenants import Tenants
 from sandbox.home import Home
 from tests.fleet.samples import CELL, add_tenants, ask
 
@@ -35,6 +36,10 @@ def _deleted(connection: sa.Connection) -> None:
 
 def _being_deleted(connection: sa.Connection) -> None:
     registry.deleting(connection, "acme")
+
+
+def run_of(queue: Queue, claim: Claim) -> Run:
+    return Run(queue, claim, lease_seconds=30, heartbeat_seconds=3, longest_seconds=60, grace_seconds=5)
 
 
 @pytest.mark.parametrize(
@@ -60,4 +65,27 @@ def test_the_row_decides(
         Environment(CELL, Target.SANDBOX, Home(tmp_path), {}), Registry(database), create_autospec(ProgramHost)
     )
     with pytest.raises(Superseded, match=f"^{why}$"):
-        work(Run(queue, claim, lease_seconds=30, heartbeat_seconds=3))
+        work(run_of(queue, claim))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "got"),
+    [({}, "-c lock_timeout=60s"), ({"PGOPTIONS": "-c lock_timeout=5min"}, "-c lock_timeout=5min")],
+    ids=["nothing was chosen", "a person's choice"],
+)
+def test_a_run_waits_for_nobody_s_lock_for_ever(
+    database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], got: str
+) -> None:
+    add_tenants(database, "acme")
+    ask(database, "acme", Kind.CREATE)
+    queue = Queue(database)
+    claim = queue.claim(CELL, "one", 30)
+    assert claim is not None
+    tenants = create_autospec(Tenants)
+    monkeypatch.setattr("fleet.runner.work.Tenants", tenants)
+    tenants.return_value.build.side_effect = Superseded("seen enough")
+    environment = Environment(CELL, Target.CLOUD, Home(tmp_path), chosen)
+    work = TenantWork(environment, Registry(database), create_autospec(ProgramHost))
+    with pytest.raises(Superseded, match="seen enough"):
+        work(run_of(queue, claim))
+    assert tenants.call_args.args[0].engine["PGOPTIONS"] == got

@@ -24,7 +24,7 @@ Work = Callable[[Connection], Result]
 _ATTEMPTS = 12
 _PAUSE = 0.02
 # Any constant will do, as long as every change takes the same lock.
-_LOCK = 0x66726565686F6C64
+LOCK = 0x66726565686F6C64
 
 
 class Server:
@@ -80,7 +80,7 @@ class Server:
                 with self._connection(database or self.database) as connection, connection.transaction():
                     if lock:
                         connection.execute("SET LOCAL statement_timeout = 0")
-                        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+                        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
                     return work(connection)
             except psycopg.Error as error:
                 if attempt == _ATTEMPTS or not _collided(error):
@@ -134,7 +134,13 @@ class Server:
 
     def _connect(self, database: str) -> Connection:
         settings = self.settings
-        optional = {"password": settings.password, "sslmode": settings.sslmode, "sslrootcert": settings.sslrootcert}
+        optional = {
+            "password": settings.password,
+            "sslmode": settings.sslmode,
+            "sslrootcert": settings.sslrootcert,
+            # The engine's: libpq itself would read the variables of this process, which serves several engines.
+            "options": settings.options,
+        }
         given = {key: value for key, value in optional.items() if value is not None}
         with _plain_errors():
             return psycopg.connect(

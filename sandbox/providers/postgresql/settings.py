@@ -44,6 +44,8 @@ class Settings:
     """Seconds."""
     max_connections: int
     """0 is unlimited."""
+    options: str | None
+    """Settings of each session, as the server's command line takes them: `-c lock_timeout=60s`."""
 
 
 def read_settings(config: Properties, environment: Mapping[str, str]) -> Settings:
@@ -79,4 +81,5 @@ def read_settings(config: Properties, environment: Mapping[str, str]) -> Setting
         superuser=boolean({"superuser": value("superuser", "PGSUPERUSER")}, "superuser", True),
         connect_timeout=integer({"connectTimeout": timeout}, "connectTimeout", 180),
         max_connections=integer(config, "maxConnections", 20),
+        options=environment.get("PGOPTIONS") or None,
     )

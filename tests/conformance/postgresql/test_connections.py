@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from sandbox.providers.interface import ProviderError
-from sandbox.providers.postgresql.server import Server
+from sandbox.providers.postgresql.server import LOCK, Server
 from sandbox.providers.postgresql.settings import read_settings
-from sandbox.providers.postgresql.table import DATABASE, ROLE, SCHEMA
+from sandbox.providers.postgresql.table import DATABASE, GRANT, ROLE, SCHEMA
 from tests.conformance.postgresql.bench import Bench
 from tests.rehearsal.freehold import until
 from tests.temporary_sandbox import Sandbox
@@ -63,3 +63,18 @@ def test_nothing_is_left_of_a_change_that_fails(sandbox: Sandbox, postgres: Mapp
         None,
     )
     server.close()
+
+
+def test_a_lock_that_another_session_keeps_is_waited_for_no_longer_than_the_engine_s_environment_says(
+    bench: Bench, sandbox: Sandbox, postgres: Mapping[str, str | int | bool]
+) -> None:
+    role = bench.role()
+    grant = {"role": role, "database": bench.database, "objectType": "database", "privileges": ["TEMPORARY"]}
+    hurried = Bench(postgres, {**sandbox.environment, "PGOPTIONS": "-c lock_timeout=300ms"})
+    with bench.client(role) as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        with pytest.raises(ProviderError, match=r"^canceling statement due to lock timeout$"):
+            hurried.make(GRANT, **grant)
+        session.execute("SELECT pg_advisory_unlock_all()")
+        assert hurried.make(GRANT, **grant).id
+    hurried.provider.close()

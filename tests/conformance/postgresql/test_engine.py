@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from sandbox.providers.postgresql.server import LOCK
 from tests.conformance.postgresql.bench import Bench
 from tests.rehearsal.engine import EngineProject
 from tests.temporary_sandbox import Sandbox
@@ -123,6 +124,16 @@ def test_a_whole_life(case: Case, bench: Bench) -> None:
     assert bench.value("SELECT to_regnamespace(%s) IS NULL", case.schema)
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         bench.value("SELECT 1", user=case.tenant)
+
+
+def test_a_lock_that_another_session_keeps_ends_the_run_in_time(case: Case, bench: Bench) -> None:
+    environment = {"PGOPTIONS": "-c lock_timeout=500ms"}
+    with bench.client(bench.role()) as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        failed = case.engine.up(program(), environment=environment)
+    assert not failed.ok
+    assert "canceling statement due to lock timeout" in "\n".join(failed.diagnostics)
+    case.engine.up(environment=environment).expect_ok()
 
 
 def test_an_existing_role_is_not_adopted(case: Case, bench: Bench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,7 +19,8 @@ from services.notifier.alerts import Alert
 from services.notifier.dispatcher import Dispatcher, Retries
 from services.notifier.message import render
 from services.notifier.metrics import Metrics
-from services.notifier.queues import Queues
+from services.notifier.queues import Queues, QueueUnavailable
+from services.notifier.sinks import Sink
 from services.notifier.sinks.slack import SlackSink
 from services.notifier.sinks.webhook import WebhookSink
 from tests.services.notifier.catching import catcher
@@ -90,27 +92,30 @@ def test_a_sink_with_a_defect_is_tried_again_and_then_dead(line: Line) -> None:
     assert "hooks.example.com" not in str(lines)
 
 
+class Failing(Queues):
+    """Buries nothing as often as there are errors, and then as it should."""
+
+    def __init__(self, line: Line, *errors: Exception) -> None:
+        super().__init__(line.aws("sqs"), line.queue, line.dead_letters)
+        self._errors = list(errors)
+
+    def bury(self, body: str, reason: str, *, sink: str = "") -> None:
+        if self._errors:
+            raise self._errors.pop()
+        super().bury(body, reason, sink=sink)
+
+
+def dispatching(line: Line, sink: Sink, queues: Queues, attempts: int) -> Dispatcher:
+    retries = Retries(attempts=attempts, first_seconds=0.001)
+    return Dispatcher(sink, line.engine, queues, Metrics(CollectorRegistry()), retries, timedelta(seconds=60))
+
+
 def test_a_worker_goes_on_after_what_nobody_thought_of(line: Line) -> None:
-    class Once(Queues):
-        """Fails in a way of its own at the first time."""
-
-        failed = False
-
-        def bury(self, body: str, reason: str, *, sink: str = "") -> None:
-            if not self.failed:
-                self.failed = True
-                raise LookupError
-            super().bury(body, reason, sink=sink)
-
     line.publish(render(MESSAGE))
     consumer(line, "slack").once(0)
-    queues = Once(line.aws("sqs"), line.queue, line.dead_letters)
     stop = threading.Event()
-    retries = Retries(attempts=1)
-    with catcher(404, 404) as caught:
-        sending = Dispatcher(
-            SlackSink(caught.url, 20), line.engine, queues, Metrics(CollectorRegistry()), retries, timedelta(seconds=60)
-        )
+    with catcher(404) as caught:
+        sending = dispatching(line, SlackSink(caught.url, 20), Failing(line, LookupError()), attempts=1)
         thread = threading.Thread(target=sending.run, args=[stop])
         thread.start()
         assert caught.arrived.acquire(timeout=60)
@@ -123,6 +128,30 @@ def test_a_worker_goes_on_after_what_nobody_thought_of(line: Line) -> None:
         sending.wake()
         thread.join()
     assert line.deliveries()["slack"].state is alerts.State.DEAD
+
+
+@pytest.mark.parametrize(
+    ("answer", "sink"),
+    [(404, lambda url: SlackSink(url, 20)), (500, lambda url: WebhookSink(url, (SECRET,), 20))],
+    ids=["refused", "exhausted"],
+)
+def test_while_nothing_can_be_buried_it_is_not_sent_again(line: Line, answer: int, sink: Callable[[str], Sink]) -> None:
+    line.publish(render(MESSAGE))
+    with catcher(answer) as caught:
+        made = sink(caught.url)
+        consumer(line, made.name).once(0)
+        queues = Failing(line, *(QueueUnavailable("send_message: no answer") for _ in range(3)))
+        sending = dispatching(line, made, queues, attempts=1)
+        for _ in range(3):
+            with pytest.raises(QueueUnavailable):
+                sending.once()
+            assert line.deliveries()[made.name].state is alerts.State.PENDING
+            line.make_due()
+        assert sending.once()
+        assert len(caught.caught) == 1
+    delivery = line.deliveries()[made.name]
+    assert (delivery.state, delivery.last_error) == (alerts.State.DEAD, f"answered {answer}")
+    assert [attributes["Reason"] for _, attributes in line.dead()] == [f"answered {answer}"]
 
 
 def test_a_refusal_is_not_tried_again(line: Line) -> None:
