@@ -6,11 +6,12 @@ from typing import Protocol
 
 from cli.output import Screen
 from errors import FreeholdError
-from fleet.engine import Engine, Stack
+from fleet.engine import Engine
 from fleet.engine_process import Observer
 from fleet.environments import POLICIES, Environment, real, require_known_account, require_real_shell, sandboxed
 from fleet.interrupts import Interrupts
 from fleet.program_host.client import ProgramHost
+from fleet.stack import Stack
 from fleet.state import StackState, read_state
 from fleet.targets import Cloud, Target
 from sandbox.home import Home

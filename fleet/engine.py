@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
 from fleet.processes import RUN_VARIABLE
 from fleet.program_host.client import ProgramHost
+from fleet.stack import Result, Stack
 from fleet.stack_files import form_kept, read_stack_file
 from fleet.state import StackState, local_backend, read_state, state_path
 from sandbox.files import unwritable
@@ -32,38 +32,6 @@ from sandbox.supervisor.pidfile import ProcessIdentity
 Json = Any
 
 _SHORT_SECONDS = 120
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A stack and all that the engine needs to run it: `workdir` holds Pulumi.yaml and Pulumi.<name>.yaml."""
-
-    project: str
-    name: str
-    workdir: Path
-    environment: Mapping[str, str] = field(repr=False)
-    """The whole environment of the engine."""
-    journaled: bool = True
-    """Whether a provider host journals what is created (the sandbox's stand-ins); without one a person resolves pending
-    creates."""
-    message: str = ""
-    """Kept with each update in the stack's history."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """A run that succeeded."""
-
-    stack: str
-    command: str
-    progress: Progress
-    seconds: float
-    state: StackState | None
-    """None after a preview of a stack that does not exist yet."""
-
-    @property
-    def changed(self) -> int:
-        return self.progress.changed
 
 
 class Engine:

@@ -11,7 +11,7 @@ from typing import Any
 
 from catalog import limits
 from errors import FreeholdError, UsageError
-from fleet.engine import Stack
+from fleet.stack import Stack
 from fleet.stack_files import read_stack_file
 from fleet.state import StackState
 from fleet.targets import Target

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from fleet.engine import Result
 from fleet.events import Violation
+from fleet.stack import Result
 
 
 @dataclass(frozen=True)

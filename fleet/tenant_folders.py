@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from catalog.identifiers import tenant_stack
-from fleet.engine import Stack
 from fleet.environments import Environment, project
 from fleet.registry import Wanted
+from fleet.stack import Stack
 from fleet.stack_files import read_stack_file
 from fleet.working_folders import write
 

@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from errors import UsageError
 from fleet import tenant_folders
-from fleet.engine import Engine, Result, Stack
+from fleet.engine import Engine
 from fleet.environments import Environment
 from fleet.registry import Status, Tenant
+from fleet.stack import Result, Stack
 
 EngineFor = Callable[[Stack], Engine]
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from errors import FreeholdError
 from fleet import registry
-from fleet.engine import Engine, Stack
+from fleet.engine import Engine
 from fleet.environments import POLICIES, Environment
 from fleet.operations import Kind
 from fleet.outcomes import Outcome
@@ -19,6 +19,7 @@ from fleet.registry import Registry, Status, Tenant
 from fleet.runner.loop import Superseded
 from fleet.runner.running import Done, Run
 from fleet.shared_services import SharedServices
+from fleet.stack import Stack
 from fleet.tenants import Tenants
 
 _LOCK_WAIT_SECONDS = 5.0

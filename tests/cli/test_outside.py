@@ -14,9 +14,9 @@ from cli import opening, summary
 from cli.app import app
 from cli.live import Live
 from fleet import control_database, environments
-from fleet.engine import Result, Stack
 from fleet.environments import Environment
 from fleet.events import Progress
+from fleet.stack import Result, Stack
 from fleet.state import StackState
 from fleet.targets import Target
 from sandbox.home import Home

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from errors import FreeholdError
-from fleet.engine import Engine, Result, Stack
+from fleet.engine import Engine
 from fleet.environments import POLICIES, Environment
 from fleet.events import Progress
 from fleet.registry import Status, Tenant
+from fleet.stack import Result, Stack
 from fleet.stack_files import read_stack_file
 from fleet.state import state_path
 from fleet.targets import Target

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from fleet import registry
 from fleet.backoff import Backoff
-from fleet.engine import Engine, Stack
+from fleet.engine import Engine
 from fleet.engine_runs import end_orphans
 from fleet.outcomes import Outcome
 from fleet.program_host.client import ProgramHost
@@ -24,6 +24,7 @@ from fleet.queue import Queue
 from fleet.registry import Registry
 from fleet.runner.loop import Pace, Runner
 from fleet.runner.running import Done, Run
+from fleet.stack import Stack
 from sandbox.environment import environment
 from sandbox.files import write_atomically
 from sandbox.home import Home

@@ -12,7 +12,8 @@ import pytest
 
 from errors import FreeholdError, TransientError
 from fleet.cloud import client
-from fleet.engine import Engine, Stack
+from fleet.engine import Engine
+from fleet.stack import Stack
 from fleet.state import read_state
 from sandbox.environment import environment
 from sandbox.providers.creations import Creations

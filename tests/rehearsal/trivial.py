@@ -14,11 +14,12 @@ from typing import Any
 
 import psutil
 
-from fleet.engine import Engine, Stack
+from fleet.engine import Engine
 from fleet.engine_process import Observer
 from fleet.interrupts import Interrupts
 from fleet.processes import RUN_VARIABLE
 from fleet.program_host.client import ProgramHost, Served
+from fleet.stack import Stack
 from sandbox.home import Home
 from sandbox.toolchain import bin_directory
 from tests.rehearsal.engine import sdks
