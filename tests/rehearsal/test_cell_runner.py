@@ -180,6 +180,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
             "secretsKey": key,
             "concurrency": 2,
         }
+        content["config"]["freehold:protect"] = True  # as in production, where a deletion takes it off first
         file.write_text(yaml.safe_dump(content))
         provider = f"awskms:///{key}?region=us-east-1&awssdk=v2"
         _pulumi(checkout, variables, "stack", "init", CELL, "--no-select", "--secrets-provider", provider)
