@@ -66,7 +66,9 @@ class FlowLogs(pulumi.ComponentResource):
                         "logs:DescribeLogStreams",
                     ],
                     "Resource": pulumi.Output.concat(group.arn, ":*"),
-                }
+                },
+                # It lists groups, so it names none.
+                {"Effect": "Allow", "Action": "logs:DescribeLogGroups", "Resource": "*"},
             ),
             opts=child,
         )

@@ -10,6 +10,7 @@ import pulumi
 from pulumi_kubernetes.admissionregistration import v1
 
 from components import tags
+from components.kubernetes import default_storage
 from components.tags import Ownership
 
 TENANT_LABEL: Final = "freehold.dev/tenant"
@@ -110,7 +111,19 @@ _PODS = _Rules(
         ),
     },
 )
-_ALL: Final = {"services": _SERVICES, "secrets": _SECRETS, "pods": _PODS}
+_CLASS = "spec.?storageClassName.orValue('')"
+_CLAIMS = _Rules(
+    # One that waits without a class is given the default one by an update. One of another class, from before these
+    # rules, may still grow.
+    on=(_rule("", (_CREATE, _UPDATE), "persistentvolumeclaims"),),
+    conditions={"new-or-changed": f"request.operation == '{_CREATE}' || object.{_CLASS} != oldObject.{_CLASS}"},
+    validations={
+        f"!has(object.spec.storageClassName) || object.spec.storageClassName == '{default_storage.NAME}'": (
+            f"claims of tenants are of the class {default_storage.NAME} alone: leave storageClassName out"
+        ),
+    },
+)
+_ALL: Final = {"services": _SERVICES, "secrets": _SECRETS, "pods": _PODS, "claims": _CLAIMS}
 
 
 @dataclass(frozen=True)
@@ -129,6 +142,8 @@ class TenantRules(pulumi.ComponentResource):
       pods (the scheduler heeds the anti-affinity of the pods that run: one could keep all others off every node,
       https://kubernetes.io/docs/concepts/policy/resource-quotas/#cross-namespace-pod-affinity-quota), and no node for
       each pod, which a quota of pods and processors would not stop and the autoscaler would answer with machines
+    - claims are of the class whose disks are encrypted and marked: a cluster can have others that nobody here declares
+      (EKS makes `gp2`: https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions-standard.html)
 
     A quota of the scope CrossNamespacePodAffinity would do so for the affinity alone, by an object in each namespace.
     """

@@ -40,9 +40,10 @@ class Traffic(pulumi.ComponentResource):
     - HTTPS to public addresses, among them the cloud's own services: a pod takes its role at the public address of the
       token service (AWS: STS) and uses the bucket at its public address, through NAT and the gateway endpoint
 
-    Other namespaces, nodes, the control plane's own addresses and the machine's metadata service stay out of reach. So
-    would private endpoints of cloud services: who adds one, with its private name, lets workspaces reach its addresses
-    here first.
+    Other namespaces, other nodes, the control plane's own addresses and the machine's metadata service stay out of
+    reach. So would private endpoints of cloud services: who adds one, with its private name, lets workspaces reach its
+    addresses here first. A pod's own node is in reach on EKS, whose network lets its address through whatever a policy
+    says (https://github.com/aws/aws-network-policy-agent/pull/65): what listens there needs a login, or 127.0.0.1.
 
     Of a suspended workspace all stay denied: what may still run in it reaches nothing.
 

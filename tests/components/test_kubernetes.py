@@ -227,7 +227,16 @@ def test_what_no_tenant_may_ask_is_refused_in_tenants_namespaces() -> None:
         selected = bindings[name]["matchResources"]["namespaceSelector"]["matchExpressions"]
         assert selected == [{"key": "freehold.dev/tenant", "operator": "Exists"}]
         judged |= {resource for rule in policy["matchConstraints"]["resourceRules"] for resource in rule["resources"]}
-    assert judged >= {"services", "secrets", "pods", "deployments", "statefulsets", "jobs", "cronjobs"}
+    assert judged >= {
+        "services",
+        "secrets",
+        "pods",
+        "deployments",
+        "statefulsets",
+        "jobs",
+        "cronjobs",
+        "persistentvolumeclaims",
+    }
     # The label that the binding selects is the one that tenants' namespaces carry.
     assert "freehold.dev/tenant" in tags.kubernetes(samples.tenant_ownership("acme"))
 

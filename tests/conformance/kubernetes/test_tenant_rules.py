@@ -68,6 +68,11 @@ TOKEN = {
 }
 
 
+def _claim(**more: Json) -> Json:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, **more}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": spec}
+
+
 def _pod(more: Json) -> Json:
     return {"restartPolicy": "Never", "containers": [{"name": "c", "image": "pause"}], **more}
 
@@ -129,7 +134,7 @@ def tenants(api: Api) -> Iterator[Somewhere]:
     deadline = time.monotonic() + 30
     # The controllers make its account, without which no pod is taken, and the API server takes up each policy, a moment
     # after they are stored; one thing is asked of each policy.
-    firsts = (_templates(_pod(REFUSED["node"][0]))[1], EXTERNAL, TOKEN)
+    firsts = (_templates(_pod(REFUSED["node"][0]))[1], EXTERNAL, TOKEN, _claim(storageClassName="gp2"))
     account = ("get", "serviceaccount", "default", "-n", name, "--ignore-not-found")
     while not api.kubectl(*account) or tenants.refusal(*firsts).count("ValidatingAdmissionPolicy") < len(firsts):
         assert time.monotonic() < deadline
@@ -164,6 +169,18 @@ def test_a_service_may_not_point_elsewhere(tenants: Somewhere) -> None:
     assert tenants.refusal(own) == ""
     own["spec"]["externalIPs"] = ["192.0.2.1"]
     assert "may not have external IPs" in tenants.refusal(own)
+
+
+def test_a_claim_takes_no_class_but_the_one_whose_disks_are_encrypted(tenants: Somewhere, api: Api) -> None:
+    for name in ("gp2", ""):
+        assert "leave storageClassName out" in tenants.refusal(_claim(storageClassName=name))
+    assert tenants.refusal(_claim(), _claim(storageClassName="encrypted")) == ""
+    # What waits for a class is given one later, by whoever makes the default one.
+    api.apply({**_claim(), "metadata": {"name": "waits", "namespace": tenants.namespace}})
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        api.kubectl("-n", tenants.namespace, "patch", "pvc", "waits", "-p", '{"spec": {"storageClassName": "gp2"}}')
+    assert "leave storageClassName out" in refused.value.stderr
+    api.kubectl("-n", tenants.namespace, "patch", "pvc", "waits", "-p", '{"spec": {"storageClassName": "encrypted"}}')
 
 
 def test_other_namespaces_are_not_held_by_them(tenants: Somewhere, api: Api, namespace: str) -> None:
