@@ -6,6 +6,7 @@ Command modules import what is heavy only when they run, so that `--help` answer
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -15,6 +16,7 @@ from cli.shell import env
 from cli.status import status
 from cli.test import EXTRA_ARGUMENTS, test
 from cli.up import up
+from cli.version import version as told
 from errors import ExitCode, FreeholdError
 
 _INTERRUPTED = 130
@@ -27,6 +29,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+@app.callback()
+def freehold(
+    version: Annotated[
+        bool, typer.Option("--version", callback=told, is_eager=True, help="Print release, schema and engine.")
+    ] = False,
+) -> None:
+    pass  # what it says is said by `help` above
+
+
 app.command()(up)
 app.command()(platform.preview)
 app.command()(platform.refresh)

@@ -113,9 +113,16 @@ def _at_work(operations: Sequence[Operation]) -> str:
 
 
 def _show(operation: Operation, step: Step) -> None:
-    progress = operation.progress or {}
     if operation.state is State.QUEUED:
         step.doing("waiting to be tried again" if operation.failures else "waiting for its turn")
         return
-    doing = "previewing" if progress.get("previewing", True) and not progress.get("planned") else progress["current"]
-    step.show(int(progress.get("done", 0)), int(progress.get("planned", 0)), doing)
+    done, planned, doing = at(operation)
+    step.show(done, planned, doing)
+
+
+def at(operation: Operation) -> tuple[int, int, str]:
+    """How far one that runs is, as its runner told it last: resources done, resources in the plan (0 until the preview
+    has ended), and what the engine works on."""
+    progress = operation.progress or {}
+    done, planned = int(progress.get("done", 0)), int(progress.get("planned", 0))
+    return done, planned, "previewing" if progress.get("previewing", True) and not planned else progress["current"]

@@ -14,7 +14,7 @@ from fleet.locks import WAIT_SECONDS
 from fleet.targets import Cloud, Target
 
 EnvironmentArgument = Annotated[
-    str | None, typer.Argument(metavar="[ENV]", help="Environment or cell: a Pulumi.<ENV>.yaml. Default: sandbox.")
+    str | None, typer.Argument(metavar="ENV", help="Environment or cell: a Pulumi.<ENV>.yaml. Default: sandbox.")
 ]
 RequiredEnvironment = Annotated[
     str, typer.Argument(metavar="ENV", help="Environment or cell: a Pulumi.<ENV>.yaml, such as sandbox.")

@@ -24,7 +24,9 @@ from sandbox.home import Home
 if TYPE_CHECKING:
     from sandbox.supervisor.messages import Status
 
-app = typer.Typer(name="sandbox", no_args_is_help=True, help=__doc__)
+app = typer.Typer(
+    name="sandbox", no_args_is_help=True, help="Start, stop, look at and forget the sandbox, the cloud on this machine."
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -184,6 +184,7 @@ def _told(operation: Operation) -> list[tuple[str, str]]:
     took = "" if operation.seconds is None else f", the last one {spell(operation.seconds)}"
     lines = [
         ("operation", f"{operation.kind}, {operation.state}, asked by {operation.requester}"),
+        *([("at", _at(operation))] if operation.state == "running" else []),
         ("attempts", f"{operation.attempt} ({operation.failures} failed){took}"),
         ("operation id", str(operation.id)),
         ("correlation id", operation.correlation_id),
@@ -193,6 +194,14 @@ def _told(operation: Operation) -> list[tuple[str, str]]:
     if operation.failures and not operation.ended:
         lines.append(("tried again", f"after {operation.not_before:%H:%M:%S} UTC"))
     return lines
+
+
+def _at(operation: Operation) -> str:
+    """`previewing`, `creating database (3 of 24 resources)`."""
+    from cli.following import at
+
+    done, planned, doing = at(operation)
+    return f"{doing or 'updating'} ({done} of {planned} resources)" if planned else doing
 
 
 def _built(row: Tenant) -> str:

@@ -41,6 +41,17 @@ def test_help_of_every_command(path: tuple[str, ...]) -> None:
     result = CliRunner().invoke(app, [*path, "--help"])
     assert result.exit_code == 0
     assert "Usage: " in result.output
+    assert "[[" not in result.output
+
+
+def test_each_row_of_the_help_says_what_the_command_is_for() -> None:
+    def below(group: object) -> Iterator[tuple[str, str]]:
+        for name, command in getattr(group, "commands", {}).items():
+            yield name, command.help
+            yield from below(command)
+
+    odd = {name: text for name, text in below(typer.main.get_command(app)) if not text[0].isupper()}
+    assert odd == {}
 
 
 def test_help_imports_nothing_heavy() -> None:

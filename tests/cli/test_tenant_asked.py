@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -43,3 +43,33 @@ def test_the_operation_that_is_shown(command: str, shown: Operation, monkeypatch
     run = CliRunner().invoke(app, ["tenant", *command.split(), "--json"])
     assert run.exit_code == 0, run.output
     assert json.loads(run.stdout)["operation"]["id"] == str(shown.id)
+
+
+@pytest.mark.parametrize(
+    ("progress", "at"),
+    [
+        (None, "previewing"),
+        ({"previewing": True, "planned": 0, "done": 4, "current": "creating database"}, "previewing"),
+        (
+            {"previewing": False, "planned": 24, "done": 3, "current": "creating database"},
+            "creating database (3 of 24 resources)",
+        ),
+        ({"previewing": False, "planned": 24, "done": 0, "current": ""}, "updating (0 of 24 resources)"),
+    ],
+)
+def test_what_runs_is_shown_with_the_step_that_it_is_at(
+    progress: dict[str, object] | None, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lines(State.RUNNING, progress, monkeypatch)["at"] == at
+    assert "at" not in lines(State.QUEUED, progress, monkeypatch)  # that is of the attempt before
+
+
+def lines(state: State, progress: dict[str, object] | None, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The lines of `tenant show` by their names."""
+    held = operation("acme", state).model_copy(update={"progress": progress})
+    row = SimpleNamespace(limits={}, applied_hash=None, model_dump=lambda **_: {"id": "acme"})
+    cell = SimpleNamespace(find=lambda tenant: row, view=SimpleNamespace(latest=lambda tenant: held))
+    monkeypatch.setattr(tenant, "open_cell", lambda *_, **__: nullcontext(cell))
+    run = CliRunner().invoke(app, ["tenant", "show", "acme"])
+    assert run.exit_code == 0, run.output
+    return {name: value.strip() for name, _, value in (line.partition("  ") for line in run.stdout.splitlines())}
