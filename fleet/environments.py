@@ -68,6 +68,20 @@ class Environment:
         return UsageError(what, where=stack_file(self.cell).name, mend=mend)
 
     @property
+    def region(self) -> str:
+        """Where it is built, as the stack's file says. Raises UsageError where it says nothing, or no region."""
+        from pydantic import TypeAdapter, ValidationError
+
+        from stacks.settings.base import Region
+
+        found = self.config("region")
+        try:
+            return str(TypeAdapter(Region).validate_python(found, strict=True))
+        except ValidationError:
+            what = "freehold:region is missing" if found in (None, "") else f"freehold:region: {found!r} is no region"
+            raise self.wrong(what, "name one, such as us-east-1") from None
+
+    @property
     def tenants_maximum(self) -> int:
         """How many tenants of the bridge tier it can hold."""
         chosen = structured(self.config("redis") or {})
