@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,12 +172,32 @@ def project() -> str:
     return project_name(CHECKOUT / "Pulumi.yaml")
 
 
+def cell_asked(environment: str | None, cell: str | None) -> str | None:
+    """The name to choose by, where a person may name both an environment and a cell of it (`prod-eu1` of `prod`).
+    Raises UsageError where they do not go together, or there is no such environment."""
+    if environment is None or cell is None:
+        return environment if cell is None else cell
+    _require(environment, tuple(sorted({*known(), *(one.split("-")[0] for one in known())})))
+    _require(cell, known())
+    if cell != environment and not cell.startswith(f"{environment}-"):
+        raise UsageError(f"{cell} is no cell of {environment}", mend="leave --env or --cell out")
+    return cell
+
+
+def _require(name: str, choices: Sequence[str]) -> None:
+    if name in choices:
+        return
+    # As where a script's variable is not set: it must not be taken for one that was left out.
+    what = f"there is no environment {name!r}" if name.strip() else "the environment's name is empty"
+    raise UsageError(what, mend=f"choose one of {', '.join(choices)}")
+
+
 def choose(name: str | None, target: Target | None) -> tuple[str, Target]:
-    """The cell and target that a person asked for. Raises UsageError for an unknown one, or where the target of an
-    environment other than the sandbox is left unsaid, or FREEHOLD_PROVIDERS has an unknown value."""
-    cell = name or DEFAULT
-    if cell not in known():
-        raise UsageError(f"there is no environment {cell!r}", mend=f"choose one of {', '.join(known())}")
+    """The cell and target that a person asked for; no name at all is the sandbox. Raises UsageError for an unknown one,
+    or where the target of an environment other than the sandbox is left unsaid, or FREEHOLD_PROVIDERS has an unknown
+    value."""
+    cell = DEFAULT if name is None else name
+    _require(cell, known())
     if target is None and cell != DEFAULT:
         what = f"say where to build {cell}"
         raise UsageError(what, mend="--target sandbox rehearses it here, --target cloud uses real credentials")

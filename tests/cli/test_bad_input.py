@@ -47,6 +47,22 @@ def freehold(home: Path, *arguments: str, **environment: str) -> subprocess.Comp
         (("up", "--target", "cloud"), "freehold: sandbox is only ever rehearsed; choose dev, staging or prod"),
         (("up", "--cloud", "gcp"), ""),
         (("preview", "atlantis"), "freehold: there is no environment 'atlantis'; "),
+        (("up", ""), "freehold: the environment's name is empty; choose one of dev, prod, sandbox, staging"),
+        (("destroy", "", "--yes"), "freehold: the environment's name is empty; choose one of "),
+        (("tenant", "list", "--env", ""), "freehold: the environment's name is empty; "),
+        (("tenant", "create", "acme", "--plan", "pro", "--cell", ""), "freehold: the environment's name is empty; "),
+        (
+            ("tenant", "create", "acme", "--plan", "pro", "--env", "", "--cell", "sandbox"),
+            "freehold: the environment's name is empty; ",
+        ),
+        (
+            ("tenant", "create", "acme", "--plan", "pro", "--env", "prod", "--cell", "dev", "--target", "cloud"),
+            "freehold: dev is no cell of prod; leave --env or --cell out",
+        ),
+        (
+            ("tenant", "create", "acme", "--plan", "pro", "--env", "atlantis", "--cell", "sandbox"),
+            "freehold: there is no environment 'atlantis'; choose one of ",
+        ),
         (("status", "atlantis"), "freehold: there is no environment 'atlantis'; "),
         (
             ("destroy", "sandbox"),

@@ -8,7 +8,7 @@ import pytest
 
 from errors import FreeholdError, UsageError
 from fleet import environments
-from fleet.environments import Environment, choose, known_accounts, require_known_account
+from fleet.environments import Environment, cell_asked, choose, known_accounts, require_known_account
 from fleet.state import StackState
 from fleet.targets import Target
 from sandbox.home import Home
@@ -42,6 +42,27 @@ def test_choose(checkout: Path) -> None:
     assert choose("prod-gcp", Target.CLOUD) == ("prod-gcp", Target.CLOUD)
     with pytest.raises(UsageError, match="say where to build prod-eu1"):
         choose("prod-eu1", None)
+
+
+def test_a_cell_of_an_environment(checkout: Path) -> None:
+    (checkout / "Pulumi.dev-2.yaml").write_text("")
+    assert cell_asked(None, None) is None
+    assert cell_asked("prod", None) == "prod"
+    assert cell_asked(None, "prod-eu1") == "prod-eu1"
+    assert cell_asked("prod", "prod") == "prod"
+    assert cell_asked("prod", "prod-eu1") == "prod-eu1"
+    assert cell_asked("dev", "dev-2") == "dev-2"  # which has no stack file of its own
+    for environment, cell in (("prod-eu1", "prod"), ("prod", "dev-2"), ("prod", "sandbox")):
+        with pytest.raises(UsageError, match=f"^{cell} is no cell of {environment}; "):
+            cell_asked(environment, cell)
+    with pytest.raises(UsageError, match=r"^there is no environment 'pro'; choose one of dev, dev-2, prod, "):
+        cell_asked("pro", "prod")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_the_sandbox(checkout: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"^the environment's name is empty; choose one of "):
+        choose(name, None)
 
 
 def test_an_account_that_the_state_does_not_know_is_refused(prod: Environment) -> None:
