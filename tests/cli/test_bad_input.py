@@ -128,6 +128,29 @@ def test_a_home_that_cannot_be_one_is_one_line(command: ForkedCommand, arguments
     )
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("sandbox", "reset", "--yes"), ("sandbox", "stop"), ("sandbox", "env"), ("status",), ("doctor",)],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    ("home", "expected"),
+    [
+        (f"/tmp/{'a' * 300}/home", "/home: cannot read: File name too long; "),
+        ("~nobody-of-this-name/home", "FREEHOLD_HOME=~nobody-of-this-name/home: Could not determine home directory; "),
+    ],
+    ids=["long", "unknown user"],
+)
+def test_a_home_that_no_folder_can_be_is_one_line(
+    command: ForkedCommand, arguments: tuple[str, ...], home: str, expected: str
+) -> None:
+    run = command.run(*arguments, environment={**shell(Path("/dev/null")), "FREEHOLD_HOME": home})
+    assert run.returncode == 1, run.stderr
+    (line,) = run.stderr.splitlines()
+    assert expected in line
+    assert "set FREEHOLD_HOME to another folder" in line
+
+
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "PULUMI_HOME"])
 def test_a_shell_of_the_sandbox_never_reaches_the_cloud(command: ForkedCommand, tmp_path: Path, variable: str) -> None:
     value = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "PULUMI_HOME": str(tmp_path / "home/pulumi")}[variable]
