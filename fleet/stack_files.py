@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,8 @@ def read_stack_file(path: Path) -> Mapping[str, Json]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else str(path)
-        said = getattr(error, "problem", None) or " ".join(str(error).split())  # of a bad character it takes two lines
+        # About a character that may not be there it speaks in two lines.
+        said = getattr(error, "problem", None) or re.sub(r"\n.*(?=position)", " at ", str(error))
         what = f"not valid YAML: {said}"
         raise FreeholdError(what, where=place, mend="correct it") from None
     except ValueError as error:  # a date of no calendar, a number of thousands of digits

@@ -67,7 +67,10 @@ def test_a_file_that_was_not_there_is_the_engines(file: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("config:\n  a: \0\n", "not valid YAML: unacceptable character #x0000: "),
+        (
+            "config:\n  a: \0\n",
+            "not valid YAML: unacceptable character #x0000: control characters are not allowed at position 13; ",
+        ),
         ("config: {a: 2026-02-30}\n", "not valid YAML: day "),
         ("config: {a: b\n", "not valid YAML: did not find expected ',' or '}'"),
     ],
