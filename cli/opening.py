@@ -73,21 +73,23 @@ def platform_state(environment: Environment) -> StackState | None:
 
 
 def check_account(environment: Environment, state: StackState | None, screen: Screen) -> None:
-    """In the cloud: say which account and region, and refuse an account that the state does not know."""
+    """In the cloud: say which account and region, and refuse an account that the state does not know. Raises UsageError
+    for a region that is none, which would look like missing credentials."""
     if environment.target is not Target.CLOUD:
         return
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from fleet.cloud import client
+    from fleet.cloud import client, may_pass
 
-    region = str(environment.config("region"))
+    region, where = environment.region, f"environment {environment.cell}"
     try:
         identity = client("sts", region, environment.engine).get_caller_identity()
     except (BotoCoreError, ClientError) as error:
+        if may_pass(error):
+            mend = f"look at the network and its proxy, and whether {region} is right (freehold:region)"
+            raise FreeholdError(f"AWS does not answer: {error}", where=where, mend=mend) from None
         mend = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        raise FreeholdError(
-            f"no usable credentials: {error}", where=f"environment {environment.cell}", mend=mend
-        ) from None
+        raise FreeholdError(f"no usable credentials: {error}", where=where, mend=mend) from None
     screen.tell(f"account {identity['Account']}, region {region}, as {identity['Arn']}")
     require_known_account(environment, state, str(identity["Account"]))
 

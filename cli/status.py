@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cli.options import CloudOption, EnvironmentArgument, JsonOption, NoColorOption, TargetOption
 from cli.output import Screen, show_json
-from errors import FreeholdError
 from fleet.targets import Cloud
 
 
@@ -32,5 +31,4 @@ def status(
         summary = collect(environment, state, contract, database)
     show_json(summary.as_json()) if as_json else show(summary)
     if not summary.ok:
-        what = "not everything answered as it should"
-        raise FreeholdError(what, where=f"environment {cell}", mend="see the lines marked with ! above")
+        raise summary.failure(as_json=as_json)

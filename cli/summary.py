@@ -13,6 +13,7 @@ from rich.console import Console
 from cli import activity
 from cli.live import Line, Live, Namespace, look
 from cli.output import console, spell
+from errors import FreeholdError
 from fleet.environments import Environment
 from fleet.events import Violation
 from fleet.outcomes import Outcome
@@ -66,7 +67,18 @@ class Summary:
     @property
     def ok(self) -> bool:
         """Whether every service answered and is as it should be."""
-        return all(line.ok for line in (*self.live.lines, *self.activity, *self.events))
+        return not self._wrong
+
+    @property
+    def _wrong(self) -> Sequence[Line]:
+        return [line for line in (*self.live.lines, *self.activity, *self.events) if not line.ok]
+
+    def failure(self, *, as_json: bool) -> FreeholdError:
+        """The error where it is not `ok`: it points at what was shown, which in JSON has no marks."""
+        names = ", ".join(line.what for line in self._wrong)
+        mend = f'see the entries with "ok": false: {names}' if as_json else "see the lines marked with ! above"
+        what = "not everything answered as it should"
+        return FreeholdError(what, where=f"environment {self.environment}", mend=mend)
 
     def as_json(self) -> Json:
         content = {

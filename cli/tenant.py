@@ -42,10 +42,11 @@ def create(
     no_color: NoColorOption = False,
 ) -> None:
     """Make a tenant: a row in the registry, then, by the runner, its own stack. One that failed is tried again."""
+    from fleet.environments import cell_asked
     from fleet.registry import Status
     from fleet.wishes import Request
 
-    asking = Asking(cell or env, target, key, wait, yes)
+    asking = Asking(cell_asked(env, cell), target, key, wait, yes)
     with asking.open_cell(tenant) as opened:
         found = opened.registry.get(tenant)
         again = found is not None and found.status in (Status.PENDING, Status.FAILED) and found.plan == plan

@@ -22,7 +22,7 @@ from cli.options import (
     confirm,
 )
 from cli.output import Screen, show_json
-from errors import FreeholdError, UsageError
+from errors import UsageError
 from fleet.targets import Cloud, Target
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def up(
         if chosen is Target.SANDBOX:
             show_next(environment)
     if not summary.ok:
-        what = "not everything answered as it should"
-        raise FreeholdError(what, where=f"environment {cell}", mend="see the lines marked with ! above")
+        raise summary.failure(as_json=as_json)
 
 
 def _build(environment: Environment, screen: Screen, programs: ProgramHost, wait: float, *, yes: bool) -> Summary:

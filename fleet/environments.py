@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from catalog import limits
 from errors import FreeholdError, UsageError
 from fleet.stack import Stack
-from fleet.stack_files import read_stack_file
+from fleet.stack_files import project_name, read_stack_file, structured
 from fleet.state import StackState
 from fleet.targets import Target
 from fleet.working_folders import write
@@ -34,6 +34,9 @@ images and the billing function take it from there too (docs/images.md)."""
 
 # What would send a real environment's engine to the sandbox.
 _SANDBOX_ONLY = ("AWS_ENDPOINT_URL",)
+# Perhaps a text: `pulumi config set` puts all numbers of the file into quotes.
+_WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
+_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 _ARN_ACCOUNT = re.compile(r"^arn:aws[a-z-]*:[a-z0-9-]*:[a-z0-9-]*:([0-9]{12}):")
 
 
@@ -53,13 +56,42 @@ class Environment:
 
     def config(self, key: str) -> Json:
         """One `freehold:` key of the stack's file, None where it is not set there."""
-        return (self.file.get("config") or {}).get(f"freehold:{key}")
+        return self.configuration.get(f"freehold:{key}")
+
+    @property
+    def configuration(self) -> Mapping[str, Json]:
+        """All keys of the stack's file, as they stand there: the program has not judged them."""
+        return self.file.get("config") or {}
+
+    def wrong(self, what: str, mend: str) -> UsageError:
+        """The error about a value of the stack's file."""
+        return UsageError(what, where=stack_file(self.cell).name, mend=mend)
+
+    @property
+    def region(self) -> str:
+        """Where it is built, as the stack's file says. Raises UsageError where it says nothing, or no region."""
+        from pydantic import TypeAdapter, ValidationError
+
+        from stacks.settings.base import Region
+
+        found = self.config("region")
+        try:
+            return str(TypeAdapter(Region).validate_python(found, strict=True))
+        except ValidationError:
+            what = "freehold:region is missing" if found in (None, "") else f"freehold:region: {found!r} is no region"
+            raise self.wrong(what, "name one, such as us-east-1") from None
 
     @property
     def tenants_maximum(self) -> int:
         """How many tenants of the bridge tier it can hold."""
-        chosen = self.config("redis") or {}
-        return limits.tenants_maximum(int(chosen.get("usersMaximum", limits.CACHE_USERS_MAXIMUM)))
+        chosen = structured(self.config("redis") or {})
+        if not isinstance(chosen, dict):
+            raise self.wrong("freehold:redis holds no mapping", "write keys below it, such as `machineType`")
+        users = chosen.get("usersMaximum", limits.CACHE_USERS_MAXIMUM)
+        if not _WHOLE.fullmatch(str(users)):
+            what = f"freehold:redis.usersMaximum: {'it is empty' if users is None else f'{users!r} is no whole number'}"
+            raise self.wrong(what, "write the account's quota of users in a user group, or leave it out")
+        return limits.tenants_maximum(int(users))
 
     @property
     def inside_network(self) -> bool:
@@ -89,7 +121,7 @@ class Environment:
         """The platform stack. It runs in the checkout; the rehearsal of a real environment runs in a folder of its own
         with a copy of the configuration, so that its passphrase and salt never get into the environment's file."""
         if self._folder != CHECKOUT:
-            write(self._folder, self.cell, self.file.get("config") or {})
+            write(self._folder, self.cell, self.configuration)
         return Stack(project(), self.cell, self._folder, self.engine, journaled=self.journaled)
 
     @property
@@ -137,15 +169,35 @@ def stack_file(cell: str) -> Path:
 
 def project() -> str:
     """The project's name, from Pulumi.yaml."""
-    return str(read_stack_file(CHECKOUT / "Pulumi.yaml")["name"])
+    return project_name(CHECKOUT / "Pulumi.yaml")
+
+
+def cell_asked(environment: str | None, cell: str | None) -> str | None:
+    """The name to choose by, where a person may name both an environment and a cell of it (`prod-eu1` of `prod`).
+    Raises UsageError where they do not go together, or there is no such environment."""
+    if environment is None or cell is None:
+        return environment if cell is None else cell
+    _require(environment, tuple(sorted({*known(), *(one.split("-")[0] for one in known())})))
+    _require(cell, known())
+    if cell != environment and not cell.startswith(f"{environment}-"):
+        raise UsageError(f"{cell} is no cell of {environment}", mend="leave --env or --cell out")
+    return cell
+
+
+def _require(name: str, choices: Sequence[str]) -> None:
+    if name in choices:
+        return
+    # As where a script's variable is not set: it must not be taken for one that was left out.
+    what = f"there is no environment {name!r}" if name.strip() else "the environment's name is empty"
+    raise UsageError(what, mend=f"choose one of {', '.join(choices)}")
 
 
 def choose(name: str | None, target: Target | None) -> tuple[str, Target]:
-    """The cell and target that a person asked for. Raises UsageError for an unknown one, or where the target of an
-    environment other than the sandbox is left unsaid, or FREEHOLD_PROVIDERS has an unknown value."""
-    cell = name or DEFAULT
-    if cell not in known():
-        raise UsageError(f"there is no environment {cell!r}", mend=f"choose one of {', '.join(known())}")
+    """The cell and target that a person asked for; no name at all is the sandbox. Raises UsageError for an unknown one,
+    or where the target of an environment other than the sandbox is left unsaid, or FREEHOLD_PROVIDERS has an unknown
+    value."""
+    cell = DEFAULT if name is None else name
+    _require(cell, known())
     if target is None and cell != DEFAULT:
         what = f"say where to build {cell}"
         raise UsageError(what, mend="--target sandbox rehearses it here, --target cloud uses real credentials")
@@ -187,10 +239,19 @@ def real(cell: str, home: Home) -> Environment:
     return Environment(cell, Target.CLOUD, home, engine)
 
 
+def _allowed_accounts(environment: Environment) -> set[str]:
+    key, mend = "aws:allowedAccountIds", 'write a list of texts, such as ["123456789012"]'
+    named = structured(environment.configuration.get(key) or [])
+    if not isinstance(named, list):
+        raise environment.wrong(f"{key} holds no list", mend)
+    if wrong := [one for one in named if not _ACCOUNT.fullmatch(str(one))]:
+        raise environment.wrong(f"{key}: {wrong[0]!r} is no account's id of 12 digits", mend)
+    return {str(account) for account in named}
+
+
 def known_accounts(environment: Environment, state: StackState | None) -> frozenset[str]:
     """The accounts that the state (ARNs of what was built) and the stack's file (aws:allowedAccountIds) know."""
-    named = (environment.file.get("config") or {}).get("aws:allowedAccountIds") or ()
-    accounts = {str(account) for account in named}
+    accounts = _allowed_accounts(environment)
     for resource in state.managed if state is not None else ():
         match = _ARN_ACCOUNT.match(str((resource.get("outputs") or {}).get("arn", "")))
         if match:

@@ -42,6 +42,12 @@ _KNOWN = (  # the first match wins
         "no passphrase",
         "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE",
     ),
+    # Logged in to nothing, the CLI takes Pulumi's own service for the backend, and asks for its token.
+    _Known(
+        _says(r"PULUMI_ACCESS_TOKEN must be set for login"),
+        "no backend is logged in to",
+        "pulumi login s3://<bucket>?region=<region> (docs/deploy.md), or set PULUMI_BACKEND_URL",
+    ),
     _Known(
         _says(r"the stack is currently locked by .+"),
         "locked by another run of pulumi",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,23 +21,53 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_stack_file(path: Path) -> Mapping[str, Json]:
-    """The file's mapping, empty where there is no file. Raises FreeholdError with the place of a mistake."""
+    """The file's mapping, empty where there is no file; its `config` is a mapping or None. Raises FreeholdError with
+    the place of a mistake."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except FileNotFoundError:
         return {}
     except UnicodeDecodeError as error:
         raise FreeholdError("not UTF-8", where=str(path), mend="save it as UTF-8") from error
+    except OSError as error:
+        what = f"cannot read: {error.strerror}"
+        raise FreeholdError(what, where=str(path), mend="put a file there that this user may read") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else str(path)
-        what = f"not valid YAML: {getattr(error, 'problem', None) or error}"
+        # About a character that may not be there it speaks in two lines.
+        said = getattr(error, "problem", None) or re.sub(r"\n.*(?=position)", " at ", str(error))
+        what = f"not valid YAML: {said}"
         raise FreeholdError(what, where=place, mend="correct it") from None
+    except ValueError as error:  # a date of no calendar, a number of thousands of digits
+        raise FreeholdError(f"not valid YAML: {error}", where=str(path), mend="correct it") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise FreeholdError("holds no mapping", where=str(path), mend="it must begin with `config:`")
+    if not isinstance(content.get("config") or {}, dict):
+        mend = "write keys with their values below it, such as `freehold:region: us-east-1`"
+        raise FreeholdError("config: holds no mapping", where=str(path), mend=mend)
     return content
+
+
+def structured(value: Json) -> Json:
+    """A list or an object, also where the file has it as JSON text, as a plain `pulumi config set` leaves it. What is
+    neither is returned as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def project_name(path: Path) -> str:
+    """The `name` of a Pulumi.yaml. Raises FreeholdError where it has none."""
+    name = read_stack_file(path).get("name")
+    if not name or not isinstance(name, str):
+        raise FreeholdError("name: is missing or no text", where=str(path), mend="write `name: freehold`")
+    return name
 
 
 @contextmanager
@@ -45,8 +77,8 @@ def form_kept(path: Path) -> Iterator[None]:
 
     Where the engine changed what was there, or the two do not go together, the file stays as the engine wrote it.
     """
-    before = path.read_bytes() if path.exists() else b""
     known = read_stack_file(path)
+    before = path.read_bytes() if path.exists() else b""
     yield
     written = read_stack_file(path)
     added = {key: value for key, value in written.items() if key not in known}

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from fleet.stack_files import read_stack_file
+from fleet.stack_files import project_name, read_stack_file
 from sandbox.files import write_atomically
 from sandbox.home import CHECKOUT
 
@@ -31,7 +31,7 @@ def write(
     `salt` are for a stack that has none yet."""
     ours = read_stack_file(CHECKOUT / "Pulumi.yaml")
     project = {
-        "name": ours["name"],
+        "name": project_name(CHECKOUT / "Pulumi.yaml"),
         "description": f"Stack {stack}",
         # A relative path would make the engine create a virtual environment here.
         "runtime": {"name": "python", "options": {"virtualenv": str(CHECKOUT / ".venv")}},

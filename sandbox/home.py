@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from errors import FreeholdError
+from sandbox.files import unreadable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 """The folder that holds Pulumi.yaml."""
@@ -31,9 +33,22 @@ class Home:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Home:
-        """FREEHOLD_HOME of `environment` (default `os.environ`), else `.freehold/` in the checkout."""
+        """FREEHOLD_HOME of `environment` (default `os.environ`), else `.freehold/` in the checkout. Raises
+        FreeholdError for one that no folder can have as its name."""
         chosen = (os.environ if environment is None else environment).get("FREEHOLD_HOME")
-        return cls(Path(chosen).expanduser().resolve() if chosen else CHECKOUT / ".freehold")
+        if not chosen:
+            return cls(CHECKOUT / ".freehold")
+        try:
+            root = Path(chosen).expanduser().resolve()
+        except RuntimeError as error:  # ~name of a user that there is not, or links that lead to each other
+            what, mend = str(error).rstrip("."), "set FREEHOLD_HOME to another folder"
+            raise FreeholdError(what, where=f"FREEHOLD_HOME={chosen}", mend=mend) from None
+        try:
+            root.lstat()
+        except OSError as error:  # what else may be wrong is told where it is used
+            if error.errno == errno.ENAMETOOLONG:
+                raise unreadable(root, error) from None
+        return cls(root)
 
     @property
     def run(self) -> Path:

@@ -47,6 +47,22 @@ def freehold(home: Path, *arguments: str, **environment: str) -> subprocess.Comp
         (("up", "--target", "cloud"), "freehold: sandbox is only ever rehearsed; choose dev, staging or prod"),
         (("up", "--cloud", "gcp"), ""),
         (("preview", "atlantis"), "freehold: there is no environment 'atlantis'; "),
+        (("up", ""), "freehold: the environment's name is empty; choose one of dev, prod, sandbox, staging"),
+        (("destroy", "", "--yes"), "freehold: the environment's name is empty; choose one of "),
+        (("tenant", "list", "--env", ""), "freehold: the environment's name is empty; "),
+        (("tenant", "create", "acme", "--plan", "pro", "--cell", ""), "freehold: the environment's name is empty; "),
+        (
+            ("tenant", "create", "acme", "--plan", "pro", "--env", "", "--cell", "sandbox"),
+            "freehold: the environment's name is empty; ",
+        ),
+        (
+            ("tenant", "create", "acme", "--plan", "pro", "--env", "prod", "--cell", "dev", "--target", "cloud"),
+            "freehold: dev is no cell of prod; leave --env or --cell out",
+        ),
+        (
+            ("tenant", "create", "acme", "--plan", "pro", "--env", "atlantis", "--cell", "sandbox"),
+            "freehold: there is no environment 'atlantis'; choose one of ",
+        ),
         (("status", "atlantis"), "freehold: there is no environment 'atlantis'; "),
         (
             ("destroy", "sandbox"),
@@ -110,6 +126,29 @@ def test_a_home_that_cannot_be_one_is_one_line(command: ForkedCommand, arguments
     assert re.fullmatch(
         r"freehold: /dev/null/home\S*: cannot (read|write): Not a directory; .*set FREEHOLD_HOME to .*", line
     )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("sandbox", "reset", "--yes"), ("sandbox", "stop"), ("sandbox", "env"), ("status",), ("doctor",)],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    ("home", "expected"),
+    [
+        (f"/tmp/{'a' * 300}/home", "/home: cannot read: File name too long; "),
+        ("~nobody-of-this-name/home", "FREEHOLD_HOME=~nobody-of-this-name/home: Could not determine home directory; "),
+    ],
+    ids=["long", "unknown user"],
+)
+def test_a_home_that_no_folder_can_be_is_one_line(
+    command: ForkedCommand, arguments: tuple[str, ...], home: str, expected: str
+) -> None:
+    run = command.run(*arguments, environment={**shell(Path("/dev/null")), "FREEHOLD_HOME": home})
+    assert run.returncode == 1, run.stderr
+    (line,) = run.stderr.splitlines()
+    assert expected in line
+    assert "set FREEHOLD_HOME to another folder" in line
 
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "PULUMI_HOME"])

@@ -8,7 +8,7 @@ import pytest
 
 from errors import FreeholdError, UsageError
 from fleet import environments
-from fleet.environments import Environment, choose, known_accounts, require_known_account
+from fleet.environments import Environment, cell_asked, choose, known_accounts, require_known_account
 from fleet.state import StackState
 from fleet.targets import Target
 from sandbox.home import Home
@@ -42,6 +42,27 @@ def test_choose(checkout: Path) -> None:
     assert choose("prod-gcp", Target.CLOUD) == ("prod-gcp", Target.CLOUD)
     with pytest.raises(UsageError, match="say where to build prod-eu1"):
         choose("prod-eu1", None)
+
+
+def test_a_cell_of_an_environment(checkout: Path) -> None:
+    (checkout / "Pulumi.dev-2.yaml").write_text("")
+    assert cell_asked(None, None) is None
+    assert cell_asked("prod", None) == "prod"
+    assert cell_asked(None, "prod-eu1") == "prod-eu1"
+    assert cell_asked("prod", "prod") == "prod"
+    assert cell_asked("prod", "prod-eu1") == "prod-eu1"
+    assert cell_asked("dev", "dev-2") == "dev-2"  # which has no stack file of its own
+    for environment, cell in (("prod-eu1", "prod"), ("prod", "dev-2"), ("prod", "sandbox")):
+        with pytest.raises(UsageError, match=f"^{cell} is no cell of {environment}; "):
+            cell_asked(environment, cell)
+    with pytest.raises(UsageError, match=r"^there is no environment 'pro'; choose one of dev, dev-2, prod, "):
+        cell_asked("pro", "prod")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_the_sandbox(checkout: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"^the environment's name is empty; choose one of "):
+        choose(name, None)
 
 
 def test_an_account_that_the_state_does_not_know_is_refused(prod: Environment) -> None:
@@ -88,3 +109,72 @@ def test_an_environment_that_was_not_built(prod: Environment) -> None:
         FreeholdError, match=r"^environment prod: it has not been built; ./freehold up prod --target cloud"
     ):
         prod.contract(None)
+
+
+def written(cell: str, config: str, checkout: Path) -> Environment:
+    """The environment with this `config:` in its file."""
+    (checkout / f"Pulumi.{cell}.yaml").write_text(f"config: {config}\n")
+    return Environment(cell, Target.CLOUD, Home(checkout / "home"), {})
+
+
+@pytest.mark.parametrize("config", ["[a]", "abc", "7"])
+def test_a_configuration_that_is_no_mapping(checkout: Path, config: str) -> None:
+    with pytest.raises(FreeholdError, match=r"^.*/Pulumi\.prod\.yaml: config: holds no mapping; write keys .*$"):
+        written("prod", config, checkout).config("region")
+
+
+@pytest.mark.parametrize(
+    "ids",
+    ['["123456789012", "222222222222"]', "[123456789012, 222222222222]", """'["123456789012", "222222222222"]'"""],
+    ids=["texts", "numbers", "JSON text"],
+)
+def test_accounts_as_they_may_be_written(checkout: Path, ids: str) -> None:
+    environment = written("prod", f"{{aws:allowedAccountIds: {ids}}}", checkout)
+    assert known_accounts(environment, None) == {"123456789012", "222222222222"}
+
+
+@pytest.mark.parametrize("ids", ["", "[]", "''", "'[]'"])
+def test_no_accounts(checkout: Path, ids: str) -> None:
+    assert known_accounts(written("prod", f"{{aws:allowedAccountIds: {ids}}}", checkout), None) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ("123456789012", "holds no list"),
+        ('"123456789012"', "holds no list"),
+        ("{secure: v1:abc}", "holds no list"),
+        ("[1234]", "1234 is no account's id of 12 digits"),
+        ('["123456789012", company]', "'company' is no account's id of 12 digits"),
+        ("[null]", "None is no account's id of 12 digits"),
+    ],
+)
+def test_what_is_no_list_of_accounts_is_told(checkout: Path, ids: str, expected: str) -> None:
+    environment = written("prod", f"{{aws:allowedAccountIds: {ids}}}", checkout)
+    with pytest.raises(UsageError) as refused:
+        known_accounts(environment, None)
+    assert refused.value.line().startswith("Pulumi.prod.yaml: aws:allowedAccountIds")
+    assert expected in refused.value.line()
+    assert "\n" not in refused.value.line()
+
+
+@pytest.mark.parametrize("redis", ["{usersMaximum: 200}", '{usersMaximum: "200"}', """'{"usersMaximum": 200}'"""])
+def test_how_many_tenants_it_can_hold(checkout: Path, redis: str) -> None:
+    assert written("prod", f"{{freehold:redis: {redis}}}", checkout).tenants_maximum == 197
+    assert written("prod", "{freehold:redis: }", checkout).tenants_maximum == 97
+
+
+@pytest.mark.parametrize(
+    ("redis", "expected"),
+    [
+        ("abc", "freehold:redis holds no mapping; "),
+        ("[a]", "freehold:redis holds no mapping; "),
+        ("{usersMaximum: abc}", "freehold:redis.usersMaximum: 'abc' is no whole number; "),
+        ("{usersMaximum: true}", "freehold:redis.usersMaximum: True is no whole number; "),
+        ("{usersMaximum: }", "freehold:redis.usersMaximum: it is empty; "),
+    ],
+)
+def test_how_many_tenants_it_can_hold_is_told_where_it_is_wrong(checkout: Path, redis: str, expected: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        written("prod", f"{{freehold:redis: {redis}}}", checkout).tenants_maximum  # noqa: B018
+    assert refused.value.line().startswith(f"Pulumi.prod.yaml: {expected}")

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from cli import opening, summary
 from cli.app import app
-from cli.live import Live
+from cli.live import Line, Live
+from errors import FreeholdError
 from fleet import control_database, environments
 from fleet.environments import Environment
 from fleet.events import Progress
@@ -91,3 +92,16 @@ def test_in_json_too(opened: list[str]) -> None:
     assert (told["ok"], told["tenants"]) == (True, None)
     assert NEXT in told["activity"][0]["value"]
     assert opened == []
+
+
+@pytest.mark.parametrize("command", [("up", "--yes"), ("status",)], ids=" ".join)
+def test_in_json_what_is_wrong_is_named(
+    command: tuple[str, ...], opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = Line("topic", "nobody hears of alerts", "aws sns", ok=False)
+    monkeypatch.setattr(summary, "look", lambda *_, **__: Live([bad]))
+    name, *options = command
+    run = CliRunner().invoke(app, [name, "prod", "--target", "cloud", *options, "--json"])
+    assert json.loads(run.stdout)["ok"] is False
+    assert isinstance(run.exception, FreeholdError)
+    assert run.exception.mend == 'see the entries with "ok": false: topic'

@@ -76,3 +76,20 @@ def test_what_is_not_as_it_should_be_is_marked(capsys: pytest.CaptureFixture[str
     marked = [line for line in lines if line.startswith("!")]
     assert marked == ["! nodes: 0 of 3 [/x]", "! operations: 1 waiting", "! Stripe event: parked"]
     assert "  cluster: ACTIVE" in lines
+
+
+def test_what_is_not_as_it_should_be_is_named_where_it_is_not_marked() -> None:
+    summary = Summary(
+        environment="prod",
+        target="cloud",
+        account="1",
+        region="r",
+        components={},
+        resources=0,
+        live=Live([Line("cluster", "ACTIVE", "aws eks"), Line("nodes", "0 of 3", "kubectl get nodes", ok=False)]),
+        tenants=(),
+        activity=[Line("operations", "1 waiting", "./freehold fleet status", ok=False)],
+    )
+    start = "environment prod: not everything answered as it should; see the "
+    assert summary.failure(as_json=False).line() == f"{start}lines marked with ! above"
+    assert summary.failure(as_json=True).line() == f'{start}entries with "ok": false: nodes, operations'

@@ -1,4 +1,6 @@
-"""With credentials of an account that the state does not know, no command goes on. Account and region are told."""
+"""With credentials of an account that the state does not know, no command goes on. Account and region are told.
+
+What is no matter of credentials is not told as one."""
 
 from __future__ import annotations
 
@@ -9,12 +11,16 @@ from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
+from botocore.exceptions import BotoCoreError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
 import cli.opening
 import cli.prerequisites
 import fleet.cloud
 import fleet.control_database
 from cli.app import main
+from cli.output import Screen
+from errors import FreeholdError, UsageError
+from fleet import environments
 from fleet.environments import Environment
 from fleet.state import StackState
 from fleet.targets import Target
@@ -100,3 +106,52 @@ def test_the_account_that_it_was_built_in_is_told_and_let_on(
     with pytest.raises(WentOn):
         main()
     assert capsys.readouterr().err.splitlines()[0].startswith("freehold: account 111111111111, region us-east-1, as ")
+
+
+@pytest.fixture
+def prod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    monkeypatch.setattr(environments, "CHECKOUT", tmp_path)
+    (tmp_path / "Pulumi.prod.yaml").write_text("config: {freehold:region: us-esat-1}\n")
+    return Environment("prod", Target.CLOUD, Home(tmp_path / "home"), {})
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("{freehold:regoin: us-east-1}", "freehold:region is missing"),
+        ("{freehold:region: }", "freehold:region is missing"),
+        ("{freehold:region: US East}", "freehold:region: 'US East' is no region"),
+        ("{freehold:region: [us-east-1]}", "freehold:region: ['us-east-1'] is no region"),
+    ],
+)
+def test_a_region_that_is_none_is_told_before_anybody_is_asked(
+    prod: Environment, tmp_path: Path, config: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text(f"config: {config}\n")
+    monkeypatch.setattr(fleet.cloud, "client", lambda *_: pytest.fail("asked"))
+    with Screen() as screen, pytest.raises(UsageError) as refused:
+        cli.opening.check_account(prod, None, screen)
+    assert refused.value.line() == f"Pulumi.prod.yaml: {expected}; name one, such as us-east-1"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (EndpointConnectionError(endpoint_url="https://sts"), "AWS does not answer: Could not connect to the endpoint"),
+        (ReadTimeoutError(endpoint_url="https://sts"), "AWS does not answer: Read timeout on endpoint"),
+        (NoCredentialsError(), "no usable credentials: Unable to locate credentials"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_no_way_to_the_cloud_is_not_told_as_missing_credentials(
+    prod: Environment, error: BotoCoreError, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(fleet.cloud, "client", lambda *_: SimpleNamespace(get_caller_identity=fail))
+    with Screen() as screen, pytest.raises(FreeholdError) as told:
+        cli.opening.check_account(prod, None, screen)
+    assert told.value.line().startswith(f"environment prod: {expected}")
+    assert ("AWS_PROFILE" in told.value.mend) == isinstance(error, NoCredentialsError)
+    assert ("us-esat-1 is right (freehold:region)" in told.value.mend) != isinstance(error, NoCredentialsError)

@@ -140,3 +140,11 @@ def test_a_provider_host_that_died_is_told_with_its_mend(capsys: pytest.CaptureF
     told = explain("dev", "up", Progress(errors=[("", capsys.readouterr().err)]), "", LOG)
     assert isinstance(told, TransientError)
     assert str(told) == "stack dev: the sandbox's providers stopped during the run; run it again: it goes on from there"
+
+
+def test_a_forgotten_login_is_told_with_its_mend() -> None:
+    said = "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"
+    assert explain("prod", "stack export", Progress(), said, "`pulumi stack export`").line() == (
+        "stack prod: no backend is logged in to; "
+        "pulumi login s3://<bucket>?region=<region> (docs/deploy.md), or set PULUMI_BACKEND_URL"
+    )

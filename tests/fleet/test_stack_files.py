@@ -1,4 +1,4 @@
-"""A stack's file stays as a person wrote it when the engine adds its keys."""
+"""A stack's file stays as a person wrote it when the engine adds its keys; a mistake in it is told in one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fleet.stack_files import form_kept
+from errors import FreeholdError
+from fleet.stack_files import form_kept, project_name, read_stack_file
 
 WRITTEN = """\
 # Real sizes.
@@ -61,3 +62,40 @@ def test_a_file_that_was_not_there_is_the_engines(file: Path) -> None:
     with form_kept(file):
         file.write_text("encryptionsalt: s\n")
     assert file.read_text() == "encryptionsalt: s\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            "config:\n  a: \0\n",
+            "not valid YAML: unacceptable character #x0000: control characters are not allowed at position 13; ",
+        ),
+        ("config: {a: 2026-02-30}\n", "not valid YAML: day "),
+        ("config: {a: b\n", "not valid YAML: did not find expected ',' or '}'"),
+    ],
+)
+def test_what_is_no_yaml_is_one_line(file: Path, content: str, expected: str) -> None:
+    file.write_text(content)
+    with pytest.raises(FreeholdError) as refused:
+        read_stack_file(file)
+    line = refused.value.line()
+    assert line.startswith(str(file)) and expected in line and line.endswith("; correct it")
+    assert "\n" not in line
+
+
+def test_a_folder_in_place_of_the_file(file: Path) -> None:
+    file.mkdir()
+    with pytest.raises(FreeholdError, match=r"Pulumi\.prod\.yaml: cannot read: Is a directory; put a file there"):
+        read_stack_file(file)
+    with pytest.raises(FreeholdError, match="Is a directory"), form_kept(file):
+        pass
+
+
+@pytest.mark.parametrize("content", ["", "runtime: python\n", "name:\n", "name: [a]\n"])
+def test_a_project_without_a_name(file: Path, content: str) -> None:
+    file.write_text(content)
+    with pytest.raises(
+        FreeholdError, match=r"Pulumi\.prod\.yaml: name: is missing or no text; write `name: freehold`$"
+    ):
+        project_name(file)
