@@ -59,12 +59,19 @@ def show_plan(plan: Plan, *, each: bool = False, stderr: bool = False) -> None:
     if rows := _rows(plan.changes, each=each):
         _show_changes(rows, stderr=stderr)
     if plan.findings:
-        found = [(one.policy, one.resource or "(the stack)", one.message) for one in plan.findings]
+        found = sorted((one.policy, one.resource or "(the stack)", _found(one.message)) for one in plan.findings)
+        between = "\n" if rows else ""
         levels = ", ".join(sorted({one.level for one in plan.findings}))
-        console(stderr=stderr).print(f"\nPolicies ({levels}):", style="bold", markup=False)
+        console(stderr=stderr).print(f"{between}Policies ({levels}):", style="bold", markup=False)
         show_table(("policy", "resource", "finding"), found, stderr=stderr)
     if plan.changes or plan.findings:
         console(stderr=stderr).print()
+
+
+def _found(message: str) -> str:
+    """In one line, without the policy's description, which the engine puts on a line before each finding."""
+    _, _, finding = message.partition("\n")
+    return " ".join((finding or message).split())
 
 
 def _rows(changes: Sequence[Change], *, each: bool) -> list[Row]:

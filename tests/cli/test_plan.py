@@ -31,7 +31,7 @@ def preview() -> Progress:
         "policyName": "tags",
         "enforcementLevel": "advisory",
         "resourceUrn": urn("t", "network-vpc"),
-        "message": "[x]",
+        "message": "Tags are there.\n[x]\ny\n",
     }
     progress = planned(
         step("same", "", STACK, "s"),
@@ -69,7 +69,7 @@ def test_in_a_pipe_each_change_is_a_line_and_what_ends_something_is_first_and_ma
         [],
     ]
     assert lines[7:9] == ["Policies (advisory):", "policy  resource     finding"]
-    assert lines[9].split() == ["tags", "network-vpc", "[x]"]
+    assert lines[9].split() == ["tags", "network-vpc", "[x]", "y"]
 
 
 def test_all_lists_what_a_new_component_holds(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,7 +131,13 @@ def test_json_is_for_a_script_that_stops_at_a_replacement(run: Any) -> None:
         "replaces_by": ["cidrBlock"],
     }
     assert told["policies"] == [
-        {"policy": "tags", "level": "advisory", "urn": urn("t", "network-vpc"), "name": "network-vpc", "message": "[x]"}
+        {
+            "policy": "tags",
+            "level": "advisory",
+            "urn": urn("t", "network-vpc"),
+            "name": "network-vpc",
+            "message": "Tags are there.\n[x]\ny",
+        }
     ]
 
 
