@@ -8,7 +8,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
@@ -59,23 +59,39 @@ def show_json(content: Json) -> None:
     sys.stdout.write("\n")
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on standard output; cells are plain text. Columns without names have no header.
+def show_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, red: Collection[int] = (), stderr: bool = False
+) -> None:
+    """A table on standard output; cells are plain text. Columns without names have no header; rows of these numbers are
+    red.
 
     No cell is cut or broken, for names are copied and searched for; but on a terminal with room for it the last column
     is folded.
     """
-    out = console()
+    out = console(stderr=stderr)
     table = (columns, *rows) if any(columns) else rows
-    widths = [max(cell_len(row[number]) for row in table) for number in range(len(columns) - 1)]
+    widths = _widths(table)
     indent = sum(width + len(_BETWEEN) for width in widths)
     room = out.width - indent if out.is_terminal else 0
+    styles = {id(rows[number]): "red" for number in red} | {id(columns): "bold"}
     for row in table:
         begin = "".join(set_cell_size(cell, width) + _BETWEEN for cell, width in zip(row, widths, strict=False))
         lines = textwrap.wrap(row[-1], room, break_on_hyphens=False) if room >= _FOLDED else [row[-1]]
         for number, line in enumerate(lines or [""]):
             text = (" " * indent if number else begin) + line
-            out.print(text.rstrip(), style="bold" if row is columns else None, markup=False)
+            out.print(text.rstrip(), style=styles.get(id(row)), markup=False)
+
+
+def is_narrow(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stderr: bool = False) -> bool:
+    """Whether a terminal has room neither for this table nor to fold its last column."""
+    out = console(stderr=stderr)
+    needed = min(_FOLDED, max(cell_len(row[-1]) for row in (columns, *rows)))
+    return out.is_terminal and out.width < sum(width + len(_BETWEEN) for width in _widths((columns, *rows))) + needed
+
+
+def _widths(table: Sequence[Sequence[str]]) -> list[int]:
+    """Of all columns but the last."""
+    return [max(map(cell_len, column)) for column in list(zip(*table, strict=True))[:-1]]
 
 
 def spell(seconds: float) -> str:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import options
-from cli.options import CloudOption, NoColorOption, RequiredEnvironment, TargetOption, WaitOption, YesOption, confirm
-from cli.output import Screen
+from cli.options import (
+    CloudOption,
+    JsonOption,
+    NoColorOption,
+    RequiredEnvironment,
+    TargetOption,
+    WaitOption,
+    YesOption,
+    confirm,
+)
+from cli.output import Screen, show_json
 from errors import FreeholdError
 from fleet.targets import Cloud, Target
 
 if TYPE_CHECKING:
     from fleet.environments import Environment
     from fleet.program_host.client import ProgramHost
+    from fleet.stack import Result
     from fleet.state import StackState
 
 WithoutRegistryOption = Annotated[
@@ -25,21 +36,44 @@ WithoutRegistryOption = Annotated[
     ),
 ]
 
+AllOption = Annotated[bool, typer.Option("--all", help="List each resource of a new component too.")]
+ExpectNoChangesOption = Annotated[
+    bool, typer.Option("--expect-no-changes", help="Exit with 1 where something would change.")
+]
+
 
 def preview(
     env: RequiredEnvironment,
     target: TargetOption = None,
     cloud: CloudOption = Cloud.AWS,
     wait: WaitOption = options.WAIT,
+    each: AllOption = False,
+    expect_no_changes: ExpectNoChangesOption = False,
+    as_json: JsonOption = False,
     no_color: NoColorOption = False,
 ) -> None:
-    """Show what `up` would change in ENV's platform, under the policies; nothing is changed."""
+    """Show what `up` would change in ENV's platform, under the policies; nothing is changed.
+
+    Each resource with the paths of what differs, never a value. Deletions and replacements come first, marked with `!`.
+
+    A component that is new is one row, with the number of its resources. Then what the policies advise.
+    """
     from cli.opening import platform_program
+    from cli.plan import Plan, show_plan
     from fleet.environments import choose
 
     cell, chosen = choose(env, target)
     with platform_program(cell, cloud) as programs:
-        _run("preview", cell, chosen, wait, programs)
+        result, log = _run("preview", cell, chosen, wait, programs)
+    plan = Plan.of(cell, result)
+    if as_json:
+        show_json(plan.as_json())
+    else:
+        show_plan(plan, each=each)
+        typer.echo(f"{plan}; details in {log}" if plan.changes else str(plan))
+    if expect_no_changes and plan.changes:
+        what = f"{len(plan.changes)} resources would change, and none was expected to"
+        raise FreeholdError(what, where=f"environment {cell}", mend="run up, or take back what changes them")
 
 
 def refresh(
@@ -53,7 +87,7 @@ def refresh(
     from fleet.environments import choose
 
     cell, chosen = choose(env, target)
-    _run("refresh", cell, chosen, wait)
+    _show(*_run("refresh", cell, chosen, wait))
 
 
 def destroy(
@@ -70,7 +104,7 @@ def destroy(
 
     cell, chosen = choose(env, target)
     confirm(f"Delete the platform of {cell} ({chosen}) with all its data?", yes=yes)
-    _run("destroy", cell, chosen, wait, without_registry=without_registry)
+    _show(*_run("destroy", cell, chosen, wait, without_registry=without_registry))
 
 
 def _run(
@@ -81,7 +115,8 @@ def _run(
     programs: ProgramHost | None = None,
     *,
     without_registry: bool = False,
-) -> None:
+) -> tuple[Result, Path]:
+    """Have the engine do it. Returns what it came to, and the file that has all that the engine said."""
     from cli.opening import build_archive, check_account, engine_maker, open_environment, platform_state
     from cli.prerequisites import require
     from fleet.events import tally
@@ -109,17 +144,17 @@ def _run(
             engine = make(environment.stack, step.observe)
             result = {"preview": engine.preview, "refresh": engine.refresh, "destroy": engine.destroy}[command]()
             step.result = tally(result.progress.changes)
-    _show(command, result.changed, result.progress.changes, environment.home.logs / f"pulumi-{cell}.log")
+    return result, environment.home.logs / f"pulumi-{cell}.log"
 
 
-def _show(command: str, changed: int, changes: dict[str, int], log: object) -> None:
+def _show(result: Result, log: Path) -> None:
     from fleet.events import tally
 
-    verb = {"preview": "would change", "refresh": "changed", "destroy": "changed"}[command]
+    told = tally(result.progress.changes)
     typer.echo(
-        f"{verb} {changed} resources ({tally(changes)}); details in {log}"
-        if changed
-        else f"{verb} nothing ({tally(changes)})"
+        f"changed {result.changed} resources ({told}); details in {log}"
+        if result.changed
+        else f"changed nothing ({told})"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from cli.live import Line
+    from cli.opening import EngineMaker
     from cli.summary import Summary
     from fleet.environments import Environment
     from fleet.interrupts import Interrupts
@@ -59,6 +61,8 @@ def up(
 ) -> None:
     """Build ENV, or bring it up to date: its platform, under the policies. A rehearsal starts the sandbox if need be,
     and has two tenants as well; real tenants are brought up to date by `fleet up`.
+
+    In the cloud a person sees first what would change, and agrees to it; with --yes neither.
 
     Ends with what is there now, read from the running services. A second run changes nothing and says so.
     Killed anywhere, it goes on from there when it is run again.
@@ -98,9 +102,12 @@ def _build(environment: Environment, screen: Screen, programs: ProgramHost, wait
     began = time.monotonic()
     if environment.target is Target.CLOUD:
         check_account(environment, platform_state(environment), screen)
-        confirm(f"Build {environment.cell} in this account?", yes=yes)
     interrupts = Interrupts()
     make = engine_maker(environment, screen, interrupts, wait, programs)
+    if environment.target is Target.CLOUD:
+        if not yes and sys.stdin.isatty():
+            _show_first(environment, screen, make)
+        confirm(f"Build {environment.cell} in this account?", yes=yes)
     build_archive(environment, screen)
     with screen.step(f"platform {environment.cell}") as step:
         platform = make(environment.stack, step.observe).up()
@@ -122,6 +129,21 @@ def _build(environment: Environment, screen: Screen, programs: ProgramHost, wait
         runs = {environment.cell: Outcome.of(platform), **changed}
         summary = collect(environment, platform.state, contract, database, runs, unchanged)
     return replace(summary, events=events, seconds={**screen.durations, "all": time.monotonic() - began})
+
+
+def _show_first(environment: Environment, screen: Screen, make: EngineMaker) -> None:
+    """What a person is to agree to, on standard error as the question. Raises FreeholdError where a policy forbids it.
+
+    It costs a preview more than the update's own, so that nothing is held while somebody reads.
+    """
+    from cli.opening import build_archive
+    from cli.plan import Plan, show_plan
+
+    build_archive(environment, screen)
+    with screen.step(f"preview {environment.cell}") as step:
+        plan = Plan.of(environment.cell, make(environment.stack, step.observe).preview())
+        step.result = str(plan)
+    show_plan(plan, stderr=True)
 
 
 def _require_blueprint(environment: Environment, name: str | None) -> None:

@@ -16,7 +16,7 @@ from fleet import backend_locks, backend_sidecars, engine_process, pending
 from fleet.disk import Room, room
 from fleet.engine_process import Observer
 from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded
-from fleet.events import Progress, urn_name
+from fleet.events import Progress
 from fleet.failures import explain
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
@@ -25,6 +25,7 @@ from fleet.program_host.client import ProgramHost
 from fleet.stack import Result, Stack
 from fleet.stack_files import form_kept, read_stack_file
 from fleet.state import StackState, local_backend, read_state, state_path
+from fleet.urns import urn_name
 from sandbox.files import unwritable
 from sandbox.home import Home
 from sandbox.supervisor.pidfile import ProcessIdentity

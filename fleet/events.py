@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fleet.plan import UNCHANGED, Plan
+from fleet.urns import urn_name
+
 Json = Any
 
-_UNCHANGED = frozenset({"same", "read", "refresh"})
 _COMPARED = 256
 
 
@@ -84,6 +86,8 @@ class Progress:
     """What the engine works on: `creating database`."""
     changes: dict[str, int] = field(default_factory=dict)
     """Of the last phase that ended, by operation (`create`, `same`, ...)."""
+    plan: Plan = field(default_factory=Plan)
+    """Of the phase that began last, resource by resource."""
     errors: list[tuple[str, str]] = field(default_factory=list)
     """Each error: the name of the resource it is about (may be empty) and its text."""
     violations: list[Violation] = field(default_factory=list)
@@ -96,17 +100,19 @@ class Progress:
     @property
     def changed(self) -> int:
         """How many resources the last phase created, updated, replaced or deleted (or would)."""
-        return sum(count for operation, count in self.changes.items() if operation not in _UNCHANGED)
+        return sum(count for operation, count in self.changes.items() if operation not in UNCHANGED)
 
     def take(self, event: Mapping[str, Json]) -> None:
         """Count one event in."""
         if "preludeEvent" in event:
             self.begun, self.done, self.current = True, 0, ""
+            self.plan = Plan()
             # Policies see all of it again, and what the preview could not tell the update can.
             self.violations, self.passed, self.failed, self.analysed = [], set(), set(), set()
         elif "resourcePreEvent" in event:
             step = event["resourcePreEvent"]["metadata"]
-            if step["op"] not in _UNCHANGED and not event["resourcePreEvent"].get("planning"):
+            self.plan.take(step)
+            if step["op"] not in UNCHANGED and not event["resourcePreEvent"].get("planning"):
                 self.changing = True
             if step["op"] != "same":
                 self.current = f"{_doing(step['op'])} {urn_name(step['urn'])}"
@@ -148,11 +154,6 @@ class Progress:
                 self.failed.update(summary.get("failed") or ())
                 if urn := summary.get("resourceUrn"):
                     self.analysed.add(urn)
-
-
-def urn_name(urn: str) -> str:
-    """The logical name at the end of a URN."""
-    return urn.rsplit("::", 1)[-1]
 
 
 def tally(changes: Mapping[str, int]) -> str:

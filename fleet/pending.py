@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from errors import FreeholdError
-from fleet.events import urn_name
 from fleet.state import StackState
+from fleet.urns import urn_name
 from sandbox.home import Home
 from sandbox.providers.creations import Creations
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +35,12 @@ class BuiltAtOnce:
 
     def __init__(self, state: StackState) -> None:
         self._state = state
+
+    def preview(self) -> Result:
+        progress = Progress()
+        vpc = {"urn": "urn:pulumi:prod::freehold::aws:ec2/vpc:Vpc::network-vpc", "type": "aws:ec2/vpc:Vpc"}
+        progress.take({"resourcePreEvent": {"metadata": {**vpc, "op": "replace", "keys": ["cidrBlock"]}}})
+        return Result("prod", "preview", progress, 0.0, self._state)
 
     def up(self) -> Result:
         return Result("prod", "up", Progress(), 0.0, self._state)
@@ -84,6 +93,36 @@ def test_it_ends_well_and_says_what_comes_next(command: tuple[str, ...], opened:
     assert NEXT in run.stdout
     assert "$ ./freehold up prod --target cloud" in run.stdout
     assert "tenants in the registry" not in run.stdout
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
+def test_a_person_sees_the_plan_before_the_question(
+    answer: str, code: int, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Person(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    with CliRunner().isolation() as (out, err, _):
+        monkeypatch.setattr(sys, "stdin", Person(f"{answer}\n"))
+        with pytest.raises(SystemExit) as ended:
+            app(["up", "prod", "--target", "cloud"])
+        said, written = err.getvalue().decode(), out.getvalue().decode()
+    assert ended.value.code == code
+    plan, question, *_ = said.partition("Build prod in this account?")
+    assert question
+    assert re.search(r"^! replace +network-vpc +aws:ec2:Vpc +cidrBlock \(forces it\)$", plan, re.MULTILINE)
+    assert "network-vpc" not in written
+    assert (NEXT in written) == (answer == "y")
+    assert opened == []
+
+
+def test_where_nobody_is_asked_there_is_no_plan_either(opened: list[str]) -> None:
+    run = CliRunner().invoke(app, ["up", "prod", "--target", "cloud", "--yes"])
+    assert "network-vpc" not in run.output
+    run = CliRunner().invoke(app, ["up", "prod", "--target", "cloud"])
+    assert str(run.exception).startswith("Build prod in this account? Nobody is there to agree")
+    assert "network-vpc" not in run.output
 
 
 def test_in_json_too(opened: list[str]) -> None:

@@ -110,8 +110,35 @@ def test_plain_pulumi_works_without_our_command(built: Freehold) -> None:
 
 
 def test_our_preview_and_refresh(built: Freehold) -> None:
-    assert built.ok("preview", "sandbox").stdout.startswith("would change nothing (")
+    assert built.ok("preview", "sandbox", "--expect-no-changes").stdout.startswith("would change nothing (")
     assert built.ok("refresh", "sandbox").stdout.startswith("changed nothing (")
+
+
+def test_our_preview_names_what_would_change_and_not_its_values(built: Freehold) -> None:
+    """What somebody changed behind its back is to be put right."""
+    keeps = "aws logs put-retention-policy --log-group-name /aws/eks/chronos-cloud-sandbox/cluster --retention-in-days"
+    built.by_hand(f"{keeps} 3653").check_returncode()
+    try:
+        assert built.ok("refresh", "sandbox").stdout.startswith("changed 1 resources (")
+        run = built.run("preview", "sandbox", "--expect-no-changes")
+        assert run.returncode == 1
+        assert run.stderr.splitlines()[-1].startswith("freehold: environment sandbox: 1 resources would change, and")
+        header, row, _, told = run.stdout.splitlines()
+        assert header.split() == ["operation", "resource", "type", "what", "differs"]
+        assert row.split() == ["update", "cluster-logs", "aws:cloudwatch:LogGroup", "retentionInDays"]
+        assert re.match(r"would change 1 resources \(\d+ same, 1 update\); details in ", told)
+        assert "3653" not in run.stdout
+        (change,) = built.json("preview", "sandbox")["changes"]
+        assert (change["operation"], change["name"], change["component"]) == (
+            "update",
+            "cluster-logs",
+            "cluster (Cluster)",
+        )
+        assert (change["properties"], change["replaces_by"]) == (["retentionInDays"], [])
+    finally:
+        built.by_hand(f"{keeps} 7").check_returncode()
+        built.ok("refresh", "sandbox")
+    assert built.json("preview", "sandbox")["changes"] == []
 
 
 def test_a_wrong_passphrase(built: Freehold) -> None:
