@@ -21,6 +21,7 @@ from tests.cli.forked_command import ForkedCommand, forked_command
 from tests.readme.commands import README
 
 ARGUMENTS = {
+    "preview": ("sandbox",),
     "tenant create": ("acme", "--plan", "starter"),
     "tenant show": ("acme",),
     "tenant plan": ("acme", "pro"),
