@@ -22,7 +22,14 @@ sys.exit(run_pytest(sys.argv[1:]) if sys.argv[1:] else run_all())
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The part of this checkout that the command needs, with one good test."""
-    for name in ("errors.py", "pyproject.toml", "cli/__init__.py", "cli/test.py", "sandbox/__init__.py"):
+    for name in (
+        "errors.py",
+        "pyproject.toml",
+        "cli/__init__.py",
+        "cli/test.py",
+        "sandbox/__init__.py",
+        "sandbox/files.py",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(CHECKOUT / name, tmp_path / name)
     shutil.copy(CHECKOUT / "sandbox" / "home.py", tmp_path / "sandbox")
