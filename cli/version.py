@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tomllib
 
 import typer
 
@@ -41,5 +40,7 @@ def release() -> str:
             described = None
         if described is not None and described.returncode == 0:
             return described.stdout.strip()
+    import tomllib
+
     stated: str = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     return stated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -55,23 +56,29 @@ def test_sandbox_status_in_a_pipe_has_whole_names_and_the_words_of_the_log(tmp_p
     assert last.startswith(f"sandbox is degraded at {home.root}, AWS at ")
 
 
-def test_what_is_not_as_it_should_be_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
-    good, bad = Line("cluster", "ACTIVE", "aws eks"), Line("nodes", "0 of 3 [/x]", "kubectl get nodes", ok=False)
-    late = Line("operations", "1 waiting", "./freehold fleet status", ok=False)
-    event = Line("Stripe event", "parked", "psql", ok=False)
-    summary = Summary(
-        environment="sandbox",
-        target="sandbox",
+def summary(
+    environment: str, target: str, live: Sequence[Line], activity: Sequence[Line], events: Sequence[Line] = ()
+) -> Summary:
+    """Of an environment of which only these lines are told."""
+    return Summary(
+        environment=environment,
+        target=target,
         account="1",
         region="r",
         components={},
         resources=0,
-        live=Live([good, bad]),
+        live=Live(live),
         tenants=(),
-        activity=[late],
-        events=[event],
+        activity=activity,
+        events=events,
     )
-    show(summary)
+
+
+def test_what_is_not_as_it_should_be_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = Line("cluster", "ACTIVE", "aws eks"), Line("nodes", "0 of 3 [/x]", "kubectl get nodes", ok=False)
+    late = Line("operations", "1 waiting", "./freehold fleet status", ok=False)
+    event = Line("Stripe event", "parked", "psql", ok=False)
+    show(summary("sandbox", "sandbox", [good, bad], [late], [event]))
     lines = capsys.readouterr().out.splitlines()
     marked = [line for line in lines if line.startswith("!")]
     assert marked == ["! nodes: 0 of 3 [/x]", "! operations: 1 waiting", "! Stripe event: parked"]
@@ -79,17 +86,9 @@ def test_what_is_not_as_it_should_be_is_marked(capsys: pytest.CaptureFixture[str
 
 
 def test_what_is_not_as_it_should_be_is_named_where_it_is_not_marked() -> None:
-    summary = Summary(
-        environment="prod",
-        target="cloud",
-        account="1",
-        region="r",
-        components={},
-        resources=0,
-        live=Live([Line("cluster", "ACTIVE", "aws eks"), Line("nodes", "0 of 3", "kubectl get nodes", ok=False)]),
-        tenants=(),
-        activity=[Line("operations", "1 waiting", "./freehold fleet status", ok=False)],
-    )
+    nodes = Line("nodes", "0 of 3", "kubectl get nodes", ok=False)
+    waiting = Line("operations", "1 waiting", "./freehold fleet status", ok=False)
+    shown = summary("prod", "cloud", [Line("cluster", "ACTIVE", "aws eks"), nodes], [waiting])
     start = "environment prod: not everything answered as it should; see the "
-    assert summary.failure(as_json=False).line() == f"{start}lines marked with ! above"
-    assert summary.failure(as_json=True).line() == f'{start}entries with "ok": false: nodes, operations'
+    assert shown.failure(as_json=False).line() == f"{start}lines marked with ! above"
+    assert shown.failure(as_json=True).line() == f'{start}entries with "ok": false: nodes, operations'
