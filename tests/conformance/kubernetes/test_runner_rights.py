@@ -6,7 +6,7 @@ import json
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -21,6 +21,11 @@ from tests.conformance.kubernetes.conftest import Api
 pytestmark = pytest.mark.sandbox
 
 Manifest = Mapping[str, Any]
+
+
+def _listed(manifests: Sequence[Manifest]) -> Manifest:
+    """For one kubectl, which does with each as it would alone, and fails where one was refused."""
+    return {"apiVersion": "v1", "kind": "List", "items": manifests}
 
 
 def _objects(recording: Recording) -> list[dict[str, Any]]:
@@ -43,8 +48,8 @@ class AsRunner:
         except subprocess.CalledProcessError as error:
             raise AssertionError(str(error.stderr)) from error
 
-    def apply(self, manifest: Manifest) -> None:
-        self("apply", "--server-side", "--force-conflicts", "-f", "-", manifest=manifest)
+    def apply(self, *manifests: Manifest) -> None:
+        self("apply", "--server-side", "--force-conflicts", "-f", "-", manifest=_listed(manifests))
 
     def refused(self, *arguments: str, manifest: Manifest | None = None) -> str:
         """Why; raises where it was not."""
@@ -93,14 +98,12 @@ def test_it_makes_changes_and_deletes_a_tenants_workspace(runner: AsRunner, api:
         "Namespace", "ResourceQuota", "LimitRange", "NetworkPolicy", "ServiceAccount", "Role", "RoleBinding", "Secret",
         "Deployment", "HorizontalPodAutoscaler",
     }  # fmt: skip
-    for manifest in made:
-        runner.apply(manifest)
-    for manifest in made:
-        runner.apply({**manifest, "metadata": {**manifest["metadata"], "labels": {"changed": "yes", **RESTRICTED}}})
-    for manifest in made:
-        if manifest["kind"] != "Namespace":
-            metadata = manifest["metadata"]
-            runner("delete", manifest["kind"], metadata["name"], "-n", metadata["namespace"], "--wait=false")
+    runner.apply(*made)
+    changed = {"changed": "yes", **RESTRICTED}
+    runner.apply(*({**one, "metadata": {**one["metadata"], "labels": changed}} for one in made))
+    within = _listed([one for one in made if one["kind"] != "Namespace"])
+    deleted = runner("delete", "--wait=false", "-f", "-", manifest=within).splitlines()
+    assert len(deleted) == len(made) - 1
     runner("delete", "namespace", made[0]["metadata"]["name"], "--wait=false")
 
 
