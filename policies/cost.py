@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_list, as_object
+from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_list, as_object, joined
 
 BUDGET: Final = "aws:budgets/budget:Budget"
-BILLED: Final = ("aws:", "gcp:")
+TOPIC: Final = "aws:sns/topic:Topic"
+SUBSCRIPTION: Final = "aws:sns/topicSubscription:TopicSubscription"
+BILLED: Final = ("aws:", "aws-native:", "gcp:")
 _LIMITS: Final = ("limitAmount", "plannedLimits", "autoAdjustData")
 
 
@@ -26,7 +28,7 @@ def every_stack_has_a_budget_with_alerts(resources: Sequence[Planned], settings:
     if not budgets:
         yield Finding("", "the stack has no budget")
         return
-    verdicts = [list(_gaps(budget, settings)) for budget in budgets]
+    verdicts = [[*_gaps(budget, settings), *_unheard(budget, resources)] for budget in budgets]
     if all(verdicts):
         # The budget that is nearest to being good enough tells best what to mend.
         yield from min(verdicts, key=lambda findings: (any(finding.certain for finding in findings), len(findings)))
@@ -55,9 +57,32 @@ def _gaps(budget: Planned, settings: Settings) -> Findings:
             )
 
 
+def _unheard(budget: Planned, resources: Sequence[Planned]) -> Findings:
+    """All its alerts go to topics of this stack, and nothing in it subscribes to one of them."""
+    notifications = as_list(budget.properties.get("notifications"))
+    alerts = [] if isinstance(notifications, Unknown) else [as_object(each) for each in notifications]
+    if any(isinstance(alert, Unknown) or alert.get("subscriberEmailAddresses") for alert in alerts):
+        return
+    lists = [as_list(alert.get("subscriberSnsTopicArns")) for alert in alerts if not isinstance(alert, Unknown)]
+    arns = [arn for each in lists if not isinstance(each, Unknown) for arn in each]
+    link = budget.links.get("notifications", ())
+    topics = [topic for topic in resources if topic.type == TOPIC]
+    named = [[topic for topic in topics if joined(arn, link, topic, topic.properties.get("arn"))] for arn in arns]
+    subscriptions = [resource for resource in resources if resource.type == SUBSCRIPTION]
+    heard = [
+        topic
+        for topic in topics
+        for each in subscriptions
+        if joined(each.properties.get("topic"), each.links.get("topic", ()), topic, topic.properties.get("arn"))
+    ]
+    if named and all(named) and not any(topic in heard for each in named for topic in each):
+        reason = f"of {budget.name} go to a topic that nothing in this stack subscribes to"
+        yield Finding("notifications", reason, certain=False, urn=budget.urn)
+
+
 def _filters(budget: Planned) -> Findings:
-    """A filter leaves spend out. The one by this stack's own environment is what several stacks in an account need, and
-    AWS counts nothing by a tag that nobody has activated, which no plan shows:
+    """A filter leaves spend out, and so may a billing view. The filter by this stack's own environment is what several
+    stacks in an account need, and AWS counts nothing by a tag that nobody has activated, which no plan shows:
     https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html
     """
     filters, expression = as_list(_given(budget, "costFilters")), _given(budget, "filterExpression")
@@ -71,6 +96,10 @@ def _filters(budget: Planned) -> Findings:
         yield Finding("costFilters", reason, certain=False, urn=budget.urn)
     elif filters:
         yield Finding("costFilters", f"of {budget.name} leaves spend of the stack out", urn=budget.urn)
+    view = _given(budget, "billingViewArn")
+    # The account's own view is what the provider tells where none is given.
+    if view is UNKNOWN or (view and not str(view).endswith("/primary")):
+        yield Finding("billingViewArn", f"of {budget.name} may leave the stack's spend out", False, budget.urn)
 
 
 def _is_by_environment(filter: Any, budget: Planned) -> bool:
@@ -90,17 +119,29 @@ def _given(budget: Planned, name: str) -> Any:
 
 
 def _period(budget: Planned) -> Findings:
-    """A budget counts until the end of its period, which the provider puts into 2087 where none is given."""
-    end = _given(budget, "timePeriodEnd")
-    if end is UNKNOWN:
-        yield Finding("timePeriodEnd", f"of {budget.name} may be over", certain=False, urn=budget.urn)
-    elif end:
-        try:
-            over = datetime.strptime(str(end), "%Y-%m-%d_%H:%M").replace(tzinfo=UTC) <= datetime.now(UTC)
-        except ValueError:
-            over = True
-        if over:
-            yield Finding("timePeriodEnd", f"of {budget.name} is over", urn=budget.urn)
+    """A budget counts from the start to the end of its period. Where none is given that is from the start of the month,
+    or whatever its unit of time is, and into 2087, where the provider puts the end."""
+    # Clocks, and the zones that a start is told in, differ by less than a day.
+    now, soon = datetime.now(UTC), datetime.now(UTC) + timedelta(days=1)
+    for name in ("timePeriodStart", "timePeriodEnd"):
+        given = _given(budget, name)
+        if given is UNKNOWN:
+            yield Finding(name, f"of {budget.name} may lie elsewhere than now", certain=False, urn=budget.urn)
+        elif given:
+            moment = _moment(given)
+            if moment is None:
+                yield Finding(name, f"of {budget.name} is no time", urn=budget.urn)
+            elif name == "timePeriodStart" and moment > soon:
+                yield Finding(name, f"of {budget.name} is still to come", urn=budget.urn)
+            elif name == "timePeriodEnd" and moment <= now:
+                yield Finding(name, f"of {budget.name} is over", urn=budget.urn)
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return datetime.strptime(str(text), "%Y-%m-%d_%H:%M").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _alerts(notification: Any, kind: str, most: float) -> bool | Unknown:
@@ -127,9 +168,9 @@ def _alerts(notification: Any, kind: str, most: float) -> bool | Unknown:
 
 
 def _at_most(value: Any, most: float) -> bool:
-    """Bridged providers take text for a number."""
+    """Bridged providers take text for a number. At nothing, or less, an alert tells of no spend."""
     try:
-        return float(value) <= most
+        return 0 < float(value) <= most
     except (TypeError, ValueError):
         return False
 

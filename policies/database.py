@@ -1,6 +1,9 @@
-"""Databases on RDS, and what is like them: DocumentDB, Neptune, Redshift."""
+"""Databases on RDS, and what is like them: DocumentDB, Neptune, Redshift, InfluxDB, Lightsail's."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
 
 from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, flag, must_be
 
@@ -8,6 +11,7 @@ INSTANCE = "aws:rds/instance:Instance"
 CLUSTER = "aws:rds/cluster:Cluster"
 CLUSTER_INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
 REDSHIFT = "aws:redshift/cluster:Cluster"
+SHARDS = "aws:rds/shardGroup:ShardGroup"
 STORED = frozenset(
     {
         INSTANCE,
@@ -21,8 +25,21 @@ STORED = frozenset(
     }
 )
 """What has storage to encrypt: by `storageEncrypted`, which is false where it is absent, but for Redshift's."""
-REACHED = frozenset({INSTANCE, CLUSTER, CLUSTER_INSTANCE, "aws:neptune/clusterInstance:ClusterInstance", REDSHIFT})
-"""What can have a public address. DocumentDB has none."""
+_PUBLIC: Final = "publiclyAccessible"
+REACHED: Final[Mapping[str, str]] = {
+    INSTANCE: _PUBLIC,
+    CLUSTER: _PUBLIC,
+    CLUSTER_INSTANCE: _PUBLIC,
+    SHARDS: _PUBLIC,
+    "aws:lightsail/database:Database": _PUBLIC,
+    "aws:neptune/clusterInstance:ClusterInstance": _PUBLIC,
+    "aws:neptunegraph/graph:Graph": "publicConnectivity",
+    REDSHIFT: _PUBLIC,
+    "aws:redshiftserverless/workgroup:Workgroup": _PUBLIC,
+    "aws:timestreaminfluxdb/dbCluster:DbCluster": _PUBLIC,
+    "aws:timestreaminfluxdb/dbInstance:DbInstance": _PUBLIC,
+}
+"""What can have a public address, and the property that gives it one. DocumentDB has none."""
 SOURCES = (
     "snapshotIdentifier",
     "restoreToPointInTime",
@@ -76,16 +93,20 @@ def _redshift_encrypted(resource: Planned) -> Findings:
 
 
 def rds_private(resource: Planned, settings: Settings) -> Findings:
-    """No public address. Absent means private, but for a Multi-AZ cluster outside a subnet group of one's own."""
-    properties = resource.properties
+    """No public address. Absent means private, but for a Multi-AZ cluster outside a subnet group of one's own, and for
+    a shard group, where it depends on the network of its cluster (API_CreateDBShardGroup)."""
+    properties, name = resource.properties, REACHED[resource.type]
+    if resource.type == SHARDS and properties.get(name) is None:
+        yield Finding(name, "is absent, and its default depends on the cluster's network", certain=False)
+        return
     group = properties.get("dbSubnetGroupName")
     multi_zone_cluster = resource.type == CLUSTER and properties.get("dbClusterInstanceClass") is not None
-    if multi_zone_cluster and properties.get("publiclyAccessible") is None and group is UNKNOWN:
-        yield Finding("publiclyAccessible", "its default depends on `dbSubnetGroupName`", certain=False)
+    if multi_zone_cluster and properties.get(name) is None and group is UNKNOWN:
+        yield Finding(name, "its default depends on `dbSubnetGroupName`", certain=False)
         return
     yield from must_be(
         properties,
-        "publiclyAccessible",
+        name,
         False,
         default=multi_zone_cluster and group in (None, "default"),
         why="the database would have a public address",

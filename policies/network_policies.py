@@ -17,6 +17,14 @@ PATCH: Final = "kubernetes:networking.k8s.io/v1:NetworkPolicyPatch"
 PEERS: Final = {"ingress": "from", "egress": "to"}
 """Direction -> where its rules name the other side."""
 _SELECTORS: Final = ("matchLabels", "matchExpressions")
+SHARED_LABELS: Final = (
+    "freehold.dev/product",
+    "freehold.dev/environment",
+    "freehold.dev/cost-centre",
+    "app.kubernetes.io/managed-by",
+    "pod-security.kubernetes.io/",
+)
+"""Labels, or how they begin, that the namespaces of all tenants of a cell carry, mostly with the same value."""
 
 
 def denied(spec: Any) -> frozenset[str] | Unknown:
@@ -118,7 +126,10 @@ def _width(peers: Sequence[Any], most: int) -> str | Unknown | None:
             some = _names_some(parts["namespaceSelector"])
             unsure = unsure or some is UNKNOWN
             if some is False:
-                return "lets namespaces through that it does not name: matchLabels or an expression with In does"
+                return (
+                    "lets namespaces through that it does not name: matchLabels, or an expression with In, does by a "
+                    "label that not every tenant's namespace has"
+                )
         elif parts.get("podSelector") is None:
             return "has a peer that is nobody, which means everybody"
     try:
@@ -167,18 +178,20 @@ def _selects_some(selector: Any) -> bool | Unknown:
 
 
 def _names_some(selector: Any) -> bool | Unknown:
-    """Whether a selector of namespaces takes those alone that carry a label of a given value. `Exists` may hold of
-    every namespace, and `NotIn` and `DoesNotExist` hold of all that lack the label."""
+    """Whether a selector of namespaces takes those alone that carry a label of a given value, and not one that all
+    tenants share. `Exists` may hold of every namespace, and `NotIn` and `DoesNotExist` hold of all that lack the
+    label."""
     parts = as_object(selector)
     if isinstance(parts, Unknown):
         return UNKNOWN
-    labels, expressions = parts.get("matchLabels"), as_list(parts.get("matchExpressions"))
-    if labels is not UNKNOWN and labels:
+    labels, expressions = as_object(parts.get("matchLabels")), as_list(parts.get("matchExpressions"))
+    keys: list[Any] = [UNKNOWN] if isinstance(labels, Unknown) else list(labels)
+    for each in [UNKNOWN] if isinstance(expressions, Unknown) else map(as_object, expressions):
+        operator = each if isinstance(each, Unknown) else each.get("operator")
+        if isinstance(each, Unknown) or operator is UNKNOWN:
+            keys.append(UNKNOWN)
+        elif operator == "In":
+            keys.append(each.get("key"))
+    if any(key is not UNKNOWN and not str(key).startswith(SHARED_LABELS) for key in keys):
         return True
-    operators = [
-        each if isinstance(each, Unknown) else each.get("operator")
-        for each in (() if isinstance(expressions, Unknown) else map(as_object, expressions))
-    ]
-    if "In" in operators:
-        return True
-    return UNKNOWN if UNKNOWN in (labels, expressions, *operators) else False
+    return UNKNOWN if UNKNOWN in keys else False

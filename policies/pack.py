@@ -99,6 +99,7 @@ def _stack_policy(row: rules.Policy, level: Level) -> Policy:
                 resource.urn,
                 resource.name,
                 plain(resource.props),
+                plain(resource.provider.props) if resource.provider else {},
                 links={
                     name: [target.urn for target in targets] for name, targets in resource.property_dependencies.items()
                 },

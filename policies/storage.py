@@ -8,14 +8,20 @@ from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, flag, 
 
 BUCKETS = frozenset({"aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2"})
 BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+ACCOUNT_BLOCK = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
 # Each is false where it is absent: pulumi.com/registry/packages/aws/api-docs/s3/bucketpublicaccessblock
+# and s3/accountpublicaccessblock
 FLAGS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 
 
 def bucket_public_access_blocked(resources: Sequence[Planned], settings: Settings) -> Findings:
-    """Every bucket has a public access block, and every block blocks all four ways in."""
+    """Every bucket has a public access block, and every block blocks all four ways in.
+
+    One of the account counts for no bucket, because another stack may take it away; one that leaves a way open takes
+    it away from the buckets of the whole account. An access point is as closed as its bucket, whatever it says.
+    """
     blocks = [resource for resource in resources if resource.type == BLOCK]
-    for block in blocks:
+    for block in (*blocks, *(resource for resource in resources if resource.type == ACCOUNT_BLOCK)):
         for name in FLAGS:
             value = flag(block.properties, name, default=False)
             if value is UNKNOWN:

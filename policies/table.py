@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from policies import cache, cost, database, network, storage, tagging, tenancy
+from policies import cache, cost, database, network, storage, tagging, templates, tenancy
 from policies.rules import Policy
 
 POLICIES: Final[tuple[Policy, ...]] = (
@@ -12,35 +12,50 @@ POLICIES: Final[tuple[Policy, ...]] = (
         name="bucket-public-access-blocked",
         description="Every bucket blocks every way of public access.",
         mend="give the bucket a BucketPublicAccessBlock with all four flags true",
-        stack=storage.bucket_public_access_blocked,
+        stack=templates.beside_stack(
+            storage.bucket_public_access_blocked, "AWS::S3::Bucket", "AWS::S3::AccountPublicAccessBlock"
+        ),
     ),
     Policy(
         name="rds-encrypted",
         description="Databases are encrypted at rest.",
         mend="set storageEncrypted (Redshift: encrypted) to true",
-        types=database.STORED,
-        resource=database.rds_encrypted,
+        types=database.STORED | templates.TYPES,
+        resource=templates.beside(
+            database.rds_encrypted, "AWS::RDS::", "AWS::DocDB::", "AWS::Neptune::", "AWS::Redshift::"
+        ),
     ),
     Policy(
         name="rds-private",
         description="Databases have no public address.",
-        mend="set publiclyAccessible to false",
-        types=database.REACHED,
-        resource=database.rds_private,
+        mend="set publiclyAccessible (Neptune Analytics: publicConnectivity) to false",
+        types=frozenset(database.REACHED) | templates.TYPES,
+        resource=templates.beside(
+            database.rds_private,
+            "AWS::RDS::",
+            "AWS::Lightsail::Database",
+            "AWS::Neptune",
+            "AWS::Redshift",
+            "AWS::Timestream::InfluxDB",
+        ),
     ),
     Policy(
         name="redis-transit-encryption",
         description="Redis and Valkey are reached over TLS alone.",
         mend="set transitEncryptionEnabled (MemoryDB: tlsEnabled) to true and transitEncryptionMode to required",
-        types=frozenset({cache.GROUP, cache.CLUSTER, cache.MEMORYDB}),
-        resource=cache.redis_transit_encryption,
+        types=frozenset({cache.GROUP, cache.CLUSTER, cache.MEMORYDB, cache.MEMORYDB_REGIONS}) | templates.TYPES,
+        resource=templates.beside(cache.redis_transit_encryption, "AWS::ElastiCache::", "AWS::MemoryDB::"),
     ),
     Policy(
         name="security-group-no-world-ingress",
         description="Nothing but HTTPS is open to the whole internet.",
         mend="narrow the CIDR blocks, or name a security group as the source",
-        types=network.GROUPS | {network.RULE, network.INGRESS_RULE, network.PREFIX_LIST, network.PREFIX_LIST_ENTRY},
-        resource=network.security_group_no_world_ingress,
+        types=network.GROUPS
+        | {network.RULE, network.INGRESS_RULE, network.PREFIX_LIST, network.PREFIX_LIST_ENTRY}
+        | templates.TYPES,
+        resource=templates.beside(
+            network.security_group_no_world_ingress, "AWS::EC2::SecurityGroup", "AWS::EC2::PrefixList"
+        ),
         settings={
             "ports": {
                 "type": "array",

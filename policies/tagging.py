@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from policies.levels import environment_of
 from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_list, as_object
+from policies.templates import CONTROL
 
 NAMESPACE: Final = "kubernetes:core/v1:Namespace"
 TENANT: Final = "tenant"
@@ -45,6 +46,8 @@ def required_tags(resource: Planned, settings: Settings) -> Findings:
     elif resource.type in taggable_types():
         default = None if resource.type == AUTOSCALING_GROUP else _default_tags(resource.provider)
         yield from _missing("tags", resource.properties.get("tags"), default, required)
+    elif resource.type == CONTROL:
+        yield Finding("desiredState", "may lack tags, which have another form there for each kind", certain=False)
 
 
 def _label(tag: str) -> str:
@@ -84,7 +87,7 @@ def _verdict(value: Any, wanted: str | None) -> _Verdict | None:
         return _Verdict.UNKNOWN
     if value is None:
         return _Verdict.MISSING
-    if value == "":
+    if not str(value).strip():
         return _Verdict.EMPTY
     return _Verdict.OTHER if wanted is not None and value != wanted else None
 

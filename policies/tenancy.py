@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from policies import network_policies
-from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_object, joined
+from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_object, flag, joined
 
 NAMESPACES: Final = frozenset({"kubernetes:core/v1:Namespace", "kubernetes:core/v1:NamespacePatch"})
 QUOTA: Final = "kubernetes:core/v1:ResourceQuota"
+RELEASE: Final = "kubernetes:helm.sh/v3:Release"
 TENANT_LABEL: Final = "freehold.dev/tenant"
 PREFIX: Final = "t-"
 COUNTED: Final[tuple[frozenset[str], ...]] = (
@@ -20,6 +21,8 @@ COUNTED: Final[tuple[frozenset[str], ...]] = (
     frozenset({"limits.memory"}),
 )
 """What a quota limits, each by one of its names: https://kubernetes.io/docs/concepts/policy/resource-quotas/"""
+_CLUSTER: Final = ("kubeconfig", "context", "cluster")
+"""What in a provider's configuration says which cluster it is for: api-docs/kubernetes/provider"""
 
 
 def tenant_namespace_has_quota_and_default_deny(resources: Sequence[Planned], settings: Settings) -> Findings:
@@ -28,12 +31,16 @@ def tenant_namespace_has_quota_and_default_deny(resources: Sequence[Planned], se
     that it does not name, or more private addresses than databases have.
 
     A tenant's namespace is one that is named `t-...` or labelled `freehold.dev/tenant`. One that is patched is judged
-    like one that is made: it becomes a tenant's by a label.
+    like one that is made: it becomes a tenant's by a label. So is one that Helm makes for a Release. What else a
+    Release makes is in no plan; of a Chart the plan holds each resource.
     """
+    releases = [_placed(resource) for resource in resources if resource.type == RELEASE]
     quotas = [resource for resource in resources if resource.type == QUOTA]
     policies = [resource for resource in resources if resource.type == network_policies.POLICY]
     patches = [resource for resource in resources if resource.type == network_policies.PATCH]
-    namespaces = [(resource, _is_tenants(resource)) for resource in resources if resource.type in NAMESPACES]
+    made = [resource for resource in resources if resource.type in NAMESPACES]
+    made += [release for release in releases if flag(release.properties, "createNamespace", default=False) is True]
+    namespaces = [(resource, _is_tenants(resource)) for resource in made]
     for namespace, tenants in namespaces:
         if tenants is UNKNOWN:
             yield Finding("", f"namespace {namespace.name} may be a tenant's", certain=False, urn=namespace.urn)
@@ -41,6 +48,10 @@ def tenant_namespace_has_quota_and_default_deny(resources: Sequence[Planned], se
             yield from _quota(namespace, [quota for quota in quotas if _in(quota, namespace)])
             inside = [policy for policy in policies if _in(policy, namespace)]
             yield from _denial(namespace, inside, [patch for patch in patches if _in(patch, namespace)])
+    for release in releases:
+        if _lies_in_tenants(release, namespaces) is not False:
+            reason = f"what the chart of {release.name} lets through in a tenant's namespace is in no plan"
+            yield Finding("chart", reason, certain=False, urn=release.urn)
     most = int(settings["privateAddressesAtMost"])
     together: defaultdict[tuple[str, bool], list[Planned]] = defaultdict(list)
     for policy in (*policies, *patches):
@@ -108,12 +119,22 @@ def _lies_in_tenants(policy: Planned, namespaces: Sequence[tuple[Planned, bool |
 
 
 def _is_tenants(namespace: Planned) -> bool | Unknown:
-    name, labels = _metadata(namespace, "name"), as_object(_metadata(namespace, "labels"))
+    names = [_metadata(namespace, part) for part in ("name", "generateName")]
+    labels = as_object(_metadata(namespace, "labels"))
     if not isinstance(labels, Unknown) and TENANT_LABEL in labels:
         return True
-    if name is not UNKNOWN and str(name or "").startswith(PREFIX):
+    if any(name is not UNKNOWN and str(name or "").startswith(PREFIX) for name in names):
         return True
-    return UNKNOWN if UNKNOWN in (name, labels) else False
+    return UNKNOWN if UNKNOWN in (*names, labels) else False
+
+
+def _placed(release: Planned) -> Planned:
+    """A release as something that lies in its namespace, and is named like it."""
+    name = release.properties.get("namespace")
+    link = {"metadata": release.links.get("namespace", ())}
+    return replace(
+        release, properties={**release.properties, "metadata": {"name": name, "namespace": name}}, links=link
+    )
 
 
 def _metadata(resource: Planned, name: str) -> Any:
@@ -126,4 +147,12 @@ def _link(resource: Planned) -> Sequence[str]:
 
 
 def _in(resource: Planned, namespace: Planned) -> bool:
-    return joined(_metadata(resource, "namespace"), _link(resource), namespace, _metadata(namespace, "name"))
+    """By the name, and in the same cluster: without its `provider` a resource goes wherever `kubectl` would."""
+    return _same_cluster(resource, namespace) and joined(
+        _metadata(resource, "namespace"), _link(resource), namespace, _metadata(namespace, "name")
+    )
+
+
+def _same_cluster(one: Planned, other: Planned) -> bool:
+    pairs = [(one.provider.get(name), other.provider.get(name)) for name in _CLUSTER]
+    return all(own == others or UNKNOWN in (own, others) for own, others in pairs)

@@ -74,7 +74,9 @@ class Postgres(pulumi.ComponentResource):
             name=f"{args.identifier}-{args.version}",
             family=f"postgres{args.version}",
             # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
-            parameters=parameters({"rds.force_ssl": "1", **ceilings(args.storage_gib), **args.parameters}),
+            parameters=parameters(
+                args.version, {"rds.force_ssl": "1", **ceilings(args.storage_gib), **args.parameters}
+            ),
             tags=marks,
             opts=child,
         )

@@ -50,7 +50,16 @@ def test_memorydb_is_encrypted_unless_told_otherwise() -> None:
     assert undecided(findings(POLICY, planned(memorydb, tlsEnabled=UNKNOWN)))
 
 
+def test_memorydb_over_several_regions_says_that_it_is_encrypted() -> None:
+    regions = "aws:memorydb/multiRegionCluster:MultiRegionCluster"
+    assert findings(POLICY, planned(regions, tlsEnabled=True)) == []
+    assert certain(findings(POLICY, planned(regions, tlsEnabled=False)))
+    assert undecided(findings(POLICY, planned(regions)))
+    assert undecided(findings(POLICY, planned(regions, tlsEnabled=UNKNOWN)))
+
+
 def test_memcached_and_members_of_a_group_are_left_alone() -> None:
     assert findings(POLICY, planned(CLUSTER, engine="memcached")) == []
     assert findings(POLICY, planned(CLUSTER, replicationGroupId="main")) == []
+    assert certain(findings(POLICY, planned(CLUSTER, replicationGroupId="", engine="redis")))
     assert undecided(findings(POLICY, planned(CLUSTER, engine=UNKNOWN)))

@@ -57,6 +57,8 @@ def test_actual_and_forecast_are_both_wanted(only: dict[str, Any]) -> None:
         {"subscriberEmailAddresses": []},
         {"subscriberEmailAddresses": None},
         {"threshold": 101},
+        {"threshold": 0},
+        {"threshold": "-5"},
         {"threshold": None},
         {"thresholdType": "ABSOLUTE_VALUE"},
         {"comparisonOperator": "LESS_THAN"},
@@ -98,6 +100,8 @@ def test_planned_limits_are_limits() -> None:
         {"costFilters": [OWN_TAG, {"name": "Service", "values": ["AWS Glue"]}]},
         {"filterExpression": {"dimensions": {"key": "SERVICE", "values": ["AWS Glue"]}}},
         {"timePeriodEnd": "2020-01-01_00:00"},
+        {"timePeriodStart": "2086-01-01_00:00"},
+        {"timePeriodStart": "soon"},
         {"timePeriodEnd": "some day"},
     ],
     ids=str,
@@ -108,7 +112,8 @@ def test_a_budget_that_does_not_see_the_stack_s_spend_does_not_count(filter: dic
 
 
 def test_no_filter_and_a_period_to_come_are_compliant() -> None:
-    assert findings(POLICY, VPC, budget(alert(), FORECAST, costFilters=[], timePeriodEnd="2087-06-15_00:00")) == []
+    period = {"timePeriodStart": "2026-01-01_00:00", "timePeriodEnd": "2087-06-15_00:00"}
+    assert findings(POLICY, VPC, budget(alert(), FORECAST, costFilters=[], **period)) == []
 
 
 def test_whether_the_environments_own_tag_counts_cannot_be_told() -> None:
@@ -116,7 +121,15 @@ def test_whether_the_environments_own_tag_counts_cannot_be_told() -> None:
     assert not found.certain and "active" in found.reason
 
 
-@pytest.mark.parametrize("name", ["costFilters", "filterExpression", "timePeriodEnd"])
+def test_what_a_billing_view_leaves_out_cannot_be_told() -> None:
+    view = "arn:aws:billing::123456789012:billingview/"
+    assert findings(POLICY, VPC, budget(alert(), FORECAST, billingViewArn=view + "primary")) == []
+    assert undecided(findings(POLICY, VPC, budget(alert(), FORECAST, billingViewArn=view + "custom-1")))
+
+
+@pytest.mark.parametrize(
+    "name", ["costFilters", "filterExpression", "timePeriodStart", "timePeriodEnd", "billingViewArn"]
+)
 def test_a_filter_that_is_unknown_cannot_be_told_where_the_program_gives_one(name: str) -> None:
     made_up = budget(alert(), FORECAST, **{name: UNKNOWN})
     assert findings(POLICY, VPC, made_up) == []
@@ -135,6 +148,35 @@ def test_tenant_stacks_and_stacks_that_cost_nothing_are_left_alone() -> None:
     assert findings(POLICY, planned("aws:iam/role:Role", stack="tenant.prod.acme")) == []
     assert findings(POLICY, planned("kubernetes:core/v1:Namespace")) == []
     assert findings(POLICY) == []
+
+
+def test_a_stack_of_another_provider_of_aws_needs_a_budget_too() -> None:
+    assert certain(findings(POLICY, planned("aws-native:rds:DbInstance")))
+
+
+TOPIC = planned("aws:sns/topic:Topic", "alerts")
+
+
+def topics(*arns: Any, **properties: Any) -> Planned:
+    """A budget that tells topics alone, the one beside it among them."""
+    told = {"subscriberEmailAddresses": None, "subscriberSnsTopicArns": list(arns)} | properties
+    made = budget(alert(**told), alert("FORECASTED", **told))
+    return replace(made, links={"notifications": [TOPIC.urn]})
+
+
+def test_a_topic_that_nothing_in_the_stack_subscribes_to_tells_nobody_for_all_one_can_tell() -> None:
+    assert undecided(findings(POLICY, VPC, TOPIC, topics(UNKNOWN)))
+    known = replace(TOPIC, properties={"arn": "arn:alerts"})
+    assert undecided(findings(POLICY, VPC, known, topics("arn:alerts")))
+    other = planned("aws:sns/topicSubscription:TopicSubscription", topic="arn:other")
+    assert undecided(findings(POLICY, VPC, known, topics("arn:alerts"), other))
+    own = replace(other, properties={"topic": "arn:alerts"})
+    linked = replace(other, properties={"topic": UNKNOWN}, links={"topic": [TOPIC.urn]})
+    assert findings(POLICY, VPC, known, topics("arn:alerts"), own) == []
+    assert findings(POLICY, VPC, TOPIC, topics(UNKNOWN), linked) == []
+    # Somebody is told in another way, or by a topic that another stack makes.
+    assert findings(POLICY, VPC, known, topics("arn:alerts", subscriberEmailAddresses=["a@example.com"])) == []
+    assert findings(POLICY, VPC, known, topics("arn:alerts", "arn:elsewhere")) == []
 
 
 def test_the_thresholds_can_be_set() -> None:

@@ -93,7 +93,18 @@ def test_aurora_serverless_is_encrypted_by_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "type", [INSTANCE, CLUSTER, CLUSTER_INSTANCE, REDSHIFT, "aws:neptune/clusterInstance:ClusterInstance"]
+    "type",
+    [
+        INSTANCE,
+        CLUSTER,
+        CLUSTER_INSTANCE,
+        REDSHIFT,
+        "aws:lightsail/database:Database",
+        "aws:neptune/clusterInstance:ClusterInstance",
+        "aws:redshiftserverless/workgroup:Workgroup",
+        "aws:timestreaminfluxdb/dbCluster:DbCluster",
+        "aws:timestreaminfluxdb/dbInstance:DbInstance",
+    ],
 )
 class TestPrivate:
     def test_compliant(self, type: str) -> None:
@@ -120,3 +131,19 @@ def test_a_multi_zone_cluster_without_a_subnet_group_is_public_by_default() -> N
 def test_other_types_are_left_alone() -> None:
     assert findings("rds-encrypted", planned("aws:rds/subnetGroup:SubnetGroup")) == []
     assert findings("rds-private", planned("aws:rds/parameterGroup:ParameterGroup", publiclyAccessible=True)) == []
+
+
+def test_a_graph_of_neptune_analytics_has_a_name_of_its_own_for_it() -> None:
+    graph = "aws:neptunegraph/graph:Graph"
+    assert findings("rds-private", planned(graph)) == []
+    assert findings("rds-private", planned(graph, publicConnectivity=False)) == []
+    assert certain(findings("rds-private", planned(graph, publicConnectivity=True)))
+    assert undecided(findings("rds-private", planned(graph, publicConnectivity=UNKNOWN)))
+
+
+def test_a_shard_group_is_as_public_as_its_network_where_it_says_nothing() -> None:
+    shards = "aws:rds/shardGroup:ShardGroup"
+    assert findings("rds-private", planned(shards, publiclyAccessible=False)) == []
+    assert certain(findings("rds-private", planned(shards, publiclyAccessible=True)))
+    assert undecided(findings("rds-private", planned(shards)))
+    assert undecided(findings("rds-private", planned(shards, publiclyAccessible=UNKNOWN)))

@@ -3,13 +3,23 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import ValidationError, validate
-from pulumi_policy import EnforcementLevel, PolicyConfigSchema
+from pulumi_policy import (
+    EnforcementLevel,
+    PolicyConfigSchema,
+    PolicyCustomTimeouts,
+    PolicyProviderResource,
+    PolicyResource,
+    PolicyResourceOptions,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
 from pulumi_policy.proxy import UNKNOWN_BOOLEAN_VALUE, unknown_checking_proxy
 
 from policies import cost, network_policies, pack, rules, storage, tenancy
@@ -134,6 +144,28 @@ def test_violations_are_reported_before_what_cannot_be_told() -> None:
     assert raised.value.message == "`a` cannot be told before creation: unsure"
 
 
+def test_a_policy_over_the_stack_is_told_of_the_provider_of_each_resource() -> None:
+    seen: list[Planned] = []
+
+    def look(resources: Sequence[Planned], settings: rules.Settings) -> list[Finding]:
+        seen.extend(resources)
+        return []
+
+    def tell(message: str, urn: str | None = None) -> None:
+        raise AssertionError(message)
+
+    made = pack._stack_policy(rules.Policy("p", "d", "mend it", stack=look), "mandatory")
+    assert isinstance(made, StackValidationPolicy)
+    options = PolicyResourceOptions(False, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
+    own = PolicyProviderResource("pulumi:providers:aws", unknown_checking_proxy({"region": "eu-west-1"}), "urn:p", "p")
+    told = [
+        PolicyResource("aws:ec2/vpc:Vpc", unknown_checking_proxy({}), "urn:v", "v", options, provider, None, [], {})
+        for provider in (own, None)
+    ]
+    made.validate(StackValidationArgs(told, {}), tell)
+    assert [resource.provider for resource in seen] == [{"region": "eu-west-1"}, {}]
+
+
 SECRET = "hunter2-0.0.0.0/0"
 
 
@@ -181,7 +213,9 @@ MEMBERS = sorted(
         "egress", "from", "to", "type", "protocol", "ipProtocol", "fromPort", "toPort", "cidrBlocks", "cidrIpv4",
         "prefixListIds", "prefixListId", "entries", "tags", "key", "value", "notifications", "threshold", "bucket",
         "notificationType", "budgetType", "subscriberEmailAddresses", "storageEncrypted", "snapshotIdentifier",
-        "engineMode", "defaultTags", "costFilters", "filterExpression", "timePeriodEnd", "values", "operator",
+        "engineMode", "defaultTags", "costFilters", "filterExpression", "timePeriodStart", "timePeriodEnd", "values",
+        "operator", "billingViewArn", "subscriberSnsTopicArns", "arn", "topic", "kubeconfig", "createNamespace",
+        "generateName", "templateBody", "templateUrl", "typeName", "tlsEnabled", "replicationGroupId",
     }
 )  # fmt: skip
 TEXTS = ("ingress", "t-acme--main", "10.0.0.0/8", "0.0.0.0/0", "COST", "TagKeyValue", "In", "Egress", "{", "x")
@@ -193,7 +227,8 @@ anything = st.recursive(
 ALL_TYPES = sorted(
     frozenset[str]().union(*(row.types for row in POLICIES))
     | tenancy.NAMESPACES
-    | {tenancy.QUOTA, network_policies.POLICY, network_policies.PATCH, storage.BLOCK, cost.BUDGET}
+    | {tenancy.QUOTA, tenancy.RELEASE, network_policies.POLICY, network_policies.PATCH}
+    | {storage.BLOCK, storage.ACCOUNT_BLOCK, cost.BUDGET, cost.TOPIC, cost.SUBSCRIPTION}
     | storage.BUCKETS
 )
 

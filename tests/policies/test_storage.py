@@ -64,3 +64,13 @@ def test_an_unknown_reference_that_comes_from_nowhere_cannot_be_told() -> None:
 
 def test_a_stack_without_buckets_is_compliant() -> None:
     assert findings(POLICY, planned("aws:sns/topic:Topic")) == []
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_the_block_of_the_account_leaves_no_way_open_and_counts_for_no_bucket(flag: str) -> None:
+    account = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
+    assert findings(POLICY, planned(account, "all", **OPEN)) == []
+    assert certain(findings(POLICY, bucket(), planned(account, "all", **OPEN)))
+    for value in (False, None):
+        assert certain(findings(POLICY, bucket(), block(), planned(account, "all", **OPEN | {flag: value})))
+    assert undecided(findings(POLICY, bucket(), block(), planned(account, "all", **OPEN | {flag: UNKNOWN})))

@@ -30,7 +30,7 @@ def test_what_the_components_write_is_compliant() -> None:
 @pytest.mark.parametrize("tag", ["product", "environment", "cost-centre", "managed-by"])
 def test_each_tag_is_required(tag: str) -> None:
     tags: dict[str, Any] = dict(component_tags.aws(SHARED))
-    for wrong in (None, ""):
+    for wrong in (None, "", "  "):
         found = findings(POLICY, planned(TOPIC, tags=tags | {tag: wrong}))
         assert certain(found)
         assert [f"`{tag}`" in finding.reason for finding in found] == [True]
@@ -114,6 +114,10 @@ def test_a_tenants_stack_marks_its_own(stack: str, wrong: str | None) -> None:
 def test_types_that_take_no_tags_are_left_alone() -> None:
     assert findings(POLICY, planned("aws:ec2/route:Route")) == []
     assert findings(POLICY, planned("freehold:tenant:TenantWorkspace")) == []
+
+
+def test_tags_in_what_cloud_control_makes_cannot_be_told() -> None:
+    assert undecided(findings(POLICY, planned("aws:cloudcontrol/resource:Resource", typeName="AWS::SQS::Queue")))
 
 
 def test_other_tags_can_be_required() -> None:

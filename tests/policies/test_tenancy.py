@@ -139,6 +139,19 @@ TOO_WIDE: dict[str, list[Any]] = {
     "namespaces but for one": [
         {"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["b"]}]}}
     ],
+    "namespaces by what all tenants share": [
+        {"namespaceSelector": {"matchLabels": {"freehold.dev/environment": "prod"}}}
+    ],
+    "namespaces by their security": [
+        {
+            "namespaceSelector": {
+                "matchLabels": {"app.kubernetes.io/managed-by": "freehold"},
+                "matchExpressions": [
+                    {"key": "pod-security.kubernetes.io/enforce", "operator": "In", "values": ["restricted"]}
+                ],
+            }
+        }
+    ],
     "one of several": [{"podSelector": {}}, {"ipBlock": {"cidr": "0.0.0.0/0"}}],
     "no block": [{"ipBlock": {"cidr": "everywhere"}}],
     "an empty block": [{"ipBlock": {}}],
@@ -148,6 +161,9 @@ TOO_WIDE: dict[str, list[Any]] = {
 NARROW: dict[str, list[Any]] = {
     "own pods": [{"podSelector": {}}],
     "a namespace": [{"namespaceSelector": SOME}],
+    "a namespace of an environment": [
+        {"namespaceSelector": {"matchLabels": {"freehold.dev/environment": "prod", "role": "entry"}}}
+    ],
     "the public world": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": NOT_PUBLIC}}],
     "namespaces by an expression": [
         {"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]}}

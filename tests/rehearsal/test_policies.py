@@ -46,6 +46,7 @@ COMPLIANT = """
 
     tags = {"product": "chronos", "environment": "prod", "cost-centre": "platform", "managed-by": "freehold"}
     topic = aws.sns.Topic("alerts", tags=tags)
+    aws.sns.TopicSubscription("finance", topic=topic.arn, protocol="email", endpoint="finance@example.com")
     bucket = aws.s3.Bucket("bucket", tags=tags)
     aws.s3.BucketPublicAccessBlock("block", bucket=bucket.bucket, block_public_acls=True, block_public_policy=True,
                                    ignore_public_acls=True, restrict_public_buckets=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.aws.postgres import Postgres
-from components.aws.postgres_parameters import STATIC
+from components.aws.postgres_parameters import STATIC, STATIC_BEFORE_18
 from tests.components import samples
 from tests.components.recording import declare
 
@@ -23,6 +23,13 @@ def test_static_parameters_wait_for_a_restart() -> None:
     assert methods["max_connections"] == "pending-reboot"
     assert {method for name, method in methods.items() if name != "max_connections"} == {"immediate"}
     assert {"rds.force_ssl", "work_mem"} < methods.keys()
+
+
+@pytest.mark.parametrize(("version", "method"), [("17", "pending-reboot"), ("18", "immediate")])
+def test_the_number_of_autovacuum_s_workers_is_static_before_18(version: str, method: str) -> None:
+    args = replace(samples.postgres(), version=version, parameters={"autovacuum_max_workers": "5"})
+    wanted = declare(lambda: Postgres("postgres", args)).inputs("aws:rds/parameterGroup:ParameterGroup")["parameters"]
+    assert {one["name"]: one["applyMethod"] for one in wanted}["autovacuum_max_workers"] == method
 
 
 @pytest.mark.parametrize(("gib", "kilobytes"), [(20, "1048576"), (500, "26214400"), (65536, "2147483647")])
@@ -48,4 +55,6 @@ def test_the_static_ones_are_those_that_postgres_reads_at_its_start() -> None:
     told = subprocess.run([server, "--describe-config"], capture_output=True, text=True, check=True).stdout
     contexts = {line.split("\t")[0]: line.split("\t")[1] for line in told.splitlines()}
     assert {contexts[name] for name in STATIC if name in contexts} == {"postmaster"}
+    rest = {name for name, context in contexts.items() if context == "postmaster"} - STATIC - STATIC_BEFORE_18
+    assert not {name for name in rest if name.startswith(("autovacuum_", "max_")) or name.endswith("_buffers")}
     assert len(STATIC & contexts.keys()) > 15
