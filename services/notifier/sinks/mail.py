@@ -104,7 +104,8 @@ class MailSink:
 
     def _message(self, alert: Alert) -> EmailMessage:
         message = EmailMessage()
-        message["Subject"] = alert.title
+        # A budget's name may hold what ends a line, which a header refuses.
+        message["Subject"] = " ".join(alert.title.split())
         message["From"] = self.sender
         message["To"] = ", ".join(self.recipients)
         message["Date"] = format_datetime(alert.received_at)
