@@ -232,16 +232,6 @@ def test_mail_goes_encrypted_where_that_is_offered(certificates: Authority) -> N
     assert "$278.40 was spent" in message["Subject"]
 
 
-@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x1c", "\r"])
-def test_a_name_that_would_end_a_header_is_one_line(separator: str) -> None:
-    """AWS takes every character in a budget's name but a colon and a backslash."""
-    mailbox = _Mailbox()
-    with _mail_server(mailbox) as port:
-        odd = ALERT.model_copy(update={"budget": f"prod{separator}Bcc= all"})
-        _mail(port, encryption="offered").send(odd)
-    assert str(mailbox.messages[0][2]["Subject"]).split()[:5] == ["Budget", "prod", "Bcc=", "all:", "$278.40"]
-
-
 def test_mail_goes_in_clear_only_where_that_was_chosen() -> None:
     mailbox = _Mailbox()
     with _mail_server(mailbox) as port:
