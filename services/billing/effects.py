@@ -154,7 +154,7 @@ def decide(
     between stays until the customer buys something else, or the same once more, stops paying or pays again.
     """
     if now.tenant is None:
-        return Decision(State.UNMATCHED, "neither the subscription nor its customer has metadata.tenant_id")
+        return Decision(State.UNMATCHED, "metadata.tenant_id of subscription and customer is missing or no tenant's id")
     if tenant is None:
         return Decision(State.UNMATCHED, "there is no tenant of the id that metadata.tenant_id gives")
     if tenant.product != blueprint.name:

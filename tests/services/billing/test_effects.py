@@ -156,6 +156,8 @@ def test_no_tenant_is_kept_and_counted(webhook: Inside, books: Books, tenant: st
     odd = subscription_event("updated", replace(PRO, tenant=tenant), STARTER, id="evt_odd", created=200)
     assert webhook.state(odd) == "unmatched"
     assert webhook.counted("customer.subscription.updated", "unmatched") == 1
+    says = "there is no tenant of the id" if tenant == "nobody" else "is missing or no tenant's id"
+    assert says in books.reason("evt_odd")
     assert (books.plan(), books.operations()) == ("starter", [])
 
 
