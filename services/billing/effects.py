@@ -87,6 +87,8 @@ class Decision:
 def standing(order: Sequence[Step], blueprint: Blueprint) -> Standing:
     """Of one subscription's events, first to last; at least one."""
     last = order[-1]
+    # One that nobody ever paid for expires, and that is no end of something that was bought.
+    status = "canceled" if last.ends and last.after.status not in BEFORE_PAYMENT else last.after.status
     found, problem = None, None
     told: dict[str, str] = {}
     for one in order:
@@ -104,7 +106,7 @@ def standing(order: Sequence[Step], blueprint: Blueprint) -> Standing:
         began=last.subscription.created,
         tenant=tenant,
         named=_named(order, tenant),
-        status="canceled" if last.ends else last.after.status,
+        status=status,
         collection_paused=last.after.collection_paused,
         plan=found.name if found else None,
         problem=problem,
@@ -152,7 +154,7 @@ def decide(
     between stays until the customer buys something else, or the same once more, stops paying or pays again.
     """
     if now.tenant is None:
-        return Decision(State.UNMATCHED, "neither the subscription nor its customer has metadata.tenant_id")
+        return Decision(State.UNMATCHED, "metadata.tenant_id of subscription and customer is missing or no tenant's id")
     if tenant is None:
         return Decision(State.UNMATCHED, "there is no tenant of the id that metadata.tenant_id gives")
     if tenant.product != blueprint.name:

@@ -20,9 +20,13 @@ TENANT = "tenant_id"
 PLAN = "plan"
 """The key in a price's metadata that names the plan where its lookup key does not."""
 
-SUBSCRIPTION_TYPES = frozenset(
-    {"customer.subscription.created", "customer.subscription.updated", "customer.subscription.deleted"}
-)
+PAUSE_TYPES = frozenset({"customer.subscription.paused", "customer.subscription.resumed"})
+"""Told when a subscription comes to be `paused`, and when that ends. They never say what was before: an update does."""
+SUBSCRIPTION_TYPES = PAUSE_TYPES | {
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+}
 INVOICE_TYPES = frozenset({"invoice.paid", "invoice.payment_failed"})
 CUSTOMER_TYPES = frozenset({"customer.created", "customer.updated"})
 """Read for their metadata alone: a subscription's event names the customer by id only."""
@@ -50,6 +54,8 @@ class Event(_Read):
     object: Literal["event"]
     type: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=128)]
     livemode: bool
+    account: Identifier | None = None
+    """The connected account that it happened in; None: our own."""
     api_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
     created: Seconds
     data: Data

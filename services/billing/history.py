@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from services.billing.event import TENANT, Event, Previous, Subscription, read
+from services.billing.event import PAUSE_TYPES, TENANT, Event, Previous, Subscription, read
 
 
 @dataclass(frozen=True, order=True)
@@ -39,6 +39,11 @@ class Step:
         return self.event.type == "customer.subscription.created"
 
     @property
+    def announces(self) -> bool:
+        """What it was before is not told. An update of the same second may tell the same, or none."""
+        return self.event.type in PAUSE_TYPES
+
+    @property
     def ends(self) -> bool:
         """A subscription that ended never comes back, so nothing follows this, whatever the times say."""
         return self.event.type == "customer.subscription.deleted"
@@ -60,7 +65,10 @@ def step(event: Event) -> Step:
 
 def in_order(steps: Iterable[Step]) -> Sequence[Step]:
     """From the first to the last. Repetitions are left out."""
-    known = sorted({one.event.id: one for one in steps}.values(), key=lambda one: (one.event.created, one.event.id))
+    known = sorted(
+        {one.event.id: one for one in steps}.values(),
+        key=lambda one: (one.event.created, one.announces, one.event.id),
+    )
     order = [one for one in known if one.begins]
     between = [one for one in known if not one.begins and not one.ends]
     for _, second in groupby(between, key=lambda one: one.event.created):
@@ -72,7 +80,7 @@ def _chain(second: Sequence[Step], start: Condition | None) -> Sequence[Step]:
     """The steps of one second, each beginning where the one before it ended.
 
     That is a path over every edge of a graph whose nodes are conditions (Hierholzer's algorithm). Where there is none,
-    because an event is still to come, the order is that of the ids: any will do, as long as it is always the same.
+    because an event is still to come, the order is that of the ids, with announcements last: no update led to them.
     """
     if len(second) == 1:
         return second

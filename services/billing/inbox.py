@@ -20,7 +20,8 @@ _HISTORY = 500
 """Events of one subscription that are read at most, the newest first."""
 
 # One statement for a whole batch. An event whose effect failed when it came first, or that found no tenant or no plan,
-# is taken up again.
+# is taken up again. So is one that was ignored and means something by now, as the mode was set wrong or an earlier
+# program did not know its type; unless it was emptied since.
 _STORE = """
     INSERT INTO billing_inbox
         (id, type, subject, livemode, api_version, created, payload, state, reason, correlation_id)
@@ -33,6 +34,7 @@ _STORE = """
     ON CONFLICT (id) DO UPDATE SET
         subject = excluded.subject, state = excluded.state, reason = excluded.reason
     WHERE billing_inbox.state IN ('received', 'unmatched')
+        OR billing_inbox.state = 'ignored' AND excluded.state <> 'ignored' AND billing_inbox.payload <> ''
     RETURNING id
 """
 
@@ -100,7 +102,7 @@ class Conclusion:
 
 def store(connection: sa.Connection, arrivals: Sequence[Arrival]) -> set[str]:
     """Keep those that are not there yet; the ids of those that this call has to deal with: they are new, or were left
-    `received` or `unmatched`. Of one that was there the payload stays.
+    `received` or `unmatched`, or ignored for a reason that is gone. Of one that was there the payload stays.
 
     No id twice.
     """

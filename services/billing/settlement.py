@@ -41,6 +41,9 @@ def arrival(event: Event, payload: bytes, *, livemode: bool) -> Arrival:
     if event.livemode is not livemode:
         mode = "live" if event.livemode else "test"
         return Arrival(event, payload, None, State.IGNORED, f"an event of {mode} mode")
+    if event.account is not None:
+        # Its owner writes metadata and prices as they like: they could name any tenant.
+        return Arrival(event, payload, None, State.IGNORED, "an event of a connected account")
     if event.type not in HANDLED_TYPES:
         return Arrival(event, payload, None, State.IGNORED, "a type that nothing here depends on")
     try:

@@ -35,6 +35,8 @@ def single_statement(engine: sa.Engine, work: Callable[[Connection], Row]) -> Ro
         except psycopg.Error as error:
             if connection.closed:
                 pooled.invalidate()
+                # Where the server went away the others have died with it, and would be tried next.
+                engine.dispose()
                 raise ConnectionDied(str(error)) from error
             connection.autocommit = False
             raise

@@ -22,6 +22,8 @@ from services.notifier.alerts import Alert
 from services.notifier.message import CONSOLE
 from services.notifier.sinks import SinkFailed, SinkRefused
 
+_CUT_AGAIN_SECONDS = 0.1
+
 
 @dataclass(frozen=True)
 class MailSink:
@@ -77,9 +79,8 @@ class MailSink:
         # What the certificate must be of: smtplib takes it from its constructor alone, which would connect at once.
         vars(server)["_host"] = self.host
         # smtplib's limit is for each read: a server that answers byte by byte is cut off by this one.
-        end = threading.Timer(self.limit_seconds, _cut, [server])
-        end.daemon = True
-        end.start()
+        ended = threading.Event()
+        threading.Thread(target=_cut_off, args=(server, ended, self.limit_seconds), daemon=True).start()
         try:
             server.connect(self.host, self.port)
             if self.encryption == "starttls":
@@ -93,7 +94,7 @@ class MailSink:
             with contextlib.suppress(OSError, smtplib.SMTPException):
                 server.quit()
         finally:
-            end.cancel()
+            ended.set()
             server.close()
 
     def _log_in(self, server: smtplib.SMTP, username: str, password: str) -> None:
@@ -104,7 +105,8 @@ class MailSink:
 
     def _message(self, alert: Alert) -> EmailMessage:
         message = EmailMessage()
-        message["Subject"] = alert.title
+        # A budget's name may hold what ends a line, which a header refuses.
+        message["Subject"] = " ".join(alert.title.split())
         message["From"] = self.sender
         message["To"] = ", ".join(self.recipients)
         message["Date"] = format_datetime(alert.received_at)
@@ -126,8 +128,12 @@ def _answered(code: int) -> SinkFailed:
     return SinkRefused(f"answered {code}") if code >= 500 else SinkFailed(f"answered {code}")
 
 
-def _cut(server: smtplib.SMTP) -> None:
-    connection = getattr(server, "sock", None)
-    if connection is not None:
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+def _cut_off(server: smtplib.SMTP, ended: threading.Event, limit_seconds: float) -> None:
+    wait = limit_seconds
+    while not ended.wait(wait):
+        # Again and again: while it connects or agrees on encryption there is nothing yet that could be cut.
+        wait = _CUT_AGAIN_SECONDS
+        connection = getattr(server, "sock", None)
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)

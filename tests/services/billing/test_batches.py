@@ -137,6 +137,14 @@ def test_connections_that_the_server_ended_do_not_lose_a_batch(webhook: Inside, 
     assert _states(webhook.together(UNKNOWN)) == [None, None, *[State.IGNORED] * 3]
 
 
+def test_nor_where_it_ended_all_of_them_at_once(webhook: Inside, books: Books) -> None:
+    """As when the server fails over: the one that the readiness check has used too."""
+    with webhook.engine.connect() as one, webhook.engine.connect() as other:
+        assert one.scalar(sa.text("SELECT 1")) == other.scalar(sa.text("SELECT 1"))
+    books.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'freehold-billing'")
+    assert _states(webhook.together(UNKNOWN)) == [State.IGNORED] * 5
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_around_the_commit_of_a_batch(own_login: sa.URL, books: Books, tmp_path: Path, moment: str) -> None:
     """Nobody was answered; delivered again, each has its effect once."""

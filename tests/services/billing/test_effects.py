@@ -123,6 +123,15 @@ def test_nothing_is_given_before_the_first_payment(webhook: Inside, books: Books
     assert books.plan() == "pro"
 
 
+def test_the_end_of_one_that_was_never_paid_takes_nothing_away(webhook: Inside, books: Books) -> None:
+    asked = subscription_event("created", replace(PRO, status="incomplete"), id="evt_asked", created=100)
+    webhook.state(asked)
+    expired = subscription_event("deleted", replace(PRO, status="incomplete_expired"), id="evt_expired", created=200)
+    assert webhook.state(expired) == "applied"
+    assert books.reason("evt_expired") == "incomplete_expired: nothing was bought; nothing to change"
+    assert (books.plan(), books.suspended_for(), books.operations()) == ("starter", None, [])
+
+
 @pytest.mark.parametrize(
     ("key", "says"),
     [
@@ -147,6 +156,8 @@ def test_no_tenant_is_kept_and_counted(webhook: Inside, books: Books, tenant: st
     odd = subscription_event("updated", replace(PRO, tenant=tenant), STARTER, id="evt_odd", created=200)
     assert webhook.state(odd) == "unmatched"
     assert webhook.counted("customer.subscription.updated", "unmatched") == 1
+    says = "there is no tenant of the id" if tenant == "nobody" else "is missing or no tenant's id"
+    assert says in books.reason("evt_odd")
     assert (books.plan(), books.operations()) == ("starter", [])
 
 
@@ -209,6 +220,14 @@ def test_unknown_types_and_the_other_mode_are_stored_and_ignored(webhook: Inside
     assert books.states() == {"evt_1": "ignored", "evt_upgraded": "ignored"}
     assert books.plan() == "starter"
     assert webhook.counted("other", "ignored") == 1
+
+
+def test_what_happens_in_a_connected_account_is_stored_and_ignored(webhook: Inside, books: Books) -> None:
+    """Its owner writes metadata and prices as they like, and an endpoint may be told to listen to it too."""
+    assert webhook.state({**UPGRADED, "account": "acct_1"}) == "ignored"
+    assert books.reason("evt_upgraded") == "an event of a connected account"
+    assert (books.plan(), books.operations()) == ("starter", [])
+    assert webhook.state({**UPGRADED, "id": "evt_own", "account": None}) == "applied"
 
 
 def test_an_object_that_is_none_of_its_type_is_kept(webhook: Inside, books: Books) -> None:

@@ -93,6 +93,24 @@ def test_any_order_and_repetition_comes_to_the_truth(data: st.DataObject) -> Non
 
 
 @settings(max_examples=200)
+@given(st.data(), st.booleans())
+def test_announcements_beside_updates_or_in_their_place_come_to_the_truth(data: st.DataObject, beside: bool) -> None:
+    life = data.draw(lives() if beside else lives(pauses=(1, 60)))
+    events = []
+    for before, now, one in zip([None, *life.truths], life.truths, life.events, strict=False):
+        change = "paused" if now.status == "paused" else "resumed"
+        if one["type"].endswith(".updated") and before and "paused" in {before.status, now.status} != {"paused"}:
+            name = identifier("evt", "announced", one["id"])
+            events.append(subscription_event(change, now, id=name, created=one["created"]))
+            if not beside:
+                continue
+        events.append(one)
+    order = in_order(step(parse(json.dumps(one).encode())) for one in data.draw(st.permutations(events)))
+    assert standing(order, BLUEPRINT).status == life.last.status
+    assert [price.lookup_key for price in order[-1].subscription.items.prices] == [life.last.lookup_key]
+
+
+@settings(max_examples=200)
 @given(st.data())
 def test_what_is_known_so_far_decides_and_not_how_it_came(data: st.DataObject) -> None:
     life = data.draw(lives())

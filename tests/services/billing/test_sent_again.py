@@ -107,3 +107,20 @@ def test_what_was_ignored_stays_so(webhook: Inside, books: Books) -> None:
     unknown = event("radar.early_fraud_warning.created", {}, id="evt_1", created=1)
     assert [webhook.state(unknown) for _ in range(2)] == ["ignored", "duplicate"]
     assert [webhook.state(CREATED) for _ in range(2)] == ["applied", "duplicate"]
+
+
+def test_what_was_ignored_for_a_wrong_setting_or_by_an_earlier_program(webhook: Inside, books: Books) -> None:
+    body = webhook.body(UPGRADED)
+    with books.engine.begin() as connection:
+        store(connection, [Arrival(parse(body), body, None, State.IGNORED, "an event of test mode")])
+    assert [webhook.state(UPGRADED) for _ in range(2)] == ["applied", "duplicate"]
+    assert books.plan() == "pro"
+
+
+def test_what_was_ignored_and_emptied_since_does_nothing(webhook: Inside, books: Books) -> None:
+    body = webhook.body(UPGRADED)
+    with books.engine.begin() as connection:
+        store(connection, [Arrival(parse(body), body, None, State.IGNORED, "an event of test mode")])
+    books.execute("UPDATE billing_inbox SET payload = ''")
+    assert webhook.state(UPGRADED) == "duplicate"
+    assert webhook.state(subscription_event("updated", PRO, PRO, id="evt_next", created=300)) == "applied"

@@ -109,6 +109,24 @@ def test_a_pause_of_collection_is_told_and_takes_nothing_away(webhook: Inside, b
     assert books.rows("SELECT id, collection_paused FROM billing_subscriptions") == [("sub_1", None)]
 
 
+def test_a_pause_and_its_end_are_told_by_events_of_their_own_as_well(webhook: Inside, books: Books) -> None:
+    """They come beside an update of the same second, or alone; they never tell what they replaced."""
+    webhook.state(UPGRADED)
+    paused = replace(PRO, status="paused")
+    loop = subscription_event("updated", PRO, PRO, id="evt_z", created=210)
+    alone = [subscription_event("paused", paused, id="evt_paused", created=210), loop]
+    assert [webhook.state(one) for one in alone] == ["applied", "stale"]
+    assert books.suspended_for() is Suspension.PAYMENT
+    resumed = [
+        subscription_event("resumed", PRO, id="evt_resumed", created=220),
+        subscription_event("updated", PRO, paused, id="evt_y", created=220),
+    ]
+    for one in resumed:
+        webhook.state(one)
+    assert (books.plan(), books.suspended_for()) == ("pro", None)
+    assert [kind for _, kind, _, _ in books.operations()] == ["update", "suspend", "resume"]
+
+
 def test_another_subscription_that_is_paid_for_keeps_it_running(webhook: Inside, books: Books) -> None:
     """Whatever it is for: of a plan that a tenant is not moved to by itself, or of none."""
     webhook.state(CREATED)

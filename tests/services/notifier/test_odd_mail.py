@@ -1,0 +1,56 @@
+"""Mail with names that no header takes, and to servers that are slow in ways that no single time limit sees."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from services.notifier.sinks import SinkFailed
+from tests.services.notifier.test_sinks import ALERT, SHORT, _mail, _mail_server, _Mailbox
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x1c", "\r"])
+def test_a_name_that_would_end_a_header_is_one_line(separator: str) -> None:
+    """AWS takes every character in a budget's name but a colon and a backslash."""
+    mailbox = _Mailbox()
+    with _mail_server(mailbox) as port:
+        odd = ALERT.model_copy(update={"budget": f"prod{separator}Bcc= all"})
+        _mail(port, encryption="offered").send(odd)
+    assert str(mailbox.messages[0][2]["Subject"]).split()[:5] == ["Budget", "prod", "Bcc=", "all:", "$278.40"]
+
+
+def test_a_server_that_is_slow_to_connect_to_and_then_slow_to_speak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one of several addresses that do not answer, each of which has the whole limit."""
+    connect = socket.create_connection
+
+    def late(*arguments: Any, **options: Any) -> socket.socket:
+        time.sleep(2 * SHORT)
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(socket, "create_connection", late)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        released = threading.Event()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                try:
+                    for _ in range(500):
+                        connection.sendall(b"2")
+                        if released.wait(0.02):
+                            break
+                except OSError:
+                    pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(SinkFailed):
+            _mail(server.getsockname()[1], SHORT, encryption="offered").send(ALERT)
+        assert time.monotonic() - began < 5
+        released.set()
+        thread.join()
