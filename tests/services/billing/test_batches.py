@@ -203,7 +203,7 @@ def test_any_division_into_batches_brings_the_tenant_to_the_same(
     batches = [arrived[start:end] for start, end in pairwise(cuts)]
     ends = []
     for way in ([[one] for one in happened], batches):
-        books.execute("TRUNCATE billing_inbox, billing_subscriptions, operations")
+        books.empty("billing_inbox", "billing_subscriptions", "operations")
         books.registry.want(wanted("acme"))
         answers = [one for batch in way for one in webhook.together(batch)]
         assert not [one for one in answers if isinstance(one, BaseException)]

@@ -143,7 +143,7 @@ def test_whatever_comes_of_the_old_one_the_new_one_is_as_if_it_were_the_first(
     again = data.draw(st.lists(st.sampled_from([*old.events, *new.events]), max_size=5))
 
     def start() -> None:
-        books.execute("TRUNCATE billing_inbox, billing_subscriptions, operations, tenants")
+        books.empty("billing_inbox", "billing_subscriptions", "operations", "tenants")
         books.registry.add(wanted("acme"))
 
     def end() -> tuple[object, ...]:

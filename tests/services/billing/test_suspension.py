@@ -217,7 +217,7 @@ def test_what_is_bought_and_what_a_person_sets_whichever_is_later_counts(
         data.draw(lives(f"sub_{number}", began=BEGAN + 100 * number, pauses=(1, 60, 90))) for number in range(3)
     ]
     happens = [pair for life in bought for pair in zip(life.events, life.truths, strict=True)]
-    books.execute("TRUNCATE billing_inbox, billing_subscriptions, operations")
+    books.empty("billing_inbox", "billing_subscriptions", "operations")
     books.registry.want(wanted("acme"))
     account = Account()
     for event, truth in sorted(happens, key=lambda pair: pair[0]["created"]):
