@@ -217,7 +217,7 @@ def _print_status(found: Status, *, as_json: bool) -> None:
     ]
     show_table(("process", "state", "pid", "port", "memory", "restarts", "ready after", ""), rows)
     where = f"at {found.home}, AWS at {found.aws_endpoint}, providers: {found.providers}"
-    typer.echo(f"sandbox is {found.state} {where}")
+    typer.echo(f"sandbox is {found.state} {where}{f': {found.failure}' if found.failure else ''}")
 
 
 def _size(path: Path) -> str:

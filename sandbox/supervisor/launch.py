@@ -123,6 +123,8 @@ def _wait_until_ready(supervisor: Supervisor, progress: Callable[[Status], None]
         if failed is not None:
             mend = f"see {failed.log}; ./freehold sandbox stop, then start again"
             raise FreeholdError(failed.message, where=failed.name, mend=mend)
+        if status.failure:
+            raise FreeholdError(status.failure, where="sandbox", mend=f"see {supervisor.home.logs}/supervisor.log")
         if status.state == "ready":
             return
         if time.monotonic() > deadline:
