@@ -65,6 +65,7 @@ class Server:
         socket.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._serve, socket, limit=_REQUEST_LIMIT_BYTES)
         socket.chmod(0o600)
+        made = socket.stat()
         starting = asyncio.create_task(self._start())
         await self._stop.wait()
         self._phase = "stopping"
@@ -72,7 +73,10 @@ class Server:
         with contextlib.suppress(asyncio.CancelledError):
             await starting
         await self._table.remove(self._table.names())
-        socket.unlink(missing_ok=True)
+        # After the home was removed, another supervisor's may lie there.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(socket.stat(), made):
+                socket.unlink()
         server.close()
 
     async def _start(self) -> None:
