@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -164,15 +165,23 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     except NotRunning:
         _end_leftovers(home)
     for path in there:
-        try:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        except OSError as error:
-            raise unwritable(path, error) from None
+        _delete(path)
     if (sockets := home.socket("supervisor").parent) != home.run:
-        shutil.rmtree(sockets)
-    if home.root.is_dir() and not any(home.root.iterdir()):
+        _delete(sockets)
+    with suppress(OSError):  # what holds something else stays
         home.root.rmdir()
     typer.echo("sandbox is reset")
+
+
+def _delete(path: Path) -> None:
+    """With all in it; what a link leads to stays."""
+    try:
+        while path.is_dir() and not path.is_symlink():
+            with suppress(FileNotFoundError):  # another `reset` is at it too
+                shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from None
 
 
 def _end_engines(home: Home) -> None:

@@ -144,6 +144,8 @@ def _environment(given: Mapping[str, str]) -> Mapping[str, str]:
 def _prepare(home: Home, environment: Mapping[str, str]) -> None:
     """The folders, and the providers where the engine looks for plugins."""
     try:
+        # Whoever may write to it could put folders of his own in their place; one that was there stays as it is.
+        home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The state and the engine's logs hold what the README's passphrase opens; the engine makes them for everybody.
         for folder in home.folders:
             folder.mkdir(parents=True, exist_ok=True)

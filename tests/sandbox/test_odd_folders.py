@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from sandbox.home import Home
 from sandbox.processes.redis import RedisServer, literal
 from sandbox.processes.site import Site
+from sandbox.supervisor import launch
 from sandbox.supervisor.definitions import CacheDefinition
 from sandbox.supervisor.ports import Ports
 
@@ -34,3 +36,12 @@ def test_a_redis_without_its_configuration_does_not_listen(tmp_path: Path) -> No
 def _glob(pattern: str) -> list[str]:
     """glob(3), where a backslash takes a letter literally; Python's own has no such thing."""
     return glob.glob(pattern.replace("\\\\", "[\\]"))
+
+
+def test_a_home_that_is_made_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        launch._prepare(Home(tmp_path / "home"), {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "home").stat().st_mode & 0o077 == 0
