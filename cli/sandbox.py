@@ -19,7 +19,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from cli.options import agreed
 from cli.output import show_table
 from errors import ExitCode, UsageError
-from sandbox.files import unwritable
+from sandbox.files import unreadable, unwritable
 from sandbox.home import Home
 
 if TYPE_CHECKING:
@@ -147,7 +147,10 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     from sandbox.supervisor.client import NotRunning, Supervisor
 
     home = Home.from_environment()
-    there = [path for path in (home.root / name for name in _MADE) if path.exists()]
+    try:
+        there = [path for path in (home.root / name for name in _MADE) if path.exists()]
+    except OSError as error:
+        raise unreadable(home.root, error) from None
     if not there:
         typer.echo(f"nothing to delete at {home.root}")
         return
@@ -230,7 +233,13 @@ def _print_status(found: Status, *, as_json: bool) -> None:
 
 
 def _size(path: Path) -> str:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
+    try:
+        there = [path] if path.is_file() else list(path.rglob("*"))
+        files = [file for file in there if file.is_file() and not file.is_symlink()]
+    except FileNotFoundError:
+        return "0.0 MiB"  # another `reset` has deleted it
+    except OSError as error:
+        raise unreadable(path, error) from None
     mebibytes = sum(_bytes(file) for file in files) / 2**20
     return f"{mebibytes:.1f} MiB"
 

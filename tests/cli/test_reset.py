@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.sandbox import _delete
+from cli.sandbox import _delete, _size
 from errors import FreeholdError
 
 
@@ -46,6 +46,15 @@ def test_what_cannot_be_deleted_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(shutil, "rmtree", refused)
     with pytest.raises(FreeholdError, match=f"^{tmp_path}: cannot write: Permission denied; "):
         _delete(tmp_path)
+
+
+def test_a_folder_of_somebody_else_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, _: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "rglob", refused)
+    with pytest.raises(FreeholdError, match=f"^{tmp_path}: cannot read: Permission denied; "):
+        _size(tmp_path)
 
 
 def test_an_output_on_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
