@@ -152,7 +152,7 @@ def _prepare(home: Home, environment: Mapping[str, str]) -> None:
             folder.chmod(0o700)
         install_chosen(home, environment)
     except OSError as error:
-        raise unwritable(home.root, error) from None
+        raise unwritable(Path(error.filename or home.root), error) from None
 
 
 def _last_line(path: Path, begin: int) -> str:

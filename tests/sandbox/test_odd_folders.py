@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from errors import FreeholdError
 from sandbox.home import Home
 from sandbox.processes.redis import RedisServer, literal
 from sandbox.processes.site import Site
@@ -45,3 +46,9 @@ def test_a_home_that_is_made_is_its_owners_alone_whatever_the_umask(tmp_path: Pa
     finally:
         os.umask(before)
     assert (tmp_path / "home").stat().st_mode & 0o077 == 0
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "logs").touch()
+    with pytest.raises(FreeholdError, match=f"^{tmp_path / 'logs'}: cannot write: File exists; "):
+        launch._prepare(Home(tmp_path), {})
