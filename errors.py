@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+INTERRUPTED = "freehold: interrupted; run it again: it goes on from there"
+"""What every command says after Ctrl-C."""
+
 
 class ExitCode(IntEnum):
     """Exit codes of every command: 0 it worked, 1 it failed, 2 it was asked wrongly."""

@@ -5,6 +5,7 @@ Command modules import what is heavy only when they run, so that `--help` answer
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from cli.status import status
 from cli.test import EXTRA_ARGUMENTS, test
 from cli.up import up
 from cli.version import version as told
-from errors import ExitCode, FreeholdError
+from errors import INTERRUPTED, ExitCode, FreeholdError
 
 _INTERRUPTED = 130
 """What Typer exits with after Ctrl-C, without a word."""
@@ -64,8 +65,14 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as ended:
         if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:
             raise
-        print("freehold: interrupted; run it again: it goes on from there", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         sys.exit(ExitCode.FAILED)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone
+        sys.exit(ExitCode.FAILED)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        where = error.filename or "standard output"
+        print(f"freehold: {where}: cannot write: {error.strerror}; free some space", file=sys.stderr)
         sys.exit(ExitCode.FAILED)

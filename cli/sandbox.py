@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from cli.options import agreed
 from cli.output import show_table
 from errors import ExitCode, UsageError
-from sandbox.files import unwritable
+from sandbox.files import unreadable, unwritable
 from sandbox.home import Home
 
 if TYPE_CHECKING:
@@ -146,7 +147,10 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     from sandbox.supervisor.client import NotRunning, Supervisor
 
     home = Home.from_environment()
-    there = [path for path in (home.root / name for name in _MADE) if path.exists()]
+    try:
+        there = [path for path in (home.root / name for name in _MADE) if path.exists()]
+    except OSError as error:
+        raise unreadable(home.root, error) from None
     if not there:
         typer.echo(f"nothing to delete at {home.root}")
         return
@@ -164,15 +168,23 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     except NotRunning:
         _end_leftovers(home)
     for path in there:
-        try:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        except OSError as error:
-            raise unwritable(path, error) from None
+        _delete(path)
     if (sockets := home.socket("supervisor").parent) != home.run:
-        shutil.rmtree(sockets)
-    if home.root.is_dir() and not any(home.root.iterdir()):
+        _delete(sockets)
+    with suppress(OSError):  # what holds something else stays
         home.root.rmdir()
     typer.echo("sandbox is reset")
+
+
+def _delete(path: Path) -> None:
+    """With all in it; what a link leads to stays."""
+    try:
+        while path.is_dir() and not path.is_symlink():
+            with suppress(FileNotFoundError):  # another `reset` is at it too
+                shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from None
 
 
 def _end_engines(home: Home) -> None:
@@ -217,11 +229,17 @@ def _print_status(found: Status, *, as_json: bool) -> None:
     ]
     show_table(("process", "state", "pid", "port", "memory", "restarts", "ready after", ""), rows)
     where = f"at {found.home}, AWS at {found.aws_endpoint}, providers: {found.providers}"
-    typer.echo(f"sandbox is {found.state} {where}")
+    typer.echo(f"sandbox is {found.state} {where}{f': {found.failure}' if found.failure else ''}")
 
 
 def _size(path: Path) -> str:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
+    try:
+        there = [path] if path.is_file() else list(path.rglob("*"))
+        files = [file for file in there if file.is_file() and not file.is_symlink()]
+    except FileNotFoundError:
+        return "0.0 MiB"  # another `reset` has deleted it
+    except OSError as error:
+        raise unreadable(path, error) from None
     mebibytes = sum(_bytes(file) for file in files) / 2**20
     return f"{mebibytes:.1f} MiB"
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sysconfig
 from urllib.parse import quote
 
+from pydantic import BaseModel, ValidationError
+
 from errors import FreeholdError
 from sandbox.aws_cli import ensure_aws_command
-from sandbox.files import unreadable, unwritable
+from sandbox.files import damaged, unreadable, unwritable
 from sandbox.home import Home
 from sandbox.processes.aws.spec import aws_endpoint
 from sandbox.processes.billing_webhook import NAME as BILLING_WEBHOOK
@@ -29,6 +30,11 @@ REGION = "us-east-1"
 
 _CONTROL = "control"
 """Part of the control database's identifier, where there is more than one database."""
+
+
+class _OperatorKey(BaseModel):
+    access_key_id: str
+    secret_access_key: str
 
 
 def environment(home: Home) -> dict[str, str]:
@@ -56,8 +62,8 @@ def environment(home: Home) -> dict[str, str]:
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": key["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": key["secret_access_key"],
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
         # Instead of seconds of asking a metadata service that is not there, when a key is missing.
         "AWS_EC2_METADATA_DISABLED": "true",
         "PGSSLROOTCERT": str(site.authority.certificate_path),
@@ -104,13 +110,14 @@ def _by_name(endpoint: str) -> str:
     return endpoint.replace("//127.0.0.1:", "//localhost:")
 
 
-def _operator_key(home: Home) -> dict[str, str]:
+def _operator_key(home: Home) -> _OperatorKey:
     path = home.credentials / "aws.json"
     try:
-        key: dict[str, str] = json.loads(path.read_text())
+        return _OperatorKey.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         what = "the sandbox has not run yet"
         raise FreeholdError(what, where=str(home.root), mend="./freehold sandbox start") from None
     except OSError as error:
         raise unreadable(path, error) from None
-    return key
+    except ValidationError:
+        raise damaged(path) from None

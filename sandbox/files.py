@@ -44,3 +44,10 @@ def unreadable(path: Path, error: OSError) -> FreeholdError:
         where=str(path),
         mend="correct the permissions, or set FREEHOLD_HOME to another folder",
     )
+
+
+def damaged(path: Path) -> FreeholdError:
+    """`path` holds something else than the sandbox wrote there: one line with the mend."""
+    return FreeholdError(
+        "is damaged", where=str(path), mend="put a copy of it back, or begin anew: ./freehold sandbox reset"
+    )

@@ -38,11 +38,16 @@ class Home:
         chosen = (os.environ if environment is None else environment).get("FREEHOLD_HOME")
         if not chosen:
             return cls(CHECKOUT / ".freehold")
+        mend = "set FREEHOLD_HOME to another folder"
         try:
             root = Path(chosen).expanduser().resolve()
         except RuntimeError as error:  # ~name of a user that there is not, or links that lead to each other
-            what, mend = str(error).rstrip("."), "set FREEHOLD_HOME to another folder"
+            what = str(error).rstrip(".")
             raise FreeholdError(what, where=f"FREEHOLD_HOME={chosen}", mend=mend) from None
+        if any(letter == ":" or not letter.isprintable() for letter in str(root)):
+            # PATH and KUBECONFIG hold it, configuration files and JSON too; what is no UTF-8 is not printable.
+            what = "holds a colon, or a letter that cannot be printed"
+            raise FreeholdError(what, where=f"FREEHOLD_HOME={str(root)!a}", mend=mend)
         try:
             root.lstat()
         except OSError as error:  # what else may be wrong is told where it is used

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sandbox.files import write_atomically
+from sandbox.files import damaged, write_atomically
 
 LOOPBACK = ("127.0.0.1", "localhost")
 """The names under which the sandbox's servers are reached."""
@@ -41,7 +43,8 @@ class KeyPair:
 
 
 class Authority:
-    """A certificate authority kept in a folder: `ca.crt` and `ca.key`."""
+    """A certificate authority kept in a folder: `ca.crt` and `ca.key`. Making one raises a FreeholdError where they are
+    damaged: what it has signed is out in the world."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self.directory = directory
@@ -50,14 +53,17 @@ class Authority:
         with _issuing:
             if not (self.certificate_path.exists() and key_path.exists()):
                 directory.mkdir(parents=True, exist_ok=True)
-                key = ec.generate_private_key(ec.SECP256R1())
-                write_atomically(key_path, _key_pem(key), 0o600)
-                write_atomically(self.certificate_path, _pem(_self_signed(name, key)), 0o644)
-        self._certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
-        loaded = serialization.load_pem_private_key(key_path.read_bytes(), None)
-        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
-            raise TypeError(f"{key_path} holds no EC key")
-        self._key = loaded
+                fresh = ec.generate_private_key(ec.SECP256R1())
+                write_atomically(key_path, _key_pem(fresh), 0o600)
+                write_atomically(self.certificate_path, _pem(_self_signed(name, fresh)), 0o644)
+        try:
+            self._certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
+        except ValueError:
+            raise damaged(self.certificate_path) from None
+        key = _private_key(key_path)
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != self._certificate.public_key():
+            raise damaged(key_path)
+        self._key = key
 
     @property
     def certificate_pem(self) -> str:
@@ -82,9 +88,22 @@ class Authority:
     ) -> KeyPair:
         pair = KeyPair(self.directory / f"{name}.crt", self.directory / f"{name}.key")
         with _issuing:
-            if not _is_valid(pair):
+            if not self._is_valid(pair):
                 self._make(pair, common_name, organizations, usages, hosts)
         return pair
+
+    def _is_valid(self, pair: KeyPair) -> bool:
+        """Whether it can be used for a while; one that is damaged, or that another authority signed, is made anew."""
+        if not (pair.certificate.exists() and pair.key.exists()):
+            return False
+        key = _private_key(pair.key)
+        try:
+            issued = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+            issued.verify_directly_issued_by(self._certificate)
+        except (TypeError, ValueError, InvalidSignature, UnsupportedAlgorithm):
+            return False
+        lasts = issued.not_valid_after_utc - datetime.datetime.now(datetime.UTC) > _RENEW_BEFORE
+        return lasts and key is not None and key.public_key() == issued.public_key()
 
     def _make(
         self,
@@ -114,7 +133,10 @@ class Authority:
 def service_account_keys(directory: Path) -> KeyPair:
     """The key that signs a cluster's service account tokens: RSA, because AWS' OIDC federation wants RS256."""
     pair = KeyPair(directory / "service-account.pub", directory / "service-account.key")
-    if not (pair.key.exists() and pair.certificate.exists()):
+    if pair.key.exists() and pair.certificate.exists():
+        if _private_key(pair.key) is None:
+            raise damaged(pair.key)
+    else:
         directory.mkdir(parents=True, exist_ok=True)
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         write_atomically(pair.key, _key_pem(key), 0o600)
@@ -125,11 +147,12 @@ def service_account_keys(directory: Path) -> KeyPair:
     return pair
 
 
-def _is_valid(pair: KeyPair) -> bool:
-    if not (pair.certificate.exists() and pair.key.exists()):
-        return False
-    issued = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
-    return issued.not_valid_after_utc - datetime.datetime.now(datetime.UTC) > _RENEW_BEFORE
+def _private_key(path: Path) -> PrivateKeyTypes | None:
+    """None where the file holds no key."""
+    try:
+        return serialization.load_pem_private_key(path.read_bytes(), None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        return None
 
 
 def _self_signed(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

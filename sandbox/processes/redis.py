@@ -95,7 +95,12 @@ class RedisServer:
             kind="redis",
             instance=self.definition.name,
             port=port,
-            command=(str(locate("redis-server")), str(self.data / "redis.conf")),
+            # The address once more: a server that found no such file would serve everybody, without a password.
+            command=(
+                str(locate("redis-server")),
+                literal(self.data / "redis.conf"),
+                *("--bind", "127.0.0.1", "--port", "0"),
+            ),
             prepare=prepare,
             check=self._check,
         )
@@ -224,6 +229,14 @@ def quoted(path: Path) -> str:
     """A path as a word of redis.conf, whatever it holds."""
     text = str(path).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
+
+
+def literal(path: Path) -> str:
+    """The configuration's path as an argument: Redis takes one that holds any of `*?[` for a pattern (glob(7))."""
+    text = str(path)
+    if not any(letter in text for letter in "*?["):
+        return text
+    return "".join(f"[{letter}]" if letter in "*?[" else letter.replace("\\", "\\\\") for letter in text)
 
 
 def _hashed(password: str) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from errors import UsageError
-from sandbox.files import unreadable, write_atomically
+from sandbox.files import damaged, unreadable, write_atomically
 from sandbox.home import Home
 
 VARIABLE = "FREEHOLD_PROVIDERS"
@@ -42,6 +42,8 @@ def in_use(home: Home) -> Providers:
         return Providers.STAND_INS
     except OSError as error:
         raise unreadable(_mark(home), error) from None
+    except ValueError:
+        raise damaged(_mark(home)) from None
 
 
 def keep(home: Home, providers: Providers) -> None:

@@ -6,15 +6,20 @@ import argparse
 import asyncio
 import fcntl
 import logging
+import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from errors import FreeholdError
 from sandbox.files import unwritable
 from sandbox.home import Home
 from sandbox.supervisor import ALREADY_RUNNING
 from sandbox.supervisor.server import Server
+
+_LOOK_SECONDS = 2.0
 
 
 def main() -> int:
@@ -33,19 +38,39 @@ def main() -> int:
     except BlockingIOError:
         return ALREADY_RUNNING
     try:
-        asyncio.run(_run(home))
+        asyncio.run(_run(home, lock))
     except FreeholdError as error:
         print(error.line(), file=sys.stderr)
         return 1
     return 0
 
 
-async def _run(home: Home) -> None:
+async def _run(home: Home, lock: IO[str]) -> None:
     server = Server(home)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.request_stop)
+    watching = asyncio.create_task(watch_file(lock, server.request_stop))
     await server.run()
+    watching.cancel()
+
+
+async def watch_file(lock: IO[str], gone: Callable[[], None]) -> None:
+    """Calls `gone` once the lock's file is not there any more, as after `rm -r` or `git clean` of the home: nobody
+    could find this supervisor, nor end it."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if not is_file_of(lock):
+            logging.warning("%s was removed; stopping", lock.name)
+            return gone()
+
+
+def is_file_of(file: IO[str]) -> bool:
+    """Whether an open file is still the one of its name."""
+    try:
+        return os.path.samestat(os.stat(file.name), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 if __name__ == "__main__":

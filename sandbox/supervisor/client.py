@@ -204,7 +204,8 @@ class Supervisor:
             raise NotRunning(self.home) from None
         except OSError as error:
             connection.close()
-            raise FreeholdError(f"cannot reach the supervisor: {error.strerror}", where=str(path)) from None
+            what, mend = f"cannot reach the supervisor: {error.strerror}", "set FREEHOLD_HOME to a folder of your own"
+            raise FreeholdError(what, where=str(path), mend=mend) from None
         return connection
 
     def _call(self, kind: type[messages.AnyRequest], **fields: object) -> Any:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sandbox.files import write_atomically
+from sandbox.files import damaged, unreadable, write_atomically
 from sandbox.home import Home
 from sandbox.supervisor.messages import NodeGroup
 
@@ -70,16 +70,14 @@ D = TypeVar("D", bound=Definition)
 
 
 class DefinitionStore(Generic[D]):
-    """The definitions of one kind, a file each, and beside it the instance's data folder."""
+    """The definitions of one kind, a file each, and beside it the instance's data folder. Making one raises a
+    FreeholdError where a file is damaged."""
 
     def __init__(self, home: Home, kind: str, model: type[D]) -> None:
         self._home = home
         self._folder = home.data / kind
         self._model = model
-        self._definitions = {
-            definition.name: definition
-            for definition in (model.model_validate_json(path.read_text()) for path in self._files())
-        }
+        self._definitions = {definition.name: definition for definition in map(self._read, self._files())}
 
     def __contains__(self, name: str) -> bool:
         return name in self._definitions
@@ -105,6 +103,14 @@ class DefinitionStore(Generic[D]):
             shutil.rmtree(folder)
         (self._folder / f"{name}.json").unlink(missing_ok=True)
         self._definitions.pop(name, None)
+
+    def _read(self, path: Path) -> D:
+        try:
+            return self._model.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise unreadable(path, error) from None
+        except ValidationError:
+            raise damaged(path) from None
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []

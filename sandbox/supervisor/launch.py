@@ -123,6 +123,8 @@ def _wait_until_ready(supervisor: Supervisor, progress: Callable[[Status], None]
         if failed is not None:
             mend = f"see {failed.log}; ./freehold sandbox stop, then start again"
             raise FreeholdError(failed.message, where=failed.name, mend=mend)
+        if status.failure:
+            raise FreeholdError(status.failure, where="sandbox", mend=f"see {supervisor.home.logs}/supervisor.log")
         if status.state == "ready":
             return
         if time.monotonic() > deadline:
@@ -142,13 +144,15 @@ def _environment(given: Mapping[str, str]) -> Mapping[str, str]:
 def _prepare(home: Home, environment: Mapping[str, str]) -> None:
     """The folders, and the providers where the engine looks for plugins."""
     try:
+        # Whoever may write to it could put folders of his own in their place; one that was there stays as it is.
+        home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The state and the engine's logs hold what the README's passphrase opens; the engine makes them for everybody.
         for folder in home.folders:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
         install_chosen(home, environment)
     except OSError as error:
-        raise unwritable(home.root, error) from None
+        raise unwritable(Path(error.filename or home.root), error) from None
 
 
 def _last_line(path: Path, begin: int) -> str:

@@ -131,6 +131,8 @@ class Status(Record):
     clusters: tuple[str, ...]
     databases: tuple[str, ...]
     caches: tuple[str, ...]
+    failure: str = ""
+    """Why something that it kept could not be started at all, one line."""
 
 
 class GetStatus(Record):

@@ -11,24 +11,27 @@ import threading
 from collections.abc import Container, Mapping
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from errors import FreeholdError
-from sandbox.files import write_atomically
+from sandbox.files import damaged, unreadable, write_atomically
 
 # Below the kernel's ephemeral range (32768 and up): a client's own port must never take the place of a server's.
 _FIRST, _LAST = 20000, 32000
 _VARIABLE = re.compile(r"FREEHOLD_\w+_PORT")
+_PORTS = TypeAdapter(dict[str, int])
 
 
 class Ports:
     """The ports of one sandbox, by process name, kept in a file so that endpoints stay the same over restarts.
 
-    Raises a FreeholdError where one of the environment's FREEHOLD_*_PORT variables is no port.
+    Raises a FreeholdError where one of the environment's FREEHOLD_*_PORT variables is no port, or the file is damaged.
     """
 
     def __init__(self, path: Path, environment: Mapping[str, str] | None = None) -> None:
         self._path = path
         self._environment = os.environ if environment is None else environment
-        self._ports: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+        self._ports = _read(path)
         self._lock = threading.Lock()
         for variable in filter(_VARIABLE.fullmatch, self._environment):
             self._set_by(variable)
@@ -82,6 +85,17 @@ class Ports:
 
     def _save(self) -> None:
         write_atomically(self._path, json.dumps(self._ports, indent=1, sort_keys=True).encode(), 0o644)
+
+
+def _read(path: Path) -> dict[str, int]:
+    try:
+        return _PORTS.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except ValidationError:
+        raise damaged(path) from None
 
 
 def free_port(seed: str, taken: Container[int] = ()) -> int:

@@ -123,6 +123,10 @@ class ManagedProcess:
             except OSError as error:
                 await self._give_up(f"cannot start: {error.strerror or error}")
                 return
+            except Exception as error:  # a defect of ours: nobody may wait for ever for what nobody keeps any more
+                _log.exception("%s", self.spec.name)
+                await self._give_up(f"{type(error).__name__}: {error}".splitlines()[0])
+                return
             await self._end()
             now = time.monotonic()
             self._restarts.append(now)

@@ -49,6 +49,7 @@ class Server:
         self._runners = Runners(self._site, self._table)
         self._webhooks = Webhooks(self._site, self._table, self._databases.definitions)
         self._phase: Literal["starting", "running", "stopping"] = "starting"
+        self._failure = ""
         self._stop = asyncio.Event()
         self._notifiers = Notifiers(self._site, self._table)
 
@@ -64,6 +65,7 @@ class Server:
         socket.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._serve, socket, limit=_REQUEST_LIMIT_BYTES)
         socket.chmod(0o600)
+        made = socket.stat()
         starting = asyncio.create_task(self._start())
         await self._stop.wait()
         self._phase = "stopping"
@@ -71,14 +73,17 @@ class Server:
         with contextlib.suppress(asyncio.CancelledError):
             await starting
         await self._table.remove(self._table.names())
-        socket.unlink(missing_ok=True)
+        # After the home was removed, another supervisor's may lie there.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(socket.stat(), made):
+                socket.unlink()
         server.close()
 
     async def _start(self) -> None:
         try:
             await self._start_all()
-        except Exception:
-            _log.exception("start failed")
+        except Exception as error:
+            self._note(error)
         if self._phase == "starting":
             self._phase = "running"
 
@@ -100,10 +105,18 @@ class Server:
             self._webhooks.resume(), self._notifiers.resume(), self._runners.resume(), return_exceptions=True
         )
         for outcome in (*outcomes, *resumed):
-            if isinstance(outcome, FreeholdError):
-                _log.error("%s", outcome.line())
-            elif isinstance(outcome, BaseException):
-                _log.error("start failed", exc_info=outcome)
+            if isinstance(outcome, Exception):
+                self._note(outcome)
+
+    def _note(self, error: Exception) -> None:
+        """Why something that was there does not run; what a process failed of, its own status tells."""
+        if isinstance(error, FreeholdError):
+            _log.error("%s", error.line())
+            told = error.line() if error.where not in self._table.names() else ""
+        else:
+            _log.error("start failed", exc_info=error)
+            told = f"{type(error).__name__}: {error}".splitlines()[0]
+        self._failure = self._failure or told
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -191,7 +204,7 @@ class Server:
         # Reading memory use out of /proc takes its time.
         processes = await asyncio.to_thread(lambda: tuple(process.status() for process in kept))
         if self._phase == "running":
-            all_ready = all(process.state == "ready" for process in processes)
+            all_ready = not self._failure and all(process.state == "ready" for process in processes)
             state: Literal["starting", "ready", "degraded", "stopping"] = "ready" if all_ready else "degraded"
         else:
             state = self._phase
@@ -205,4 +218,5 @@ class Server:
             clusters=self._clusters.names(),
             databases=self._databases.names(),
             caches=self._caches.names(),
+            failure=self._failure,
         )

@@ -10,11 +10,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from errors import FreeholdError
+
 
 def cache_root() -> Path:
-    """`$XDG_CACHE_HOME/freehold/toolchain`, by default below `~/.cache` (XDG Base Directory Specification)."""
+    """`$XDG_CACHE_HOME/freehold/toolchain`, by default below `~/.cache` (XDG Base Directory Specification).
+
+    Raises FreeholdError where nothing says whose home that is, as in a container with a user of no name.
+    """
     configured = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(configured) if os.path.isabs(configured) else Path.home() / ".cache"
+    try:
+        base = Path(configured) if os.path.isabs(configured) else Path.home() / ".cache"
+    except RuntimeError:
+        what, mend = "is not set, and this user has no entry with a home", "set it to a folder that you may write to"
+        raise FreeholdError(what, where="HOME", mend=mend) from None
     return base / "freehold" / "toolchain"
 
 

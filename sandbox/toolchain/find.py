@@ -96,7 +96,8 @@ def on_path(tool: Tool, tools: Mapping[str, Tool] = TOOLS) -> Path | None:
     root, seen = cache_root().resolve(), set[Path]()
     for folder in os.get_exec_path():
         candidate = Path(folder) / tool.name
-        if not candidate.is_file() or not os.access(candidate, os.X_OK):
+        # Not `is_file`, which raises where PATH names a folder that is not for us, as after `su`.
+        if not os.path.isfile(candidate) or not os.access(candidate, os.X_OK):
             continue
         real = candidate.resolve()
         # Where /bin is /usr/bin, PATH names each program twice.

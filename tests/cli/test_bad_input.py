@@ -138,8 +138,11 @@ def test_a_home_that_cannot_be_one_is_one_line(command: ForkedCommand, arguments
     [
         (f"/tmp/{'a' * 300}/home", "/home: cannot read: File name too long; "),
         ("~nobody-of-this-name/home", "FREEHOLD_HOME=~nobody-of-this-name/home: Could not determine home directory; "),
+        ("/tmp/a:b", "FREEHOLD_HOME='/tmp/a:b': holds a colon, or a letter that cannot be printed; "),
+        ("/tmp/a\nb", r"FREEHOLD_HOME='/tmp/a\nb': holds a colon, or a letter that cannot be printed; "),
+        ("/tmp/a\udcff", r"FREEHOLD_HOME='/tmp/a\udcff': holds a colon, or a letter that cannot be printed; "),
     ],
-    ids=["long", "unknown user"],
+    ids=["long", "unknown user", "colon", "newline", "no UTF-8"],
 )
 def test_a_home_that_no_folder_can_be_is_one_line(
     command: ForkedCommand, arguments: tuple[str, ...], home: str, expected: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,3 +54,18 @@ def test_in_a_command_that_waits_for_an_answer(tmp_path: Path) -> None:
         assert [line.removeprefix("^C") for line in terminal.shown if line] == [
             "freehold: interrupted; run it again: it goes on from there"
         ]
+
+
+def test_while_the_command_is_imported() -> None:
+    """Pressed as soon as the command's modules are asked for."""
+    program = """
+import runpy, sys
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Pressed())
+runpy.run_module("cli", run_name="__main__")
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (1, "freehold: interrupted; run it again: it goes on from there\n")

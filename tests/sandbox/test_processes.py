@@ -125,6 +125,20 @@ def test_one_that_never_starts_is_given_up_with_its_last_words(home: Home, tmp_p
     asyncio.run(run())
 
 
+def test_one_whose_check_breaks_is_given_up_and_not_waited_for_for_ever(home: Home, tmp_path: Path) -> None:
+    def check() -> None:
+        raise ValueError("of no kind that a check raises")
+
+    async def run() -> None:
+        table = ProcessTable(home)
+        with pytest.raises(FreeholdError, match="one: ValueError: of no kind that a check raises"):
+            await asyncio.wait_for(table.start([spec(tmp_path, "one", FOREVER, check=check)]), 20)
+        assert (table.status()[0].state, table.status()[0].pid) == ("failed", None)
+        await table.remove(["one"])
+
+    asyncio.run(run())
+
+
 def test_a_failed_dependency_is_the_error_and_the_dependent_never_starts(home: Home, tmp_path: Path) -> None:
     async def run() -> None:
         table = ProcessTable(home)

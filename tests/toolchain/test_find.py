@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,22 @@ def test_a_later_folder_of_path_is_looked_into(folder: Path, tmp_path: Path, mon
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{good.parent}")
     found = find("kwok")
     assert found is not None and found.path == good
+
+
+def test_a_folder_of_path_that_is_not_for_us_is_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = put(folder / "kube-apiserver", "Kubernetes v1.35.4")
+    really = os.stat
+
+    def refused(path: os.PathLike[str] | str | int, **options: Any) -> os.stat_result:
+        if str(path).startswith("/root/private/"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return really(path, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    monkeypatch.setenv("PATH", f"/root/private/bin{os.pathsep}{folder}")
+    found = find("kube-apiserver")
+    assert found is not None
+    assert found.path == server
 
 
 def test_a_program_that_path_names_twice_is_asked_once(

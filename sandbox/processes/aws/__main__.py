@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from errors import FreeholdError
-from sandbox.files import write_atomically
+from sandbox.files import damaged, write_atomically
 from sandbox.home import Home
 from sandbox.processes.aws import determinism, service_models
 
@@ -82,8 +82,11 @@ def _birth(path: Path) -> tuple[str, float]:
     """When this AWS began, and the seed of all that it makes unasked (default VPCs)."""
     if not path.exists():
         write_atomically(path, json.dumps({"seed": os.urandom(16).hex(), "moment": time.time()}).encode(), 0o600)
-    found = json.loads(path.read_text())
-    return found["seed"], found["moment"]
+    try:
+        found = json.loads(path.read_bytes())
+        return found["seed"], found["moment"]
+    except (ValueError, KeyError, TypeError):
+        raise damaged(path) from None
 
 
 if __name__ == "__main__":

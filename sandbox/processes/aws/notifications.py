@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
-from sandbox.files import write_atomically
+from sandbox.files import damaged, write_atomically
 
 _FIELDS = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _DEFAULT_VERSION = "1"
@@ -89,7 +89,10 @@ def _key(path: Path) -> rsa.RSAPrivateKey:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         write_atomically(path, pem, 0o600)
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except ValueError:
+        raise damaged(path) from None
     assert isinstance(key, rsa.RSAPrivateKey)
     return key
 
