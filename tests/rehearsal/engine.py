@@ -85,6 +85,10 @@ def sdks() -> ProgramHost:
     )
 
 
+_INITIALISED: dict[tuple[str, str | None], tuple[Json, str]] = {}
+"""The state and the stack's file of the first stack of each backend and passphrase."""
+
+
 @dataclass
 class EngineProject:
     """A Pulumi project with one stack in a folder of its own.
@@ -105,12 +109,35 @@ class EngineProject:
         # JSON is YAML.
         (self.folder / "Pulumi.yaml").write_text(json.dumps({"name": self.name, "runtime": runtime}))
         (self.folder / "__main__.py").write_text("")
-        self.pulumi("stack", "init", self.stack).expect_ok()
+        self._init()
         if self.config:
             # The stack's own file as `stack init` has begun it: the salt of its passphrase is in there.
             stack_file = self.folder / f"Pulumi.{self.stack}.yaml"
             begun = yaml.safe_load(stack_file.read_text()) if stack_file.exists() else {}
             stack_file.write_text(json.dumps({**begun, "config": dict(self.config)}))
+
+    def _init(self) -> None:
+        """`pulumi stack init`, once for a backend; the next stack there is what that one was, under its own name.
+
+        Most of what the command does is deriving a key from the passphrase, which each run after it does anyway.
+        """
+        backend = local_backend(self.environment)
+        made_from = (str(backend), self.environment.get("PULUMI_CONFIG_PASSPHRASE"))
+        stack_file = self.folder / f"Pulumi.{self.stack}.yaml"
+        full_name = f"organization/{self.name}/{self.stack}"
+        if backend is None or made_from not in _INITIALISED:
+            self.pulumi("stack", "init", self.stack).expect_ok()
+            if backend is not None:
+                made = json.loads(state_path(backend, self.name, self.stack).read_bytes())
+                assert made["checkpoint"]["Stack"] == full_name
+                _INITIALISED[made_from] = (made, stack_file.read_text())
+            return
+        made, text = _INITIALISED[made_from]
+        state = state_path(backend, self.name, self.stack)
+        assert not state.exists(), f"{full_name} is there already"
+        state.parent.mkdir(parents=True, exist_ok=True)
+        state.write_text(json.dumps({**made, "checkpoint": {**made["checkpoint"], "Stack": full_name}}))
+        stack_file.write_text(text)
 
     def program(self, text: str) -> None:
         """Replace the program."""
