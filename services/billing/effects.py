@@ -34,9 +34,10 @@ class State(StrEnum):
     APPLIED = "applied"
     """The tenant is as the event says; `reason` says what that changed."""
     IGNORED = "ignored"
-    """Of no meaning here: another type, another mode."""
+    """Of no meaning here: another type, a connected account."""
     UNMATCHED = "unmatched"
-    """It finds no tenant, no plan, or a plan that the tenant cannot be brought to: somebody should look."""
+    """It finds no tenant, no plan, or a plan that the tenant cannot be brought to, or is of the mode that is not taken:
+    somebody should look."""
     STALE = "stale"
     """Something later was known already."""
 

@@ -7,7 +7,7 @@
 | DATABASE_URL | the control database; PGSSLROOTCERT verifies its server |
 | DATABASE_SECRET_ARN | instead of it: a secret of JSON: host, port, database, username, password |
 | FREEHOLD_PRODUCT | the blueprint whose plans are sold |
-| STRIPE_LIVEMODE | `true` takes events of live mode, `false` those of test mode; the others are stored and ignored |
+| STRIPE_LIVEMODE | `true` takes events of live mode, `false` those of test mode; the others are kept as unmatched |
 | HOST, PORT | of the process: 0.0.0.0 and 8080 unless set |
 """
 

@@ -38,14 +38,17 @@ REQUESTER = "billing"
 
 def arrival(event: Event, payload: bytes, *, livemode: bool) -> Arrival:
     """What can be told of an event by itself."""
-    if event.livemode is not livemode:
-        mode = "live" if event.livemode else "test"
-        return Arrival(event, payload, None, State.IGNORED, f"an event of {mode} mode")
     if event.account is not None:
         # Its owner writes metadata and prices as they like: they could name any tenant.
         return Arrival(event, payload, None, State.IGNORED, "an event of a connected account")
     if event.type not in HANDLED_TYPES:
         return Arrival(event, payload, None, State.IGNORED, "a type that nothing here depends on")
+    if event.livemode is not livemode:
+        # An endpoint is of one mode, and this one is set up for the other. Were they ignored, all would be answered 200
+        # and nobody would hear that nothing is carried out.
+        told, taken = ("live", "test") if event.livemode else ("test", "live")
+        reason = f"an event of {told} mode, and STRIPE_LIVEMODE is set to take those of {taken} mode"
+        return Arrival(event, payload, None, State.UNMATCHED, reason)
     try:
         subject = _subject(event)
     except MalformedEvent as error:

@@ -214,12 +214,22 @@ def test_invoices_are_told_of_and_change_nothing(webhook: Inside, books: Books) 
     }
 
 
-def test_unknown_types_and_the_other_mode_are_stored_and_ignored(webhook: Inside, books: Books) -> None:
-    assert webhook.state(event("radar.early_fraud_warning.created", {"id": "x"}, id="evt_1", created=1)) == "ignored"
-    assert webhook.state({**UPGRADED, "livemode": True}) == "ignored"
-    assert books.states() == {"evt_1": "ignored", "evt_upgraded": "ignored"}
-    assert books.plan() == "starter"
-    assert webhook.counted("other", "ignored") == 1
+def test_unknown_types_are_stored_and_ignored_in_either_mode(webhook: Inside, books: Books) -> None:
+    unknown = event("radar.early_fraud_warning.created", {"id": "x"}, id="evt_1", created=1)
+    assert webhook.state(unknown) == "ignored"
+    assert webhook.state({**unknown, "id": "evt_2", "livemode": True}) == "ignored"
+    assert books.states() == {"evt_1": "ignored", "evt_2": "ignored"}
+    assert webhook.counted("other", "ignored") == 2
+
+
+def test_the_other_mode_moves_nobody_and_rings_until_it_is_set_right(webhook: Inside, books: Books) -> None:
+    assert webhook.state({**UPGRADED, "livemode": True}) == "unmatched"
+    assert books.reason("evt_upgraded") == (
+        "an event of live mode, and STRIPE_LIVEMODE is set to take those of test mode"
+    )
+    assert (books.plan(), books.operations()) == ("starter", [])
+    assert webhook.state(UPGRADED) == "applied"
+    assert books.plan() == "pro"
 
 
 def test_what_happens_in_a_connected_account_is_stored_and_ignored(webhook: Inside, books: Books) -> None:

@@ -22,7 +22,7 @@ def test_what_the_docs_empty_is_needed_no_more(webhook: Inside, books: Books) ->
     of_customer = replace(PRO, tenant=None)
     first = [
         event("radar.early_fraud_warning.created", {}, id="evt_other", created=1),
-        {**UPGRADED, "id": "evt_live", "livemode": True},
+        {**UPGRADED, "id": "evt_connected", "account": "acct_1"},
         invoice_event("invoice.paid", PRO, id="evt_paid", created=1),
         customer_event("created", "cus_1", "acme", id="evt_customer", created=1),
         subscription_event("created", of_customer, id="evt_bought", created=2),
@@ -33,7 +33,7 @@ def test_what_the_docs_empty_is_needed_no_more(webhook: Inside, books: Books) ->
     books.execute("UPDATE billing_inbox SET received_at = received_at - interval '91 days'")
     books.execute(statement)
     emptied = {name for (name,) in books.rows("SELECT id FROM billing_inbox WHERE payload = ''")}
-    assert emptied == {"evt_other", "evt_live", "evt_paid"}
+    assert emptied == {"evt_other", "evt_connected", "evt_paid"}
     assert [webhook.state(one) for one in first] == ["duplicate"] * 5
     ended = subscription_event("deleted", replace(of_customer, status="canceled"), id="evt_ended", created=3)
     assert webhook.state(ended) == "applied"

@@ -109,10 +109,10 @@ def test_what_was_ignored_stays_so(webhook: Inside, books: Books) -> None:
     assert [webhook.state(CREATED) for _ in range(2)] == ["applied", "duplicate"]
 
 
-def test_what_was_ignored_for_a_wrong_setting_or_by_an_earlier_program(webhook: Inside, books: Books) -> None:
+def test_what_an_earlier_program_ignored(webhook: Inside, books: Books) -> None:
     body = webhook.body(UPGRADED)
     with books.engine.begin() as connection:
-        store(connection, [Arrival(parse(body), body, None, State.IGNORED, "an event of test mode")])
+        store(connection, [Arrival(parse(body), body, None, State.IGNORED, "a type that nothing here depends on")])
     assert [webhook.state(UPGRADED) for _ in range(2)] == ["applied", "duplicate"]
     assert books.plan() == "pro"
 
@@ -120,7 +120,7 @@ def test_what_was_ignored_for_a_wrong_setting_or_by_an_earlier_program(webhook: 
 def test_what_was_ignored_and_emptied_since_does_nothing(webhook: Inside, books: Books) -> None:
     body = webhook.body(UPGRADED)
     with books.engine.begin() as connection:
-        store(connection, [Arrival(parse(body), body, None, State.IGNORED, "an event of test mode")])
+        store(connection, [Arrival(parse(body), body, None, State.IGNORED, "a type that nothing here depends on")])
     books.execute("UPDATE billing_inbox SET payload = ''")
     assert webhook.state(UPGRADED) == "duplicate"
     assert webhook.state(subscription_event("updated", PRO, PRO, id="evt_next", created=300)) == "applied"
