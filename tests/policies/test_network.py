@@ -70,6 +70,11 @@ class TestEveryForm:
     def test_other_ports_can_be_allowed(self, form: str) -> None:
         assert findings(POLICY, opened(form, "0.0.0.0/0", port=8443), settings={"ports": [443, 8443]}) == []
 
+    def test_what_lies_between_two_allowed_ports_may_not_be_open(self, form: str) -> None:
+        assert certain(
+            findings(POLICY, opened(form, "0.0.0.0/0", port=443, last=8443), settings={"ports": [443, 8443]})
+        )
+
 
 @pytest.mark.parametrize("type", [GROUP, DEFAULT_GROUP])
 def test_absent_and_unknown_rules(type: str) -> None:
