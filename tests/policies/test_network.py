@@ -35,7 +35,9 @@ def opened(form: str, cidr: Any, *, port: Any = 22, last: Any = None, protocol: 
 
 @pytest.mark.parametrize("form", FORMS)
 class TestEveryForm:
-    @pytest.mark.parametrize("cidr", ["0.0.0.0/0", "::/0", "203.0.113.7/0", "0:0:0:0:0:0:0:0/0", "128.0.0.0/1"])
+    @pytest.mark.parametrize(
+        "cidr", ["0.0.0.0/0", "::/0", "203.0.113.7/0", "0:0:0:0:0:0:0:0/0", "128.0.0.0/1", "2a00::/31"]
+    )
     def test_violating(self, form: str, cidr: str) -> None:
         assert certain(findings(POLICY, opened(form, cidr)))
 
