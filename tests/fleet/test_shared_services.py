@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet import shared_services
+from fleet import tenant_role
 from fleet.environments import Environment
 from fleet.registry import Status, Suspension
 from fleet.shared_services import SharedServices
@@ -27,7 +27,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Access]]:
     def settle(contract: PlatformContract, environment: Mapping[str, str], tenant: str, access: Access) -> None:
         told.append((tenant, access))
 
-    monkeypatch.setattr(shared_services.tenant_role, "settle", settle)
+    monkeypatch.setattr(tenant_role, "settle", settle)
     monkeypatch.setattr(SharedServices, "_contract", contract())
     return told
 
