@@ -209,7 +209,16 @@ def test_workload_meets_the_restricted_standard(workspace: Recording) -> None:
     for container in pod["containers"]:
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert container["resources"]["requests"] and container["resources"]["limits"]
+
+
+def test_no_program_runs_before_its_limits_and_traffic_rules_are_there(workspace: Recording) -> None:
+    rules = workspace.of("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+    needed = {one.urn for one in (*workspace.of("kubernetes:core/v1:ResourceQuota"), *rules)}
+    assert len(rules) == 6
+    # Whatever belongs to the component waits with it, and goes before what it waited for.
+    assert needed <= workspace.one("freehold:kubernetes:Workload").dependencies
 
 
 def test_what_no_tenant_may_ask_is_refused_in_tenants_namespaces() -> None:

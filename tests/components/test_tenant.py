@@ -115,6 +115,24 @@ def test_schema_is_guarded_where_asked(protect: bool) -> None:
     assert schema.plain()["dropCascade"] is not protect
 
 
+def test_a_schema_that_is_there_is_nobody_elses_to_take_over(acme: Recording) -> None:
+    assert acme.inputs("postgresql:index/schema:Schema")["ifNotExists"] is False
+
+
+def test_the_schema_goes_before_its_role_and_takes_along_what_the_role_owns(acme: Recording) -> None:
+    role = acme.one("postgresql:index/role:Role").urn
+    assert role in acme.one("postgresql:index/schema:Schema").dependencies
+
+
+def test_who_takes_the_connections_can_log_in_by_then(acme: Recording) -> None:
+    ways = {
+        acme.one("aws:elasticache/userGroupAssociation:UserGroupAssociation").urn,
+        *(grant.urn for grant in acme.of("postgresql:index/grant:Grant")),
+    }
+    for holder in ("kubernetes:core/v1:Secret", "aws:secretsmanager/secretVersion:SecretVersion"):
+        assert ways <= acme.one(holder).dependencies
+
+
 def test_redis_access_is_by_prefix_and_without_the_commands_that_ignore_it() -> None:
     rules = access_string("t:acme:").split()
     assert rules[0] == "on"

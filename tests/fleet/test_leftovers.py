@@ -124,6 +124,20 @@ def test_a_cache_that_does_not_answer_may_pass(shared: Shared) -> None:
         shared.remove("acme")
 
 
+def test_the_sweepers_password_goes_to_that_cache_alone(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def connect(**options: Any) -> None:
+        asked.update(options)
+        raise exceptions.ConnectionError("enough")
+
+    monkeypatch.setattr(redis, "Redis", connect)
+    with pytest.raises(TransientError, match="enough"):
+        shared.remove("acme")
+    # Whoever has another server's certificate is somebody else.
+    assert asked["ssl"] is asked["ssl_check_hostname"] is True
+
+
 def test_a_cache_that_fails_over_may_pass(shared: Shared) -> None:
     shared.cache.set("t:acme:1", "x")
     shared.cache.replicaof("127.0.0.1", 1)

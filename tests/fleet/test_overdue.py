@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +16,7 @@ import structlog
 
 from fleet.interrupts import Interrupted
 from fleet.operations import State
+from fleet.queue import Queue
 from fleet.runner.running import Run
 from tests.fleet.samples import add_tenants, ask
 from tests.fleet.test_runner_loop import PACE, Scripted, ended, running, until, well
@@ -54,3 +60,16 @@ def test_what_always_takes_too_long_is_given_up_and_holds_up_nobody(database: sa
         done = ended(database, asked)
     assert (done.state, done.attempt) == (State.FAILED, 3)
     assert (done.error or "").startswith("given up after 3 failures: tenant acme: stopped after ")
+
+
+def test_what_was_told_to_stop_before_is_no_failure() -> None:
+    """It is on its way to be handed back."""
+    operation = SimpleNamespace(id=uuid.uuid4(), tenant="acme")
+    claim: Any = SimpleNamespace(asked=time.monotonic(), operation=operation)
+    run = Run(
+        create_autospec(Queue), claim, lease_seconds=60, heartbeat_seconds=60, longest_seconds=0.05, grace_seconds=0.05
+    )
+    run.interrupts.count = 1
+    with run:
+        time.sleep(0.15)
+    assert (run.overdue, run.interrupts.count) == (False, 1)

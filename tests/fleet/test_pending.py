@@ -9,10 +9,11 @@ import pytest
 
 from errors import FreeholdError
 from fleet import pending
-from fleet.pending import edited, look_up
+from fleet.pending import Resolution, edited, in_order, look_up, resolve
 from fleet.state import PendingOperation, StackState
 from sandbox.home import Home
 from sandbox.providers.creations import Creations
+from tests.cut_off import cut_off
 
 URN = "urn:pulumi:dev::test::kubernetes:core/v1:Secret::connections"
 ID = "acme/connections"
@@ -58,6 +59,65 @@ def test_what_has_its_successor_and_still_stands_is_to_be_deleted(tmp_path: Path
         ("acme/connections-2", None),
         ("acme/connections-1", True),
     ]
+
+
+def test_what_was_made_more_than_once_is_for_a_person_to_decide(tmp_path: Path) -> None:
+    with Creations(Home(tmp_path)) as journal:
+        journal.record(URN, "acme/connections-1")
+        journal.record(URN, "acme/connections-2")
+    with pytest.raises(FreeholdError, match=r"connections was made more than once: acme/connections-1, acme/connecti"):
+        mended(Home(tmp_path), deployment())
+
+
+@pytest.mark.parametrize(("kind", "read_again"), [("updating", [URN]), ("deleting", [URN]), ("reading", [])])
+def test_what_may_have_been_changed_is_read_again_where_it_is_known(
+    tmp_path: Path, kind: str, read_again: list[str]
+) -> None:
+    operation = {"type": kind, "resource": resource(id=ID)}
+
+    def looked_up(*resources: dict[str, Any]) -> Resolution:
+        state = StackState.of_deployment({"resources": list(resources), "pending_operations": [operation]})
+        return look_up(Home(tmp_path), "dev", state, stop=lambda: None)
+
+    assert looked_up(resource(id=ID)) == Resolution({}, [], read_again)
+    assert looked_up() == Resolution({}, [], [])
+
+
+def test_what_came_in_is_read_and_not_looked_up_again(tmp_path: Path) -> None:
+    home, written, read = Home(tmp_path), list[dict[str, Any]](), list[str]()
+    with cut_off(home, URN), Creations(home) as journal:
+        journal.record(URN, ID)
+    assert pending.cut_off(home, "test", "dev") == (URN,)
+    state = deployment()
+    resolve(
+        home,
+        "dev",
+        StackState.of_deployment(state),
+        export=lambda: {"version": 3, "deployment": state},
+        replace=written.append,
+        refresh=read.extend,
+        tell=lambda line: None,
+        stop=lambda: None,
+    )
+    (after,) = written
+    assert [one["id"] for one in after["deployment"]["resources"]] == [ID]
+    assert read == [URN]
+    assert pending.cut_off(home, "test", "dev") == ()
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [
+        {"parent": "needed"},
+        {"provider": "needed::id"},
+        {"deletedWith": "needed"},
+        {"dependencies": ["needed"]},
+        {"propertyDependencies": {"name": ["needed"]}},
+    ],
+    ids=str,
+)
+def test_the_engine_finds_each_resource_after_all_that_it_needs(needs: dict[str, Any]) -> None:
+    assert [one["urn"] for one in in_order([{"urn": "needing", **needs}, {"urn": "needed"}])] == ["needed", "needing"]
 
 
 def test_in_a_cloud_a_person_is_told_what_to_run_and_where(tmp_path: Path) -> None:

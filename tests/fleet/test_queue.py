@@ -228,6 +228,50 @@ def test_a_deletion_overtakes_what_waits_and_cancels_it(database: sa.Engine, que
     assert tenant.status is Status.DELETED
 
 
+def test_a_deletion_leaves_what_was_asked_after_it(database: sa.Engine, queue: Queue, view: QueueView) -> None:
+    ask(database, "acme", Kind.DELETE)
+    later = ask(database, "acme", Kind.CREATE)
+    queue.succeed(claim(queue), {}, nothing)
+    assert state(view, later) is State.QUEUED
+
+
+def test_what_was_cancelled_meanwhile_does_not_end_with_what_covered_it(
+    database: sa.Engine, queue: Queue, view: QueueView
+) -> None:
+    ask(database, "acme")
+    covered = ask(database, "acme", Kind.SUSPEND)
+    claimed = claim(queue)
+    assert claimed.covers == (covered.id,)
+    queue.cancel(covered.id, "changed my mind")
+    queue.succeed(claimed, {}, nothing)
+    found = view.get(covered.id)
+    assert found is not None
+    assert (found.state, found.error) == (State.CANCELLED, "changed my mind")
+
+
+def test_what_is_handed_back_runs_no_more_and_is_no_death(database: sa.Engine, queue: Queue, view: QueueView) -> None:
+    asked = ask(database, "acme")
+    claimed = claim(queue)
+    queue.renew(claimed, LEASE, {"done": 3})
+    queue.hand_back(claimed)
+    found = view.get(asked.id)
+    assert found is not None
+    assert (found.state, found.lease_holder, found.lease_until, found.progress) == (State.QUEUED, None, None, None)
+    again = claim(queue).operation
+    assert (again.attempt, again.takeovers, again.failures) == (2, 0, 0)
+
+
+def test_a_tenant_whose_row_somebody_holds_keeps_nobody_waiting(database: sa.Engine, queue: Queue) -> None:
+    ask(database, "acme")
+    ask(database, "beta")
+    impatient = sa.create_engine(database.url, connect_args={"options": "-c lock_timeout=1s"})
+    with database.begin() as connection:
+        registry.lock(connection, "acme")
+        found = Queue(impatient).claim(CELL, "one", LEASE)
+    impatient.dispose()
+    assert found is not None and found.operation.tenant == "beta"
+
+
 def test_a_deletion_waits_for_what_runs(database: sa.Engine, queue: Queue) -> None:
     ask(database, "acme")
     running = claim(queue)

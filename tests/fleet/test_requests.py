@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -146,6 +147,8 @@ def test_nothing_is_asked_where_the_row_cannot_be_changed(database: sa.Engine, r
         (lambda: requests.change_plan("acme", "platinum", asker()), "has no plan 'platinum'"),
         (lambda: requests.delete("nobody", asker()), "there is no such tenant"),
         (lambda: elsewhere.delete("acme", asker()), "it lives in sandbox; --env sandbox"),
+        (lambda: elsewhere.create(ACME, asker()), "it lives in sandbox; --env sandbox"),
+        (lambda: requests.create(replace(ACME, plan="pro"), asker()), "it exists already"),
     )  # fmt: skip
     for ask, said in refused:
         with pytest.raises(UsageError, match=said):
@@ -187,6 +190,8 @@ def test_a_full_cell_takes_no_further_tenant(database: sa.Engine) -> None:
     small.delete(present[0], asker())
     Registry(database).deleted(present[0])
     assert create("f")
+    # One that was deleted takes a place when it comes back.
+    assert not create(present[0])
 
 
 def test_a_tenant_that_is_being_deleted_takes_no_other_wish(database: sa.Engine, requests: Requests) -> None:

@@ -35,6 +35,8 @@ class Ran:
     """What would be run: each command, what the stack's file says of protection then, and the flags."""
     refused: tuple[str, ...] = ()
     """Commands that fail."""
+    order: list[str] = field(default_factory=list)
+    """Of all that is done, what is shared among it."""
 
 
 class Recording(Engine):
@@ -45,11 +47,13 @@ class Recording(Engine):
     def _operation(self, command: str, *flags: str) -> Result:
         config: Mapping[str, Any] = read_stack_file(self._path)["config"]
         self.ran.commands.append((command, config["freehold:protect"], *flags))
+        self.ran.order.append(command)
         if command in self.ran.refused:
             raise FreeholdError("over the quota")
         return Result(self.stack.name, command, Progress(), 0.0, None)
 
     def _quiet(self, *command: str, given: str | None = None) -> str:
+        self.ran.order.append(" ".join(command[:2]))
         return ""
 
 
@@ -67,10 +71,10 @@ class Bench:
         return engine
 
     def settle(self, tenant: Tenant) -> None:
-        pass
+        self.ran.order.append("settle")
 
     def remove_leftovers(self, tenant: Tenant) -> None:
-        pass
+        self.ran.order.append("leftovers")
 
     def hold(self, *urns: str, protected: tuple[str, ...] = ()) -> None:
         """Write the stack's state."""
@@ -91,6 +95,13 @@ def bench(tmp_path: Path) -> Bench:
 def test_what_was_never_built_is_not_built_to_be_deleted(bench: Bench) -> None:
     bench.destroy()
     assert bench.ran.commands == [DESTROYED]
+
+
+def test_leftovers_go_after_the_tenants_ways_to_them_and_before_its_stack_is_forgotten(bench: Bench) -> None:
+    """Cut off before its leftovers are gone, the deletion still has a stack to begin again with."""
+    bench.hold(STACK)
+    bench.destroy()
+    assert bench.ran.order == ["settle", "destroy", "leftovers", "stack rm"]
 
 
 @pytest.mark.parametrize("held", [(), (STACK,), (STACK, ROLE)])

@@ -148,3 +148,19 @@ def test_a_tenant_without_a_role_is_none_of_its_business(server: Server) -> None
 def test_a_server_that_does_not_answer_may_pass(server: Server) -> None:
     with pytest.raises(TransientError, match=r"^database tenants: connection failed"):
         tenant_role.settle(server.contract(port=1), server.environment, TENANT, Access.CLOSED)
+
+
+def test_the_administrators_login_is_shown_to_that_server_alone_and_waits_for_nobodys_lock(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def connect(**options: Any) -> None:
+        asked.update(options)
+        raise psycopg.OperationalError("enough")
+
+    monkeypatch.setattr(psycopg, "connect", connect)
+    with pytest.raises(TransientError, match="enough"):
+        server.settle(Access.CLOSED)
+    assert (asked["sslmode"], asked["sslrootcert"]) == ("verify-full", server.environment["PGSSLROOTCERT"])
+    assert asked["options"] == "-c lock_timeout=10s"

@@ -11,17 +11,19 @@ import sqlalchemy as sa
 
 from fleet import registry
 from fleet.environments import Environment
+from fleet.events import Progress
 from fleet.operations import Kind
 from fleet.program_host.client import ProgramHost
 from fleet.queue import Claim, Queue
-from fleet.registry import Registry
+from fleet.registry import Registry, Status, Suspension
 from fleet.runner.loop import Superseded
 from fleet.runner.running import Run
 from fleet.runner.work import TenantWork
+from fleet.stack import Result
 from fleet.targets import Target
 from fleet.tenants import Tenants
 from sandbox.home import Home
-from tests.fleet.samples import CELL, add_tenants, ask
+from tests.fleet.samples import CELL, add_tenants, ask, wanted
 
 pytestmark = pytest.mark.sandbox
 
@@ -89,3 +91,25 @@ def test_a_run_waits_for_nobody_s_lock_for_ever(
     with pytest.raises(Superseded, match="seen enough"):
         work(run_of(queue, claim))
     assert tenants.call_args.args[0].engine["PGOPTIONS"] == got
+
+
+@pytest.mark.parametrize(("reason", "status"), [(None, Status.ACTIVE), (Suspension.PAYMENT, Status.SUSPENDED)])
+def test_a_tenant_is_written_as_it_was_built(
+    database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: Suspension | None, status: Status
+) -> None:
+    add_tenants(database, "acme")
+    Registry(database).want(wanted("acme").model_copy(update={"suspended_for": reason}))
+    ask(database, "acme")
+    queue = Queue(database)
+    claim = queue.claim(CELL, "one", 30)
+    assert claim is not None
+    tenants = create_autospec(Tenants)
+    monkeypatch.setattr("fleet.runner.work.Tenants", tenants)
+    tenants.return_value.build.return_value = Result("tenant.sandbox.acme", "up", Progress(), 0.0, None)
+    environment = Environment(CELL, Target.CLOUD, Home(tmp_path), {})
+    work = TenantWork(environment, Registry(database), create_autospec(ProgramHost))
+    done = work(run_of(queue, claim))
+    queue.succeed(claim, done.result, done.record)
+    row = Registry(database).get("acme")
+    assert row is not None
+    assert (row.status, row.settled) == (status, True)

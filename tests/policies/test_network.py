@@ -35,7 +35,9 @@ def opened(form: str, cidr: Any, *, port: Any = 22, last: Any = None, protocol: 
 
 @pytest.mark.parametrize("form", FORMS)
 class TestEveryForm:
-    @pytest.mark.parametrize("cidr", ["0.0.0.0/0", "::/0", "203.0.113.7/0", "0:0:0:0:0:0:0:0/0", "128.0.0.0/1"])
+    @pytest.mark.parametrize(
+        "cidr", ["0.0.0.0/0", "::/0", "203.0.113.7/0", "0:0:0:0:0:0:0:0/0", "128.0.0.0/1", "2a00::/31"]
+    )
     def test_violating(self, form: str, cidr: str) -> None:
         assert certain(findings(POLICY, opened(form, cidr)))
 
@@ -69,6 +71,11 @@ class TestEveryForm:
 
     def test_other_ports_can_be_allowed(self, form: str) -> None:
         assert findings(POLICY, opened(form, "0.0.0.0/0", port=8443), settings={"ports": [443, 8443]}) == []
+
+    def test_what_lies_between_two_allowed_ports_may_not_be_open(self, form: str) -> None:
+        assert certain(
+            findings(POLICY, opened(form, "0.0.0.0/0", port=443, last=8443), settings={"ports": [443, 8443]})
+        )
 
 
 @pytest.mark.parametrize("type", [GROUP, DEFAULT_GROUP])

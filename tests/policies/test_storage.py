@@ -32,6 +32,19 @@ def test_a_bucket_without_a_block_is_a_violation() -> None:
     assert found[0].urn == urn(BUCKET, "files")
 
 
+def test_a_bucket_under_the_providers_older_name_is_a_bucket() -> None:
+    older = planned("aws:s3/bucketV2:BucketV2", "files", bucket="files-1a2b3c4")
+    assert certain(findings(POLICY, older))
+    assert findings(POLICY, older, block()) == []
+
+
+def test_a_bucket_that_the_provider_names_has_the_block_that_comes_from_it() -> None:
+    unnamed = planned(BUCKET, "files")
+    linked = planned(BLOCK, "files-block", links={"bucket": [urn(BUCKET, "files")]}, **OPEN, bucket="files-1a2b3c4")
+    assert findings(POLICY, unnamed, linked) == []
+    assert certain(findings(POLICY, unnamed, block()))
+
+
 def test_the_block_of_another_bucket_does_not_count() -> None:
     assert certain(findings(POLICY, bucket(), block(bucket="other-1a2b3c4")))
 

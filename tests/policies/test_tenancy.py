@@ -112,6 +112,13 @@ def test_a_quota_over_some_pods_does_not_count(scope: dict[str, Any]) -> None:
     assert beside(quota(hard={"pods": "0"}, **scope)) == []
 
 
+@pytest.mark.parametrize(("most", "found"), [(1024, 0), (1023, 1)])
+def test_as_many_private_addresses_as_the_settings_say(most: int, found: int) -> None:
+    data = allow(egress=[{"to": [{"ipBlock": {"cidr": "10.40.240.0/22"}}]}])
+    whole = (namespace(), quota(), deny("Ingress", "Egress"), data)
+    assert len(findings(POLICY, *whole, settings={"privateAddressesAtMost": most})) == found
+
+
 SOME = {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
 TOO_WIDE: dict[str, list[Any]] = {
     "nobody named": [],
@@ -152,6 +159,8 @@ TOO_WIDE: dict[str, list[Any]] = {
             }
         }
     ],
+    "two subnets of IPv6": [{"ipBlock": {"cidr": "fd00::/63"}}],
+    "the links of IPv6": [{"ipBlock": {"cidr": "fe80::/10"}}],
     "one of several": [{"podSelector": {}}, {"ipBlock": {"cidr": "0.0.0.0/0"}}],
     "no block": [{"ipBlock": {"cidr": "everywhere"}}],
     "an empty block": [{"ipBlock": {}}],
@@ -170,6 +179,7 @@ NARROW: dict[str, list[Any]] = {
     ],
     "the data subnets of a /16": [{"ipBlock": {"cidr": f"10.40.{n}.0/22"}} for n in (240, 244, 248)],
     "what an exception leaves": [{"ipBlock": {"cidr": "10.40.0.0/21", "except": ["10.40.4.0/22"]}}],
+    "a subnet of IPv6": [{"ipBlock": {"cidr": "fd00:0:0:1::/64"}}],
     "a subnet": [{"ipBlock": {"cidr": "10.0.2.0/24"}}, {"ipBlock": {"cidr": "10.0.3.0/24"}}],
 }
 

@@ -90,20 +90,26 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("network", "10.0.0.0/16", "freehold:network: Input should be an object, not '10.0.0.0/16'"),
         ("cluster.nodes.maximum", 5000, "freehold:cluster.nodes.maximum: Input should be less than or equal to 450"),
         ("postgres.backupRetentionDays", 3, "freehold:postgres.backupRetentionDays: Input should be greater than"),
+        ("redis.snapshotRetentionDays", 0, "freehold:redis.snapshotRetentionDays: Input should be greater than"),
         ("postgres.storageLimitGib", 21, "freehold:postgres: storageLimitGib 21 is less than a tenth above"),
         ("control.storageLimitGib", 20, "freehold:control: storageLimitGib 20 is less than a tenth above"),
         ("cluster.nodes.minimum", 4, "freehold:cluster.nodes: minimum 4 exceeds maximum 3"),
         ("network.cidr", "10.0.0.1/16", "freehold:network.cidr: '10.0.0.1/16' is not an IPv4 network"),
         ("network.cidr", "8.8.0.0/16", "freehold:network.cidr: 8.8.0.0/16 is not private"),
         ("network.cidr", "10.0.0.0/8", "freehold:network.cidr: 10.0.0.0/8 is out of range"),
+        ("network.cidr", "172.16.0.0/15", "freehold:network.cidr: 172.16.0.0/15 is out of range"),
+        ("network.cidr", "10.10.0.0/21", "freehold:network.cidr: 10.10.0.0/21 is out of range"),
+        ("cluster.serviceCidr", "10.128.0.0/11", "freehold:cluster.serviceCidr: 10.128.0.0/11 is out of range"),
+        ("cluster.serviceCidr", "172.20.0.0/25", "freehold:cluster.serviceCidr: 172.20.0.0/25 is out of range"),
         ("network.cidr", "172.20.0.0/16", "network.cidr 172.20.0.0/16 overlaps cluster.serviceCidr 172.20.0.0/16"),
         ("network.peers", ["10.10.128.0/17"], "network.cidr 10.10.0.0/16 overlaps network.peers[0] 10.10.128.0/17"),
         ("cluster.publicCidrs", ["0.0.0.0/0"], "freehold:cluster.publicCidrs: 0.0.0.0/0 would open the API server"),
         ("cluster.publicCidrs", ["128.0.0.0/1"], "freehold:cluster.publicCidrs: 128.0.0.0/1 would open the API server"),
         ("cluster.publicCidrs", ["10.99.0.0/22"], "freehold:cluster.publicCidrs: 10.99.0.0/22 is private"),
+        ("cluster.publicCidrs", ["172.0.0.0/8"], "freehold:cluster.publicCidrs: 172.0.0.0/8 is private"),
         *(
             ("cluster.publicCidrs", [cidr], f"freehold:cluster.publicCidrs: {cidr} holds reserved addresses")
-            for cidr in ("100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8", "224.0.0.0/8")
+            for cidr in ("198.16.0.0/12", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8", "224.0.0.0/8")
         ),
         ("cluster.publicCidrs", ["8.0.0.0/8", "9.0.0.0/32"], "freehold:cluster.publicCidrs: together they would open"),
         (
@@ -114,6 +120,7 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("network.zones", ZONES[:2], "freehold:network.zones: holds 2, at least 3 are wanted"),
         ("network.zones", [*ZONES[:2], "us-east-1b"], "freehold:network.zones: us-east-1b is named twice"),
         ("network.zones", [*ZONES[:2], "eu-west-1c"], "network.zones: eu-west-1c is no zone of us-east-1"),
+        ("network.zones", [*ZONES[:2], "us-east-1-bos-1a"], "network.zones: us-east-1-bos-1a is no zone of us-east-1"),
         ("network.operators", ["203.0.113.0/24"], "freehold:network.operators[0]: 203.0.113.0/24 is not private"),
         (
             "network.operators",
@@ -126,8 +133,15 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
             ["arn:aws:sts::123456789012:assumed-role/ops/ada"],
             "freehold:cluster.admins[0]: 'arn:aws:sts::123456789012:assumed-role/ops/ada' is no ARN of an IAM role",
         ),
+        (
+            "cluster.admins",
+            ["arn:aws:iam::123456789012:group/ops"],
+            "freehold:cluster.admins[0]: 'arn:aws:iam::123456789012:group/ops' is no ARN of an IAM role",
+        ),
+        ("redis.usersMaximum", 3, "freehold:redis.usersMaximum: Input should be greater than or equal to 4"),
         ("redis.version", "7.2", "freehold:redis.version: '7.2' is no version of Redis that ElastiCache has"),
         ("budget.emails", [], "freehold:budget: nobody would be told"),
+        ("budget.emails", ["a@example.com", "a@example.com"], "freehold:budget: an address is named twice"),
         ("budget.emails", ["nobody"], "freehold:budget.emails[0]: 'nobody' is no e-mail address such as alerts@"),
         ("blueprint", "nope", "freehold:blueprint: there is no blueprint 'nope'; there are chronos-cloud"),
         ("cloud", "moon", "freehold:cloud: Input should be 'aws', not 'moon'"),
@@ -153,6 +167,8 @@ SECRET = "T0/B0/unmistakable"
         (f"https://hooks.slack.com/services/{SECRET}", "hooks.slack.com does not confirm SNS' subscriptions"),
         (f"https://discord.com/api/webhooks/{SECRET}", "discord.com does not confirm"),
         (f"https://example.webhook.office.com/{SECRET}", "does not confirm"),
+        (f"https://hooks.slack.com./services/{SECRET}", "hooks.slack.com does not confirm"),
+        (f"https://{SECRET.replace('/', '')}@alerts.example.com/", "it holds a password"),
         (f"https://ada:{SECRET.replace('/', '')}@alerts.example.com/", "it holds a password"),
         (f"http://alerts.example.com/{SECRET}", "it is not an address such as https://"),
         (f"https:///{SECRET}", "it is not an address"),
@@ -200,6 +216,27 @@ def test_an_image_is_pinned_by_a_tag_a_digest_or_both(image: str) -> None:
 def test_an_image_that_kubernetes_refuses_is_refused(image: str) -> None:
     with pytest.raises(UsageError, match=r"workloads\.scheduler\.image: .* is no image with a tag or a digest"):
         load(_changed("workloads", {"scheduler": {"image": image}}), "sandbox")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("network.cidr", "10.10.0.0/20"),
+        ("network.operators", ["10.0.0.0/8"]),
+        ("cluster.serviceCidr", "172.16.0.0/12"),
+        ("cluster.serviceCidr", "172.20.0.0/24"),
+        ("cluster.publicCidrs", ["8.0.0.0/8"]),
+        ("cluster.nodes.minimum", 3),
+        ("redis.snapshotRetentionDays", 1),
+    ],
+)
+def test_what_just_fits_is_taken(path: str, value: Any) -> None:
+    load(_changed(path, value), "sandbox")
+
+
+def test_who_says_nothing_is_protected() -> None:
+    assert load(_changed("protect", None), "sandbox").protect is True
+    assert load(_tenant(), "tenant.sandbox.acme").protect is True
 
 
 def test_networks_of_offices_may_reach_the_api_server() -> None:
@@ -285,6 +322,13 @@ def test_a_tenants_images() -> None:
             load(_tenant() | {"freehold:workloads": {"scheduler": {"image": image}}}, "tenant.sandbox.acme")
     with pytest.raises(UsageError, match="no workload 'nope'; it has scheduler"):
         load(_tenant() | {"freehold:workloads": {"nope": {"image": "a:1"}}}, "tenant.sandbox.acme")
+
+
+@pytest.mark.parametrize("stack", ["dev-t", "dev-t-acme"])
+def test_no_cell_is_called_what_tenants_of_another_are(stack: str) -> None:
+    """A runner's rights go by the beginning of names."""
+    with pytest.raises(UsageError, match=f"{stack} looks like tenants of another cell"):
+        load(stack_file("dev")["config"], stack)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from components.aws.billing_webhook import BillingWebhook
 from tests.components import samples
 from tests.components.recording import declare
@@ -95,3 +99,34 @@ def test_the_code_the_limits_and_the_dead_letters() -> None:
     assert "targetArn" in function["deadLetterConfig"]
     assert recording.inputs("aws:cloudwatch/logGroup:LogGroup")["retentionInDays"] == 30
     assert recording.inputs("aws:sqs/queue:Queue")["sqsManagedSseEnabled"] is True
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_which_mode_it_takes_is_what_it_was_told(live: bool) -> None:
+    args = replace(samples.billing_webhook(), livemode=live)
+    function = declare(lambda: BillingWebhook("webhook", args)).inputs("aws:lambda/function:Function")
+    assert function["environment"]["variables"]["STRIPE_LIVEMODE"] == ("true" if live else "false")
+
+
+def test_one_within_five_minutes_rings() -> None:
+    recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))
+    for alarm in (one.plain() for one in recording.of("aws:cloudwatch/metricAlarm:MetricAlarm")):
+        assert (alarm["comparisonOperator"], alarm["threshold"]) == ("GreaterThanThreshold", 0)
+        assert (alarm["period"], alarm["evaluationPeriods"]) == (300, 1)
+        assert alarm["treatMissingData"] == "notBreaching"
+
+
+def test_dead_letters_stay_for_two_weeks() -> None:
+    recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))
+    assert recording.inputs("aws:sqs/queue:Queue")["messageRetentionSeconds"] == 14 * 24 * 3600
+
+
+def test_its_role_may_do_it_all_before_the_function_is_made() -> None:
+    """Lambda checks what the role may do when it attaches the function to a network and a queue."""
+    recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))
+    rights = [
+        *recording.of("aws:iam/rolePolicy:RolePolicy"),
+        *recording.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment"),
+    ]
+    assert len(rights) == 2
+    assert {one.urn for one in rights} <= recording.one("aws:lambda/function:Function").dependencies

@@ -36,3 +36,20 @@ def test_tls_only() -> None:
     assert statement["Effect"] == "Deny" and statement["Principal"] == "*"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert len(statement["Resource"]) == 2
+
+
+def test_access_lists_are_off() -> None:
+    recording = declare(lambda: Bucket("objects", samples.bucket()))
+    ownership = recording.inputs("aws:s3/bucketOwnershipControls:BucketOwnershipControls")
+    assert ownership["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
+    # S3 refuses two changes of one bucket's access settings at the same time.
+    closed = recording.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock").urn
+    assert closed in recording.one("aws:s3/bucketPolicy:BucketPolicy").dependencies
+
+
+def test_unfinished_uploads_go_after_a_week() -> None:
+    recording = declare(lambda: Bucket("objects", samples.bucket()))
+    rules = recording.inputs("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")["rules"]
+    (uploads,) = (rule for rule in rules if "abortIncompleteMultipartUpload" in rule)
+    assert (uploads["status"], uploads["filter"]) == ("Enabled", {"prefix": ""})
+    assert uploads["abortIncompleteMultipartUpload"] == {"daysAfterInitiation": 7}

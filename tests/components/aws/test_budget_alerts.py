@@ -25,11 +25,21 @@ def test_only_budgets_and_alarms_of_this_account_publish() -> None:
     assert [one["Principal"] for one in publishers] == [{"Service": service} for service in services]
     for one in publishers:
         assert one["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
-        assert ACCOUNT in one["Condition"]["ArnLike"]["aws:SourceArn"]
+    assert [one["Condition"]["ArnLike"]["aws:SourceArn"] for one in publishers] == [
+        f"arn:aws:budgets::{ACCOUNT}:*",
+        f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:*",
+    ]
     grants = recording.one("aws:kms/key:Key").document()["Statement"][-len(publishers) :]
     assert [(one["Principal"], one["Condition"]) for one in grants] == [
         (one["Principal"], one["Condition"]) for one in publishers
     ]
+
+
+def test_the_topic_takes_what_budgets_publish_before_there_is_a_budget() -> None:
+    """Budgets checks it when a notification is made."""
+    recording = declare(lambda: BudgetAlerts("budget", samples.budget()))
+    may = recording.one("aws:sns/topicPolicy:TopicPolicy").urn
+    assert may in recording.one("aws:budgets/budget:Budget").dependencies
 
 
 def test_subscribers_keep_their_names_when_others_come_and_go() -> None:

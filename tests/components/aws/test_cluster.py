@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from pulumi_aws import ec2
 
 from components.aws.cluster import Cluster
 from tests.components import samples
@@ -58,6 +59,17 @@ def test_admins_by_access_entries() -> None:
     assert {link.plain()["policyArn"] for link in links} == {
         "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
     }
+
+
+def test_who_takes_the_kubeconfig_is_let_in_by_then() -> None:
+    def program() -> None:
+        cluster = Cluster("cluster", replace(samples.cluster(), operator_cidrs=("10.99.0.0/22",)))
+        ec2.SecurityGroup("taker", vpc_id="vpc-1", description=cluster.kubeconfig)
+
+    recording = declare(program)
+    ways = [*recording.of("aws:eks/accessPolicyAssociation:AccessPolicyAssociation"), *recording.of(INGRESS)]
+    assert len(ways) == 3
+    assert {way.urn for way in ways} <= recording.named("taker").dependencies
 
 
 def test_operators_reach_the_private_endpoint() -> None:

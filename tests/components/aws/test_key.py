@@ -44,6 +44,13 @@ def test_who_administers_it_cannot_read_with_it_nor_let_others() -> None:
         assert not [a for a in actions if fnmatch(forbidden, a)], forbidden
 
 
+def test_it_is_rotated_every_year_and_can_be_brought_back_for_a_month() -> None:
+    args = KeyArgs(samples.PLATFORM, "Samples", "sample", samples.PLACE, ("s3",))
+    key = declare(lambda: Key("key", args)).inputs("aws:kms/key:Key")
+    assert (key["enableKeyRotation"], key["rotationPeriodInDays"]) == (True, 365)
+    assert key["deletionWindowInDays"] == 30
+
+
 @pytest.mark.parametrize(
     ("component", "services"),
     [

@@ -54,3 +54,11 @@ def test_nobody_gets_in_by_default() -> None:
     default = recording.inputs("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
     assert default["ingress"] == [] and default["egress"] == []
     assert all(not subnet.plain()["mapPublicIpOnLaunch"] for subnet in recording.of("aws:ec2/subnet:Subnet"))
+
+
+def test_objects_are_reached_without_a_nat_gateway_from_every_subnet() -> None:
+    recording = declare(lambda: Network("network", samples.network()))
+    endpoint = recording.inputs("aws:ec2/vpcEndpoint:VpcEndpoint")
+    assert (endpoint["serviceName"], endpoint["vpcEndpointType"]) == ("com.amazonaws.us-east-1.s3", "Gateway")
+    links = recording.of("aws:ec2/routeTableAssociation:RouteTableAssociation")
+    assert set(endpoint["routeTableIds"]) == {link.plain()["routeTableId"] for link in links}

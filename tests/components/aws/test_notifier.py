@@ -24,6 +24,16 @@ def test_both_queues_are_encrypted_and_keep_what_waits_for_two_weeks() -> None:
         assert (inputs["sqsManagedSseEnabled"], inputs["messageRetentionSeconds"]) == (True, 1209600)
 
 
+def test_a_message_is_tried_ten_times_with_time_for_each() -> None:
+    recording = declare(lambda: Notifier("notifier", samples.notifier()))
+    (queue,) = (one for one in recording.of("aws:sqs/queue:Queue") if "redrivePolicy" in one.plain())
+    redrive = queue.document("redrivePolicy")
+    assert redrive["deadLetterTargetArn"].endswith(":notifier-dead")
+    assert redrive["maxReceiveCount"] == 10
+    # Ten messages at once, and what the database may let each wait.
+    assert queue.plain()["visibilityTimeoutSeconds"] == 120
+
+
 def test_the_subscription_keeps_the_signature() -> None:
     recording = declare(lambda: Notifier("notifier", samples.notifier()))
     subscription = recording.inputs("aws:sns/topicSubscription:TopicSubscription")
@@ -47,8 +57,10 @@ def test_its_role_takes_from_one_queue_writes_to_the_other_and_reads_two_secrets
     database, sinks = statements["ReadSecrets"]["Resource"]
     assert database == samples.DATABASE_SECRET
     assert "notifier-sinks" in sinks
-    decrypts = statements["DecryptSecret"]["Condition"]["StringEquals"]
-    assert decrypts["kms:EncryptionContext:SecretARN"] == samples.DATABASE_SECRET
+    assert statements["DecryptSecret"]["Condition"]["StringEquals"] == {
+        "kms:EncryptionContext:SecretARN": samples.DATABASE_SECRET,
+        "kms:ViaService": "secretsmanager.us-east-1.amazonaws.com",
+    }
 
 
 def test_the_secret_of_the_sinks_is_made_without_a_value() -> None:

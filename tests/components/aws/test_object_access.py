@@ -27,6 +27,24 @@ def test_one_prefix_for_named_service_accounts() -> None:
     assert all("*" not in str(s["Action"]) for s in statements.values())
 
 
+def test_the_key_is_used_for_the_objects_of_that_bucket_only() -> None:
+    recording = declare(lambda: ObjectAccess("objects", samples.objects("acme", ("t-acme--a",))))
+    statements = {s["Sid"]: s for s in recording.one("aws:iam/rolePolicy:RolePolicy").document()["Statement"]}
+    encryption = statements["Encryption"]
+    assert encryption["Resource"] == samples.objects("acme", ()).key
+    assert encryption["Condition"] == {"StringEquals": {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::objects"}}
+
+
+def test_only_tokens_for_aws_are_taken_and_for_an_hour() -> None:
+    recording = declare(lambda: ObjectAccess("objects", samples.objects("acme", ("t-acme--a",))))
+    role = recording.one("aws:iam/role:Role")
+    (trust,) = role.document("assumeRolePolicy")["Statement"]
+    assert trust["Principal"] == {"Federated": samples.OIDC_PROVIDER}
+    audience = trust["Condition"]["StringEquals"]["oidc.eks.us-east-1.amazonaws.com/id/0A1B:aud"]
+    assert audience == "sts.amazonaws.com"
+    assert role.plain()["maxSessionDuration"] == 3600
+
+
 def test_who_takes_the_role_finds_its_policy() -> None:
     def program() -> None:
         access = ObjectAccess("objects", samples.objects("acme", ("t-acme--a",)))

@@ -30,6 +30,18 @@ def test_encrypted_private_and_backed_up() -> None:
     assert not recording.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
 
 
+def test_backups_outlive_the_server_and_say_whose_they_are() -> None:
+    instance = declare(lambda: Postgres("postgres", samples.postgres())).inputs("aws:rds/instance:Instance")
+    assert instance["deleteAutomatedBackups"] is False
+    assert instance["copyTagsToSnapshot"] is True
+
+
+def test_storage_grows_and_minor_versions_come_by_themselves() -> None:
+    instance = declare(lambda: Postgres("postgres", samples.postgres())).inputs("aws:rds/instance:Instance")
+    assert (instance["allocatedStorage"], instance["maxAllocatedStorage"]) == (20, 50)
+    assert instance["autoMinorVersionUpgrade"] is True
+
+
 @pytest.mark.parametrize("protect", [False, True])
 def test_protection_by_the_engine_and_by_the_cloud(protect: bool) -> None:
     recording = declare(lambda: Postgres("postgres", samples.postgres(protect=protect)))

@@ -63,3 +63,29 @@ def test_somebody_is_told_before_the_memory_is_full(replicas: int) -> None:
         assert (alarm["namespace"], alarm["metricName"]) == ("AWS/ElastiCache", "DatabaseMemoryUsagePercentage")
         assert (alarm["comparisonOperator"], alarm["threshold"]) == ("GreaterThanThreshold", 80)
         assert alarm["alarmActions"] == list(topics)
+
+
+def test_what_is_meant_to_stay_is_not_evicted_and_outlives_the_cache() -> None:
+    recording = declare(lambda: Redis("redis", samples.redis()))
+    parameters = recording.inputs("aws:elasticache/parameterGroup:ParameterGroup")["parameters"]
+    assert {"name": "maxmemory-policy", "value": "volatile-lru"} in parameters
+    group = recording.inputs("aws:elasticache/replicationGroup:ReplicationGroup")
+    assert group["snapshotRetentionLimit"] == 7
+    assert group["finalSnapshotIdentifier"] == "chronos-cloud-sandbox-final-0a1b2c3d"
+
+
+def test_a_user_hears_no_channel_that_is_not_named() -> None:
+    recording = declare(lambda: Redis("redis", samples.redis()))
+    group = recording.inputs("aws:elasticache/parameterGroup:ParameterGroup")
+    assert {"name": "acl-pubsub-default", "value": "resetchannels"} in group["parameters"]
+    used = recording.inputs("aws:elasticache/replicationGroup:ReplicationGroup")["parameterGroupName"]
+    assert used == group["name"]
+
+
+@pytest.mark.parametrize("protect", [False, True])
+def test_a_protected_cache_changes_in_its_window_and_its_secrets_can_be_brought_back(protect: bool) -> None:
+    recording = declare(lambda: Redis("redis", samples.redis(protect=protect)))
+    group = recording.inputs("aws:elasticache/replicationGroup:ReplicationGroup")
+    assert group["applyImmediately"] is not protect
+    secrets = recording.of("aws:secretsmanager/secret:Secret")
+    assert {secret.plain()["recoveryWindowInDays"] for secret in secrets} == {30 if protect else 0}

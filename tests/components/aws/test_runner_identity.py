@@ -31,6 +31,7 @@ BEYOND = {"iam:PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/other"}
 USER = ARN.format("elasticache", "user:" + tenant_names.cache_user("sandbox", "acme"))
 ROLE = ROLES + tenant_names.role("chronos-cloud", "sandbox", "acme")
 SECRET = ARN.format("secretsmanager", "secret:chronos-cloud/sandbox/tenants/acme/connections-AbCdEf")
+SECRETS_MANAGER = "secretsmanager.us-east-1.amazonaws.com"
 ELSEWHERE = ROLES + tenant_names.role("chronos-cloud", "sandbox-eu1", "acme")
 
 
@@ -96,7 +97,7 @@ ALLOWED = [
         ARN.format("kms", "key/database"),
         {
             "kms:EncryptionContext:SecretARN": samples.DATABASE_SECRET,
-            "kms:ViaService": "secretsmanager.us-east-1.amazonaws.com",
+            "kms:ViaService": SECRETS_MANAGER,
         },
     ),
 ]
@@ -120,6 +121,10 @@ REFUSED = [
     Request("elasticache:DeleteUser", USER),
     Request("elasticache:CreateUser", USER),
     Request("elasticache:CreateUser", USER, _marked("Request", OTHERS)),
+    # Nor does it give away what is its tenants'.
+    Request("iam:TagRole", ROLE, {**_marked("Resource"), **_marked("Request", OTHERS)}),
+    Request("elasticache:AddTagsToResource", USER, {**_marked("Resource"), "aws:RequestTag/environment": "prod"}),
+    Request("secretsmanager:TagResource", SECRET, {**_marked("Resource"), "aws:RequestTag/managed-by": "others"}),
     Request("elasticache:ModifyUser", ARN.format("elasticache", "user:chronos-cloud-sandbox-default")),
     Request("elasticache:ModifyUserGroup", ARN.format("elasticache", "usergroup:other")),
     Request(
@@ -139,6 +144,18 @@ REFUSED = [
     Request("s3:DeleteObjectVersion", "arn:aws:s3:::objects/invoices/x"),
     Request("s3:ListBucketVersions", "arn:aws:s3:::objects", {"s3:prefix": ""}),
     Request("kms:Decrypt", ARN.format("kms", "key/database")),
+    # The key of a database's secret, for another secret or by hand.
+    Request("kms:Decrypt", ARN.format("kms", "key/database"), {"kms:ViaService": SECRETS_MANAGER}),
+    Request(
+        "kms:Decrypt",
+        ARN.format("kms", "key/database"),
+        {"kms:EncryptionContext:SecretARN": SECRET, "kms:ViaService": SECRETS_MANAGER},
+    ),
+    Request(
+        "kms:Decrypt",
+        ARN.format("kms", "key/database"),
+        {"kms:EncryptionContext:SecretARN": samples.DATABASE_SECRET},
+    ),
 ]
 
 

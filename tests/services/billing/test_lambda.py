@@ -6,6 +6,7 @@ import asyncio
 import base64
 import importlib
 import json
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -114,6 +115,8 @@ def test_a_rolled_secret_is_seen_in_time(function: Any, books: Books, monkeypatc
     lambda_entry._service = lambda_entry._service._replace(until=time.time())
     assert (answered(UPGRADED, SECRET), answered(UPGRADED, rolled)) == (400, 200)
     assert books.plan() == "pro"
+    # What served before is gone, with its thread and its connection.
+    assert [thread.name for thread in threading.enumerate()].count("inbox") == 1
 
 
 @pytest.mark.parametrize(

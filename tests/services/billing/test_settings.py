@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import boto3
 import pytest
@@ -77,6 +78,33 @@ def test_the_secret_manager_has_less_time_than_the_function(monkeypatch: pytest.
     assert 2 * config.retries["total_max_attempts"] * attempt <= 16
 
 
+def test_a_secret_of_sixteen_characters_is_long_enough() -> None:
+    assert settings.read({**GOOD, "STRIPE_WEBHOOK_SECRET": "0123456789abcdef"}, no_secret).secrets
+    with pytest.raises(UsageError, match="is shorter than 16"):
+        settings.read({**GOOD, "STRIPE_WEBHOOK_SECRET": "0123456789abcde"}, no_secret)
+
+
+class _Looked(Exception):
+    pass
+
+
+def test_what_is_answered_is_on_disk_and_what_stripe_sent_is_in_no_error() -> None:
+    engine = settings.read(GOOD, no_secret).engine(connections=1)
+    assert engine.hide_parameters
+    asked: dict[str, Any] = {}
+
+    @sa.event.listens_for(engine, "do_connect")
+    def look(dialect: object, entry: object, arguments: object, parameters: dict[str, Any]) -> None:
+        asked.update(parameters)
+        raise _Looked
+
+    with pytest.raises(_Looked):
+        engine.connect()
+    assert "-c synchronous_commit=on" in asked["options"]
+    assert "-c statement_timeout=5000" in asked["options"] and "-c lock_timeout=3000" in asked["options"]
+    assert asked["connect_timeout"] == 5
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
@@ -89,6 +117,8 @@ def test_the_secret_manager_has_less_time_than_the_function(monkeypatch: pytest.
         ("STRIPE_LIVEMODE", "", "neither true nor false"),
         ("STRIPE_LIVEMODE", "yes", "neither true nor false"),
         ("PORT", "-1", "no port"),
+        ("PORT", "0", "no port"),
+        ("PORT", "65536", "no port"),
         ("PORT", "http", "no port"),
     ],
 )

@@ -24,16 +24,18 @@ def key(number: int = 0) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def certificate(signer: rsa.RSAPrivateKey | None = None, *, until: int = 2100) -> x509.Certificate:
+def certificate(
+    signer: rsa.RSAPrivateKey | None = None, *, since: int = 2020, until: int = 2100, of: str = "sns.amazonaws.com"
+) -> x509.Certificate:
     signer = signer or key()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.amazonaws.com")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, of)])
     return (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(signer.public_key())
         .serial_number(1)
-        .not_valid_before(datetime.datetime(2020, 1, 1))
+        .not_valid_before(datetime.datetime(since, 1, 1))
         .not_valid_after(datetime.datetime(until, 1, 1))
         .sign(signer, hashes.SHA256())
     )

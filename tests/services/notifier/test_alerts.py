@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -136,3 +136,30 @@ def test_what_is_postponed_is_due_later(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         (mail, _) = alerts.deliveries(connection, [taken.alert.id])
     assert mail.last_error == "x" * 500
+
+
+def test_what_has_been_due_longest_is_taken_first(engine: sa.Engine) -> None:
+    _record(engine)
+    first = _take(engine, "mail")
+    assert first is not None
+    _record(engine, NEXT_MONTH)
+    with engine.begin() as connection:
+        alerts.postpone(connection, first, "answered 500", timedelta(hours=-1))
+    again = _take(engine, "mail")
+    assert again is not None and again.alert.id == first.alert.id
+
+
+@pytest.mark.parametrize("settle", [alerts.sent, lambda connection, taken: alerts.give_up(connection, taken, "no")])
+def test_what_is_settled_stays_so(engine: sa.Engine, settle: Callable[[sa.Connection, alerts.Taken], None]) -> None:
+    _record(engine)
+    taken = _take(engine, "mail")
+    assert taken is not None
+    with engine.begin() as connection:
+        settle(connection, taken)
+    before = _states(engine)["mail"]
+    with engine.begin() as connection:
+        alerts.postpone(connection, taken, "answered 500", OVER)
+        alerts.sent(connection, taken)
+        alerts.give_up(connection, taken, "answered 404")
+    assert _states(engine)["mail"] == before
+    assert _take(engine, "mail") is None

@@ -47,6 +47,16 @@ def test_a_sink_that_recovers_gets_it_and_the_others_did_not_wait(line: Line, an
     assert (slack.state, slack.attempts, slack.last_error) == (alerts.State.SENT, 2, None)
 
 
+def test_a_sink_that_says_when_to_come_again_is_left_alone_until_then(line: Line) -> None:
+    line.publish(render(MESSAGE))
+    consumer(line, "slack").once(0)
+    with catcher((429, {"Retry-After": "3000"})) as busy:
+        assert dispatcher(line, SlackSink(busy.url, 20)).once()
+    slack = line.deliveries()["slack"]
+    assert slack.attempted_at is not None
+    assert slack.not_before - slack.attempted_at >= timedelta(seconds=3000)
+
+
 def test_after_the_last_attempt_it_lies_with_the_dead_letters_with_the_reason(line: Line) -> None:
     line.publish(render(MESSAGE))
     consumer(line, "slack").once(0)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from services.notifier.envelope import Certificates, Refused, open_envelope
 from tests.services.notifier.signing import ADDRESS, TOPIC, body, certificate, key, notification
@@ -55,6 +58,11 @@ def test_another_key_is_refused() -> None:
 def test_a_certificate_that_had_run_out_is_refused() -> None:
     with pytest.raises(Refused, match="not valid when it was sent"):
         open_envelope(body(), TOPIC, lambda url: certificate(until=2025))
+
+
+def test_a_certificate_of_later_is_refused() -> None:
+    with pytest.raises(Refused, match="not valid when it was sent"):
+        open_envelope(body(), TOPIC, lambda url: certificate(since=2027))
 
 
 def test_another_topic_is_refused() -> None:
@@ -107,3 +115,49 @@ def test_a_certificate_from_elsewhere_is_not_even_asked_for(address: str) -> Non
     # Port 1 of the loopback: an attempt would fail differently.
     with pytest.raises(Refused, match="address of SNS"):
         Certificates("http://127.0.0.1:1").get(address)
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], list[str]]:
+    """Has every certificate be these bytes; the addresses that are asked for."""
+
+    def answering(content: bytes) -> list[str]:
+        asked: list[str] = []
+
+        def get(url: str, **options: object) -> httpx.Response:
+            asked.append(url)
+            return httpx.Response(200, content=content, request=httpx.Request("GET", url))
+
+        monkeypatch.setattr(httpx, "get", get)
+        return asked
+
+    return answering
+
+
+def _pem(of: str) -> bytes:
+    return certificate(of=of).public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.mark.parametrize("of", ["sns.amazonaws.com", "sns.us-east-1.amazonaws.com"])
+def test_the_certificate_of_sns_is_fetched_once(fetched: Callable[[bytes], list[str]], of: str) -> None:
+    asked, certificates = fetched(_pem(of)), Certificates()
+    assert certificates.get(ADDRESS) == certificates.get(ADDRESS)
+    assert asked == [ADDRESS]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (lambda: _pem("evil.example"), "not that of SNS"),
+        (lambda: _pem("sns.eu-west-1.amazonaws.com"), "not that of SNS"),
+        (lambda: b"-----BEGIN CERTIFICATE-----", "cannot be read"),
+        (lambda: _pem("sns.amazonaws.com") + b"\n" * 16 * 1024, "too long"),
+    ],
+    ids=["another's", "another region's", "none", "endless"],
+)
+def test_what_is_not_its_certificate_is_refused(
+    fetched: Callable[[bytes], list[str]], content: Callable[[], bytes], why: str
+) -> None:
+    fetched(content())
+    with pytest.raises(Refused, match=why):
+        Certificates().get(ADDRESS)

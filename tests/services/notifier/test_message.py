@@ -72,6 +72,20 @@ def test_the_period_of_each_unit_survives(unit: TimeUnit, period: str) -> None:
     assert parse(render(replace(MESSAGE, time_unit=unit))).period == period
 
 
+@pytest.mark.parametrize(
+    ("day", "period"),
+    [
+        (date(2026, 1, 1), "2026-Q1"),
+        (date(2026, 3, 31), "2026-Q1"),
+        (date(2026, 4, 1), "2026-Q2"),
+        (date(2026, 9, 30), "2026-Q3"),
+        (date(2026, 12, 31), "2026-Q4"),
+    ],
+)
+def test_a_quarter_has_three_months(day: date, period: str) -> None:
+    assert replace(MESSAGE, time_unit=TimeUnit.QUARTERLY, day=day).period == period
+
+
 _amounts = st.builds(
     Amount, st.decimals(0, 10**9, places=2), st.sampled_from(["$", "", "€", "US$"]), st.sampled_from(["", "GB", "%"])
 )

@@ -109,6 +109,8 @@ def test_slack_gets_blocks_with_a_text_for_notifications_and_nothing_to_misread(
         (500, "answered 500"),
         (503, "answered 503"),
         (429, "answered 429"),
+        (408, "answered 408"),
+        (423, "answered 423"),
         ("hang", "no answer within 0.3 s"),
         ("drip", "no answer within 0.3 s"),
         ("reset", "ReadError|RemoteProtocolError|WriteError"),
@@ -273,15 +275,29 @@ def test_a_password_that_smtp_cannot_carry_is_a_refusal(certificates: Authority)
     [
         (_Mailbox(rcpt="550 no such user"), SinkRefused),
         (_Mailbox(data="554 no"), SinkRefused),
+        (_Mailbox(data="500 what"), SinkRefused),
         (_Mailbox(rcpt="451 later"), SinkFailed),
         (_Mailbox(data="452 full"), SinkFailed),
     ],
-    ids=["no such user", "message refused", "try later", "full"],
+    ids=["no such user", "message refused", "not understood", "try later", "full"],
 )
 def test_what_a_mail_server_refuses(mailbox: _Mailbox, kind: type[SinkFailed]) -> None:
     with _mail_server(mailbox) as port, pytest.raises(SinkFailed) as failed:
         _mail(port, encryption="offered").send(ALERT)
     assert type(failed.value) is kind
+
+
+def test_some_recipients_that_are_refused_are_told_and_the_others_get_it_once() -> None:
+    class Half(_Mailbox):
+        async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+            if address.startswith("cfo@"):
+                return "550 no such user"
+            return await super().handle_RCPT(server, session, envelope, address, options)
+
+    mailbox = Half()
+    with _mail_server(mailbox) as port, pytest.raises(SinkRefused, match="1 of 2 recipients were refused"):
+        _mail(port, encryption="offered").send(ALERT)
+    assert [recipients for _, recipients, _ in mailbox.messages] == [["ops@example.com"]]
 
 
 @pytest.mark.parametrize("answer", ["hang", "drip"])
