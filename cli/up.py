@@ -184,7 +184,7 @@ def _examples(
         with screen.step(f"tenant {asked.tenant}") as step:
             return follower.follow(asked, step)
 
-    asked = {name: _ask(name, plan, database, requests) for name, plan in EXAMPLES.items()}
+    asked = {name: operation_for(name, plan, database, requests) for name, plan in EXAMPLES.items()}
     # Counted, for an exception would reach this thread alone, and wait for the others.
     with interrupts.caught(screen.tell), ThreadPoolExecutor(len(asked)) as pool:
         runs = [pool.submit(follow, one) for one in asked.values() if one is not None]
@@ -196,7 +196,7 @@ def _examples(
     return changed, [Outcome.read(one.result or {}) for one in earlier if one is not None]
 
 
-def _ask(name: str, plan: str, database: sa.Engine, requests: Requests) -> Operation | None:
+def operation_for(name: str, plan: str, database: sa.Engine, requests: Requests) -> Operation | None:
     """The operation that makes the tenant or brings it up to date; None where there is nothing to do."""
     from cli.following import requester
     from fleet.program import program_version
@@ -212,7 +212,7 @@ def _ask(name: str, plan: str, database: sa.Engine, requests: Requests) -> Opera
         return requests.create(Request(name, plan, name=name.replace("-", " ").title()), Asker(requester(), key))
     latest = view.latest(name)
     if latest is not None and not latest.ended and latest.kind in BUILDS:
-        return latest
+        return requests.at_once(latest)  # who starts it again has mended what it failed of
     if row is None or not row.due(program_version()):
         return None
     return requests.update(name, Asker(requester()))

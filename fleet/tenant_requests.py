@@ -104,6 +104,11 @@ class Requests:
             registry.deleting(connection, tenant)
             return _ask(connection, tenant, Kind.DELETE, asker)
 
+    def at_once(self, asked: Operation) -> Operation:
+        """What was asked for, where it waits to be tried again due now: as if it were asked for once more."""
+        with self._engine.begin() as connection:
+            return _at_once(connection, asked)
+
     def _require_room(self, connection: sa.Connection) -> None:
         """Raises UsageError where the cell can hold no further tenant; the cloud would refuse it halfway."""
         # Two that take the last place at once follow each other.

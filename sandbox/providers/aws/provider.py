@@ -140,7 +140,7 @@ class AwsProvider(TypedProvider):
         entry = self.entry(resource.type)
         if preview:
             changing: dict[str, Value] = dict.fromkeys(_volatile(entry), UNKNOWN)
-            # What stays as it was asked for stays as it is: a server here has another port than the one that it is given.
+            # What is asked for as before stays as it is: a server here has another port than the one asked for.
             given = {name: value for name, value in _own(inputs).items() if value != old_inputs.get(name)}
             return {**old_outputs, **given, **self._tags_all(entry, inputs), **changing}
         context = self._context(
