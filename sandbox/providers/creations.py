@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from sandbox.files import damaged
 from sandbox.home import Home
 from sandbox.supervisor.pidfile import ProcessIdentity
 
@@ -56,7 +57,8 @@ def current() -> Creation | None:
 
 
 class Creations:
-    """One SQLite file below FREEHOLD_HOME; used by any number of threads and processes."""
+    """One SQLite file below FREEHOLD_HOME; used by any number of threads and processes. Making one raises FreeholdError
+    where the file is something else."""
 
     def __init__(self, home: Home) -> None:
         self.path: Path = home.data / "creations.sqlite"
@@ -66,10 +68,16 @@ class Creations:
         self._host = (own.pid, own.start_ticks, own.boot_id)
         # Autocommit; WAL with NORMAL survives kill -9 of this process, which is what the journal is for.
         self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.executescript(_SCHEMA)
-        self._add_boot()
+        try:
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.executescript(_SCHEMA)
+            self._add_boot()
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            if isinstance(error, sqlite3.OperationalError):  # a full disk, a lock
+                raise
+            raise damaged(self.path) from None
 
     def _add_boot(self) -> None:
         """To a journal of an earlier release, whose hosts are gone."""

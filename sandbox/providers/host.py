@@ -202,11 +202,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, required=True, help="FREEHOLD_HOME of the sandbox to serve")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    host = Host(Home(options.home.expanduser().resolve()))
     began = time.perf_counter()
-    host.preload()
-    gc.freeze()  # what is imported stays; collections need not look at it again
     try:
+        host = Host(Home(options.home.expanduser().resolve()))
+        host.preload()
+        gc.freeze()  # what is imported stays; collections need not look at it again
         host.listen()
     except FreeholdError as error:
         print(error.line(), file=sys.stderr)

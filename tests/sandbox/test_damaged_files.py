@@ -12,8 +12,10 @@ import pytest
 from errors import FreeholdError
 from sandbox.environment import environment
 from sandbox.home import Home
+from sandbox.processes.aws.journal import Journal
 from sandbox.processes.certificates import Authority, service_account_keys
 from sandbox.providers.choice import in_use
+from sandbox.providers.creations import Creations
 from sandbox.supervisor import pidfile
 from sandbox.supervisor.definitions import CacheDefinition, DefinitionStore
 from sandbox.supervisor.ports import Ports
@@ -54,6 +56,33 @@ def test_what_names_no_providers_is_told(tmp_path: Path, content: bytes) -> None
     path = write(tmp_path / "data" / "providers", content)
     with pytest.raises(FreeholdError, match=f"^{path}: is damaged"):
         in_use(Home(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "content", [b"[1]", b"[1]\n", GARBAGE, b'{"number":1}\n', b'{"number":1,"status":}\n', b'{"numbers":1', b"\n"]
+)
+def test_what_is_no_journal_is_told_and_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = write(tmp_path / "journal.jsonl", content)
+    with pytest.raises(FreeholdError, match=f"^{path}: is damaged"):
+        list(Journal(path).entries())
+    assert path.read_bytes() == content
+
+
+def test_a_journal_whose_last_line_was_cut_short_goes_on_without_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    Journal(path).begin({"PATH_INFO": "/"}, b"one")
+    whole = path.read_bytes()
+    for length in range(1, len(whole)):
+        path.write_bytes(whole + whole[:length])
+        assert [entry.body for entry, _ in Journal(path).entries()] == [b"one"]
+        assert path.read_bytes() == whole
+
+
+def test_what_is_no_journal_of_creations_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "data" / "creations.sqlite", GARBAGE * 100)
+    with pytest.raises(FreeholdError, match=f"^{path}: is damaged"):
+        Creations(Home(tmp_path))
+    assert path.read_bytes() == GARBAGE * 100
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", GARBAGE])

@@ -17,6 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox.files import damaged
+
+_BEGINS = b'{"number":'
+"""Each line, and so one that was cut short."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -49,28 +54,28 @@ class Journal:
         self._next = 1
 
     def entries(self) -> Iterator[tuple[Entry, Outcome | None]]:
-        """Everything so far, oldest first. A last line that was cut short is cut off."""
+        """Everything so far, oldest first. A last line that was cut short is cut off.
+
+        Raises FreeholdError where the file holds something else, and leaves it as it is.
+        """
         outcomes: dict[int, Outcome] = {}
         entries: list[Entry] = []
         whole = 0
         with open(self.path, "rb") as lines:
             for line in lines:
+                if not line.startswith(_BEGINS[: len(line)]):
+                    raise damaged(self.path)
                 if not line.endswith(b"\n"):
                     break
                 whole += len(line)
-                record = json.loads(line)
-                if "status" in record:
-                    outcomes[record["number"]] = Outcome(record["status"], record["digest"])
-                else:
-                    entries.append(
-                        Entry(
-                            record["number"],
-                            record["moment"],
-                            record["seed"],
-                            record["environ"],
-                            base64.b64decode(record["body"]),
-                        )
-                    )
+                try:
+                    record = json.loads(line)
+                    if "status" in record:
+                        outcomes[record["number"]] = Outcome(record["status"], record["digest"])
+                    else:
+                        entries.append(_entry(record))
+                except (ValueError, KeyError):
+                    raise damaged(self.path) from None
         os.ftruncate(self._file, whole)
         self._next = entries[-1].number + 1 if entries else 1
         for entry in entries:
@@ -106,3 +111,8 @@ class Journal:
         except OSError:
             os.ftruncate(self._file, before)
             raise
+
+
+def _entry(record: Mapping[str, Any]) -> Entry:
+    body = base64.b64decode(record["body"])
+    return Entry(record["number"], record["moment"], record["seed"], record["environ"], body)
