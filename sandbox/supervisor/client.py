@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +23,8 @@ _CACHE: TypeAdapter[Cache | None] = TypeAdapter(Cache | None)
 # Above the longest start of an instance on a busy two-core machine, so that the supervisor's own, better worded
 # timeout comes first.
 _ANSWER_SECONDS = 300.0
+# It looks at its processes and tells: no machine is so busy.
+_STATUS_SECONDS = 60.0
 # Four layers of processes, each with 15 s to end by itself: runners, what runs on the API server, that, etcd.
 _STOP_SECONDS = 180.0
 
@@ -214,13 +217,19 @@ class Supervisor:
         except ValidationError as error:
             raise SupervisorError(messages.first_error(error), where="supervisor", reason="invalid") from None
         with self._open() as connection:
+            seconds = _STATUS_SECONDS if kind is messages.GetStatus else _ANSWER_SECONDS
+            connection.settimeout(seconds)
             try:
                 connection.sendall(request.model_dump_json().encode() + b"\n")
                 with connection.makefile("rb") as stream:
                     line = stream.readline()
             except TimeoutError:
-                what = f"no answer to {request.operation} within {_ANSWER_SECONDS:.0f} s"
-                raise SupervisorError(what, where="supervisor", mend="./freehold sandbox status") from None
+                what = f"no answer to {request.operation} within {seconds:.0f} s"
+                mend = "./freehold sandbox status"
+                if kind is messages.GetStatus:
+                    # It may be stopped, and heed no other signal; the next start ends what it leaves behind.
+                    mend = f"kill -9 {_listener(connection)}, then ./freehold sandbox start"
+                raise SupervisorError(what, where="supervisor", mend=mend) from None
             except OSError as error:
                 raise ConnectionLost(f"connection lost during {request.operation}: {error.strerror}") from None
         if not line.endswith(b"\n"):
@@ -237,3 +246,10 @@ class Supervisor:
                 mend = "it is of another release: ./freehold sandbox stop, then try again"
             raise SupervisorError(failure.what, where=failure.where, mend=mend, reason=failure.reason)
         return answer.result
+
+
+def _listener(connection: socket.socket) -> int:
+    """The process that listens at the other end (unix(7), SO_PEERCRED)."""
+    credentials = struct.Struct("3i")
+    pid: int = credentials.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size))[0]
+    return pid
