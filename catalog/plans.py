@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from catalog.forms import form
 
-_SLUG = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
-
-Slug = Annotated[str, Field(pattern=_SLUG, max_length=32)]
+Slug = Annotated[
+    str,
+    form(r"[a-z]([a-z0-9-]*[a-z0-9])?", "name of lower-case letters, digits and inner hyphens, a letter first"),
+    Field(max_length=32),
+]
 Limit = Annotated[int, Field(ge=0)] | None
 """A count that may not be exceeded; None is unlimited."""
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(m|Mi|Gi|Ti)?$")]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import runpy
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import pulumi
 import pytest
@@ -78,6 +79,24 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
     assert "plugins" not in project
 
 
+@pytest.mark.parametrize("model", [PlatformSettings, TenantSettings])
+def test_the_schema_says_what_the_models_say(model: type[PlatformSettings | TenantSettings]) -> None:
+    """The same types and defaults, and in its description every key of an object."""
+    schema = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
+    for name, field in model.model_fields.items():
+        entry = schema[f"freehold:{field.alias or name}"]
+        nested = [kind for kind in (field.annotation, *get_args(field.annotation)) if hasattr(kind, "model_fields")]
+        is_object = bool(nested) or get_origin(field.annotation) is dict
+        assert entry["type"] == ("object" if is_object else ("boolean" if field.annotation is bool else "string")), name
+        if not is_object and not field.is_required() and model is PlatformSettings:
+            assert entry["default"] == field.default, name
+        if name == "control":
+            continue  # "with the keys of freehold:postgres"
+        for kind in nested:
+            for key, inner in kind.model_fields.items():
+                assert (inner.alias or key) in entry["description"], f"{name}.{key}"
+
+
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
@@ -94,6 +113,9 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("control.storageLimitGib", 20, "freehold:control: storageLimitGib 20 is less than a tenth above"),
         ("cluster.nodes.minimum", 4, "freehold:cluster.nodes: minimum 4 exceeds maximum 3"),
         ("network.cidr", "10.0.0.1/16", "freehold:network.cidr: '10.0.0.1/16' is not an IPv4 network"),
+        ("network.cidr", "10.0.0.0/255.255.0.0", "freehold:network.cidr: '10.0.0.0/255.255.0.0' is not an IPv4"),
+        ("cluster.publicCidrs", ["8.8.8.8"], "freehold:cluster.publicCidrs[0]: '8.8.8.8' is not an IPv4 network such"),
+        ("network.operators", ["10.99.1.1"], "freehold:network.operators[0]: '10.99.1.1' is not an IPv4 network such"),
         ("network.cidr", "8.8.0.0/16", "freehold:network.cidr: 8.8.0.0/16 is not private"),
         ("network.cidr", "10.0.0.0/8", "freehold:network.cidr: 10.0.0.0/8 is out of range"),
         ("network.cidr", "172.20.0.0/16", "network.cidr 172.20.0.0/16 overlaps cluster.serviceCidr 172.20.0.0/16"),
@@ -126,6 +148,14 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
             ["arn:aws:sts::123456789012:assumed-role/ops/ada"],
             "freehold:cluster.admins[0]: 'arn:aws:sts::123456789012:assumed-role/ops/ada' is no ARN of an IAM role",
         ),
+        ("cluster.version", 1.3, "freehold:cluster.version: Input should be a valid string, not 1.3; write it in"),
+        ("postgres.version", 17, "freehold:postgres.version: Input should be a valid string, not 17; write it in"),
+        ("cluster.nodes.machineTypes", ["db.t3.large"], "freehold:cluster.nodes.machineTypes[0]: 'db.t3.large' is no"),
+        ("cluster.nodes.machineTypes", ["t3.large"] * 2, "freehold:cluster.nodes.machineTypes: t3.large is named"),
+        ("postgres.machineType", "t4g.micro", "freehold:postgres.machineType: 't4g.micro' is no machine type of RDS"),
+        ("redis.machineType", "", "freehold:redis.machineType: '' is no machine type of ElastiCache such as cache."),
+        ("notifier.enabled", False, "freehold:notifier.enabled: what is not wanted is left out: take the whole key"),
+        ("billing.enabled", False, "freehold:billing.enabled: what is not wanted is left out: take the whole key"),
         ("redis.version", "7.2", "freehold:redis.version: '7.2' is no version of Redis that ElastiCache has"),
         ("budget.emails", [], "freehold:budget: nobody would be told"),
         ("budget.emails", ["nobody"], "freehold:budget.emails[0]: 'nobody' is no e-mail address such as alerts@"),
@@ -142,6 +172,33 @@ def test_one_line_for_each_mistake(path: str, value: Any, line: str) -> None:
         load(_changed(path, value), "sandbox")
     assert error.value.line().startswith(f"Pulumi.sandbox.yaml: {line}")
     assert "\n" not in error.value.line()
+
+
+@pytest.mark.parametrize("path", ["network.cidr", "cluster.nodes.minimum", "billing.livemode", "budget.emails"])
+def test_a_key_without_a_value_is_told_to_be_empty(path: str) -> None:
+    config = _changed(path, "")
+    *above, last = path.split(".")
+    target: Any = config[f"freehold:{above[0]}"]
+    for step in above[1:]:
+        target = target[step]
+    target[last] = None
+    with pytest.raises(UsageError) as error:
+        load(config, "sandbox")
+    assert error.value.line() == f"Pulumi.sandbox.yaml: freehold:{path}: it is empty: give it a value"
+
+
+def test_an_entry_that_is_wrong_is_not_told_to_be_missing_as_well() -> None:
+    with pytest.raises(UsageError) as error:
+        load(_tenant(workspaces=["a--b"]), "tenant.sandbox.acme")
+    assert "holds `--`" in error.value.line() and "at least 1" not in error.value.line()
+
+
+@pytest.mark.parametrize("key", ["freehold:costCentre", "freehold:budget"])
+def test_a_secret_is_refused_because_it_would_lie_in_the_state_in_clear(key: str) -> None:
+    environment = engine_environment(stack_file("sandbox")["config"])
+    with pytest.raises(UsageError, match=rf"^{key}: holds a secret, which would lie in the state in clear"):
+        configuration.from_engine(environment | {"PULUMI_CONFIG_SECRET_KEYS": json.dumps(["aws:token", key])})
+    configuration.from_engine(environment | {"PULUMI_CONFIG_SECRET_KEYS": '["aws:token"]'})
 
 
 SECRET = "T0/B0/unmistakable"
@@ -254,6 +311,8 @@ def test_an_empty_file_says_where_to_begin() -> None:
         ({"workspaces": ["a", "a"]}, "freehold:tenant.workspaces: a workspace is named twice"),
         ({"workspaces": []}, "freehold:tenant.workspaces: "),
         ({"colour": "red"}, "freehold:tenant.colour: unknown key"),
+        ({"cell": "prod eu"}, "freehold:tenant.cell: 'prod eu' is no name of lower-case letters, digits and inner"),
+        ({"subdomain": "A.b"}, "freehold:tenant.subdomain: subdomain 'A.b' is not a DNS label"),
     ],
 )
 def test_one_line_for_each_mistake_in_a_tenant(record: dict[str, Any], line: str) -> None:
