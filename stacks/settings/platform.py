@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -32,6 +31,7 @@ from stacks.settings.base import (
     Region,
     Settings,
 )
+from stacks.settings.subscribers import Webhook
 from stacks.settings.workloads import WorkloadSettings, check_known
 
 PUBLIC_CIDRS_MAXIMUM: Final = 40
@@ -39,32 +39,6 @@ PUBLIC_CIDRS_MAXIMUM: Final = 40
 https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html"""
 
 
-def _subscriber(address: str) -> str:
-    """The address may hold a secret, and is not shown."""
-    wanted = "an address such as https://alerts.example.com/aws"
-    try:
-        parts = urlsplit(address)
-        host, secret = (parts.hostname or "").rstrip("."), parts.username is not None or parts.password is not None
-        parts.port  # noqa: B018 - raises where it is none
-    except ValueError as error:
-        raise ValueError(f"it is not {wanted}") from error
-    if parts.scheme != "https" or not host or any(letter.isspace() for letter in address):
-        raise ValueError(f"it is not {wanted}")
-    if secret:
-        raise ValueError("it holds a password, which would lie in the state: use freehold:notifier")
-    if any(host == chat or host.endswith(f".{chat}") for chat in _CHATS):
-        raise ValueError(
-            f"{host} does not confirm SNS' subscriptions, and so would never be told: use freehold:notifier "
-            "(docs/connect-slack.md)"
-        )
-    return address
-
-
-_CHATS: Final = ("hooks.slack.com", "discord.com", "discordapp.com", "webhook.office.com", "chat.googleapis.com")
-"""Whose incoming webhooks take messages of a form of their own."""
-Webhook = Annotated[str, AfterValidator(_subscriber)]
-"""An HTTPS endpoint that takes SNS' messages and confirms its subscription; until then it is sent nothing:
-https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html"""
 IamPrincipal = Annotated[
     str,
     form(

@@ -15,18 +15,11 @@ from stacks import configuration
 from stacks.settings.platform import PlatformSettings
 from stacks.settings.tenant import TenantSettings
 from tests.components.recording import declare
-from tests.stacks.files import CHECKOUT, engine_environment, load, stack_file
+from tests.stacks.files import CHECKOUT, engine_environment, load, stack_file, tenant_config
 
 ZONES = ["us-east-1a", "us-east-1b", "us-east-1c"]
 ADMIN = "arn:aws:iam::123456789012:role/ops"
 ENVIRONMENTS = ("sandbox", "dev", "staging", "prod")
-
-
-def _tenant(**record: Any) -> dict[str, Any]:
-    return {
-        "freehold:program": "tenant",
-        "freehold:tenant": {"id": "acme", "plan": "starter", "cell": "sandbox", **record},
-    }
 
 
 def _changed(path: str, value: Any) -> dict[str, Any]:
@@ -187,12 +180,6 @@ def test_a_key_without_a_value_is_told_to_be_empty(path: str) -> None:
     assert error.value.line() == f"Pulumi.sandbox.yaml: freehold:{path}: it is empty: give it a value"
 
 
-def test_an_entry_that_is_wrong_is_not_told_to_be_missing_as_well() -> None:
-    with pytest.raises(UsageError) as error:
-        load(_tenant(workspaces=["a--b"]), "tenant.sandbox.acme")
-    assert "holds `--`" in error.value.line() and "at least 1" not in error.value.line()
-
-
 @pytest.mark.parametrize("key", ["freehold:costCentre", "freehold:budget"])
 def test_a_secret_is_refused_because_it_would_lie_in_the_state_in_clear(key: str) -> None:
     environment = engine_environment(stack_file("sandbox")["config"])
@@ -233,7 +220,7 @@ def test_an_endpoint_that_takes_the_topics_messages_is_a_subscriber() -> None:
 @pytest.mark.parametrize("centre", ["4711", "3m", "production", "a" * 63])
 def test_a_cost_centre_is_what_a_tag_can_hold(centre: str) -> None:
     load(_changed("costCentre", centre), "sandbox")
-    load(_tenant(costCentre=centre), "tenant.sandbox.acme")
+    load(tenant_config(costCentre=centre), "tenant.sandbox.acme")
     with pytest.raises(UsageError, match=r"freehold:costCentre: cost_centre .* cannot be a tag"):
         load(_changed("costCentre", centre + "-"), "sandbox")
 
@@ -296,54 +283,6 @@ def test_several_mistakes_are_told_at_once() -> None:
 def test_an_empty_file_says_where_to_begin() -> None:
     with pytest.raises(UsageError, match=r"copy Pulumi\.dev\.yaml"):
         configuration.load({}, "dev")
-
-
-@pytest.mark.parametrize(
-    ("record", "line"),
-    [
-        ({"id": "acme--eu"}, "freehold:tenant.id: tenant id 'acme--eu' holds `--`"),
-        ({"id": "a" * 41}, "freehold:tenant.id: tenant id"),
-        ({"id": "Acme"}, "freehold:tenant.id: tenant id 'Acme' is not a DNS label"),
-        ({"plan": "gold"}, "chronos-cloud has no plan 'gold'; its plans are free, starter, pro, enterprise"),
-        ({"plan": "free"}, "plan free is of the pool tier"),
-        ({"plan": "enterprise"}, "plan enterprise is of the silo tier"),
-        ({"workspaces": ["a", "b", "c", "d"]}, "4 workspaces exceed the 3 of plan starter"),
-        ({"workspaces": ["a", "a"]}, "freehold:tenant.workspaces: a workspace is named twice"),
-        ({"workspaces": []}, "freehold:tenant.workspaces: "),
-        ({"colour": "red"}, "freehold:tenant.colour: unknown key"),
-        ({"cell": "prod eu"}, "freehold:tenant.cell: 'prod eu' is no name of lower-case letters, digits and inner"),
-        ({"subdomain": "A.b"}, "freehold:tenant.subdomain: subdomain 'A.b' is not a DNS label"),
-    ],
-)
-def test_one_line_for_each_mistake_in_a_tenant(record: dict[str, Any], line: str) -> None:
-    with pytest.raises(UsageError) as error:
-        load(_tenant(**record), "tenant.sandbox.acme")
-    assert error.value.line().startswith(f"Pulumi.tenant.sandbox.acme.yaml: {line}")
-
-
-def test_a_tenants_program_runs_inside_the_network() -> None:
-    with pytest.raises(UsageError, match="freehold:insideNetwork: a tenant is all within"):
-        load(_tenant() | {"freehold:insideNetwork": False}, "tenant.sandbox.acme")
-
-
-def test_a_tenants_stack_carries_its_name() -> None:
-    with pytest.raises(UsageError, match=r"is called tenant\.sandbox\.acme"):
-        load(_tenant(), "tenant.sandbox.other")
-
-
-def test_a_tenants_images() -> None:
-    config = _tenant() | {"freehold:workloads": {"scheduler": {"image": "ghcr.io/acme/scheduler:1.2"}}}
-    settings = load(config, "tenant.sandbox.acme")
-    assert isinstance(settings, TenantSettings)
-    assert settings.workloads["scheduler"].image == "ghcr.io/acme/scheduler:1.2"
-    for image, why in (
-        ("scheduler", "is no image with a tag or a digest, such as"),
-        ("scheduler:latest", "changes under its name"),
-    ):
-        with pytest.raises(UsageError, match=why):
-            load(_tenant() | {"freehold:workloads": {"scheduler": {"image": image}}}, "tenant.sandbox.acme")
-    with pytest.raises(UsageError, match="no workload 'nope'; it has scheduler"):
-        load(_tenant() | {"freehold:workloads": {"nope": {"image": "a:1"}}}, "tenant.sandbox.acme")
 
 
 @pytest.mark.parametrize(
