@@ -40,7 +40,12 @@ def check_workspace(text: str) -> str:
     return _label(text, WORKSPACE_LIMIT, "workspace")
 
 
+def _check_subdomain(text: str) -> str:
+    return _label(text, TENANT_ID_LIMIT, "subdomain")
+
+
 TenantId = Annotated[str, AfterValidator(check_tenant_id)]
+Subdomain = Annotated[str, AfterValidator(_check_subdomain)]
 Workspace = Annotated[str, AfterValidator(check_workspace)]
 
 

@@ -11,19 +11,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from catalog.forms import form
 
-_SLUG = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
-
-Slug = Annotated[str, Field(pattern=_SLUG, max_length=32)]
+Slug = Annotated[
+    str,
+    form(r"[a-z]([a-z0-9-]*[a-z0-9])?", "name of lower-case letters, digits and inner hyphens, a letter first"),
+    Field(max_length=32),
+]
 Limit = Annotated[int, Field(ge=0)] | None
 """A count that may not be exceeded; None is unlimited."""
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(m|Mi|Gi|Ti)?$")]
-"""A Kubernetes quantity as this catalog writes it: CPU in cores or `m`, memory and storage in Mi, Gi or Ti."""
+Cores = Annotated[str, form(r"[0-9]+m?", "number of processors such as 2 or 500m")]
+Room = Annotated[str, form(r"[0-9]+(Mi|Gi|Ti)", "amount of memory or storage such as 512Mi, 4Gi or 1Ti")]
+"""Apart from `Cores`, because Kubernetes takes `128m` of memory for an eighth of a byte."""
 
 _UNITS = {"": Decimal(1), "m": Decimal("0.001"), "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40)}
 
 
 def amount(quantity: str) -> Decimal:
-    """A Quantity as a number: cores or bytes."""
+    """Cores or Room as a number: of processors or bytes."""
     match = re.fullmatch(r"([0-9]+)(\D*)", quantity)
     if match is None or match[2] not in _UNITS:
         raise ValueError(f"{quantity!r} is not a quantity such as 500m, 2 or 4Gi")
@@ -65,13 +68,13 @@ class Quota(_Model):
 class WorkspaceSize(_Model):
     """The room that one workspace has in a cluster and its tenant in the shared servers."""
 
-    cpu_requests: Quantity
-    cpu_limits: Quantity
-    memory_requests: Quantity
-    memory_limits: Quantity
-    storage: Quantity
+    cpu_requests: Cores
+    cpu_limits: Cores
+    memory_requests: Room
+    memory_limits: Room
+    storage: Room
     """Of volumes that outlive their pods."""
-    ephemeral_storage: Quantity
+    ephemeral_storage: Room
     """Of the nodes' own disks, for what containers write and log; set apart for each before it runs."""
     pods: int = Field(gt=0)
     services: int = Field(gt=0)
@@ -133,8 +136,8 @@ class Workload(_Model):
     image: Image | None
     """None: runs only for tenants whose configuration names one."""
     port: int = Field(gt=0, lt=65536)
-    cpu: Quantity
-    memory: Quantity
+    cpu: Cores
+    memory: Room
     replicas_minimum: int = Field(gt=0)
     cpu_utilisation_percent: int = Field(gt=0, le=100)
 
@@ -158,6 +161,15 @@ class Blueprint(_Model):
         for plan in self.plans:
             if unknown := plan.features - self.feature_titles.keys():
                 raise ValueError(f"plan {plan.name} has undeclared features: {', '.join(sorted(unknown))}")
+        if len(self.roles) < 2 or len(set(self.roles)) != len(self.roles):
+            raise ValueError("roles: at least two are wanted, of different names: the last one only looks")
+        programs = [workload.name for workload in self.workloads]
+        if len(set(programs)) != len(programs):
+            raise ValueError("two workloads have the same name")
+        for workload in self.workloads:
+            for plan in self.plans:
+                if plan.size is not None and plan.size.scheduler_replicas_maximum < workload.replicas_minimum:
+                    raise ValueError(f"plan {plan.name} has room for fewer replicas than {workload.name} begins with")
         return self
 
     def plan(self, name: str) -> Plan:

@@ -34,7 +34,7 @@ images and the billing function take it from there too (docs/images.md)."""
 
 # What would send a real environment's engine to the sandbox.
 _SANDBOX_ONLY = ("AWS_ENDPOINT_URL",)
-# Perhaps a text: `pulumi config set` puts all numbers of the file into quotes.
+# Perhaps a text, which the program refuses later: this is not the place to judge it.
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 _ARN_ACCOUNT = re.compile(r"^arn:aws[a-z-]*:[a-z0-9-]*:[a-z0-9-]*:([0-9]{12}):")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -26,9 +26,18 @@ def from_engine(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """The `freehold:` keys of PULUMI_CONFIG, without that prefix; objects are JSON text.
 
     An empty text or object is left out: it is the default by which Pulumi.yaml keeps a key from being required.
+    Raises UsageError for a key that holds a secret: what is configured ends in names, tags and addresses, which the
+    state and the cloud have in clear.
     """
-    text = (os.environ if environment is None else environment).get("PULUMI_CONFIG", "{}")
-    values: dict[str, str] = json.loads(text)
+    variables = os.environ if environment is None else environment
+    values: dict[str, str] = json.loads(variables.get("PULUMI_CONFIG", "{}"))
+    secret: list[str] = json.loads(variables.get("PULUMI_CONFIG_SECRET_KEYS") or "[]")
+    if ours := sorted(key for key in secret if key.startswith(_NAMESPACE)):
+        raise UsageError(
+            "holds a secret, which would lie in the state in clear: no key takes one",
+            where=ours[0],
+            mend="write it without `secure`; docs/rotate.md says where secrets are put",
+        )
     return {
         key.removeprefix(_NAMESPACE): value
         for key, value in values.items()
@@ -102,7 +111,10 @@ _LENGTHS: Final = {
 
 def _explain(error: ValidationError) -> str:
     problems = []
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details:
+        if detail["type"] == "too_short" and any(_below(other["loc"], detail["loc"]) for other in details):
+            continue  # what it misses are the entries that are told to be wrong
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
         key = f"{_NAMESPACE}{path}: " if path else ""
         message = detail["msg"].removeprefix("Value error, ")
@@ -110,12 +122,21 @@ def _explain(error: ValidationError) -> str:
             message = "unknown key"
         elif detail["type"] == "missing":
             message = "missing"
+        elif detail["input"] is None:
+            message = "it is empty: give it a value"
+        elif detail["type"] == "string_type" and isinstance(detail["input"], int | float):
+            # To YAML, 1.30 is the number 1.3.
+            message = f"{message}, not {detail['input']!r}; write it in quotes"
         elif detail["type"] in _LENGTHS:
             message = _LENGTHS[detail["type"]].format(**detail["ctx"])
         elif not detail["type"].startswith("value_error") and isinstance(detail["input"], str | int | float | bool):
             message = f"{message}, not {detail['input']!r}"
         problems.append(f"{key}{message}")
     return "; ".join(problems)
+
+
+def _below(path: Sequence[int | str], other: Sequence[int | str]) -> bool:
+    return len(path) > len(other) and path[: len(other)] == other
 
 
 def _check_stack(settings: PlatformSettings | TenantSettings, stack: str) -> None:

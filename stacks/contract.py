@@ -56,7 +56,7 @@ class DatabaseContract(_Record):
 class DatabasesContract(_Record):
     tenants: DatabaseContract
     control: DatabaseContract | None
-    """None in a cell that shares another's."""
+    """None where the platform's settings leave it out."""
 
 
 class CacheContract(_Record):
@@ -137,22 +137,25 @@ def validated(record: Mapping[str, Any]) -> dict[str, Any]:
     return PlatformContract.model_validate(record).model_dump(mode="json")
 
 
-def read(stack: str, exported: Mapping[str, Any] | None, *, product: str | None = None) -> PlatformContract:
+def read(stack: str, exported: Any, *, product: str | None = None) -> PlatformContract:
     """The contract that `stack` exported. Raises FreeholdError where it is missing or of another version; for a
     tenant of `product` also where it is of another product or admits no tenants yet."""
     if exported is None:
         raise FreeholdError(f"exports no {OUTPUT}", where=f"stack {stack}", mend=f"run {_up(stack)} to its end first")
+    same_release = "update the platform and the tenants with the same release"
+    if not isinstance(exported, Mapping):
+        raise FreeholdError(f"its {OUTPUT} is no record", where=f"stack {stack}", mend=f"run {_up(stack)} again")
     if exported.get("version") != VERSION:
         raise FreeholdError(
             f"its contract has version {exported.get('version')}, this program reads version {VERSION}",
             where=f"stack {stack}",
-            mend="update the platform and the tenants with the same release",
+            mend=same_release,
         )
     try:
         known = PlatformContract.model_validate(exported)
     except ValidationError as error:
         bad = ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors())
-        raise FreeholdError(f"its contract is malformed at {bad}", where=f"stack {stack}") from error
+        raise FreeholdError(f"its contract is malformed at {bad}", where=f"stack {stack}", mend=same_release) from error
     if product is not None and known.product != product:
         raise FreeholdError(
             f"runs {known.product}, the tenant is one of {product}",

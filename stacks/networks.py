@@ -33,9 +33,13 @@ PUBLIC_MOST: Final = 2**24
 def parse(text: str) -> IPv4Network:
     """Raises ValueError where `text` is not an IPv4 network such as 10.20.0.0/16, host bits zero."""
     try:
-        return IPv4Network(text)
+        network = IPv4Network(text)
     except (AddressValueError, NetmaskValueError, ValueError) as error:
         raise ValueError(f"{text!r} is not an IPv4 network such as 10.20.0.0/16 ({error})") from error
+    # Python reads a bare address and a mask (10.20.0.0/255.255.0.0) too; AWS takes neither.
+    if text != str(network):
+        raise ValueError(f"{text!r} is not an IPv4 network such as 10.20.0.0/16 (write {network})")
+    return network
 
 
 def _network(text: str) -> str:

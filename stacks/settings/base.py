@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from catalog import blueprints
@@ -61,6 +61,16 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 
 Distinct = AfterValidator(_distinct)
 """None of them is named twice: resources are named by such values, and two of one name stop the engine."""
+
+
+def _on(value: object) -> object:
+    if value is False:
+        raise ValueError("what is not wanted is left out: take the whole key away")
+    return value
+
+
+Enabled = Annotated[Literal[True], BeforeValidator(_on)]
+"""Stands where a key would otherwise be empty, which is how Pulumi.yaml says that it is not set."""
 
 
 class Settings(BaseModel):

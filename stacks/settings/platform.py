@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -21,7 +20,18 @@ from stacks.networks import (
     overlap,
     parse,
 )
-from stacks.settings.base import BlueprintName, CostCentre, Distinct, Email, LogRetention, PinnedImage, Region, Settings
+from stacks.settings.base import (
+    BlueprintName,
+    CostCentre,
+    Distinct,
+    Email,
+    Enabled,
+    LogRetention,
+    PinnedImage,
+    Region,
+    Settings,
+)
+from stacks.settings.subscribers import Webhook
 from stacks.settings.workloads import WorkloadSettings, check_known
 
 PUBLIC_CIDRS_MAXIMUM: Final = 40
@@ -29,32 +39,6 @@ PUBLIC_CIDRS_MAXIMUM: Final = 40
 https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html"""
 
 
-def _subscriber(address: str) -> str:
-    """The address may hold a secret, and is not shown."""
-    wanted = "an address such as https://alerts.example.com/aws"
-    try:
-        parts = urlsplit(address)
-        host, secret = (parts.hostname or "").rstrip("."), parts.username is not None or parts.password is not None
-        parts.port  # noqa: B018 - raises where it is none
-    except ValueError as error:
-        raise ValueError(f"it is not {wanted}") from error
-    if parts.scheme != "https" or not host or any(letter.isspace() for letter in address):
-        raise ValueError(f"it is not {wanted}")
-    if secret:
-        raise ValueError("it holds a password, which would lie in the state: use freehold:notifier")
-    if any(host == chat or host.endswith(f".{chat}") for chat in _CHATS):
-        raise ValueError(
-            f"{host} does not confirm SNS' subscriptions, and so would never be told: use freehold:notifier "
-            "(docs/connect-slack.md)"
-        )
-    return address
-
-
-_CHATS: Final = ("hooks.slack.com", "discord.com", "discordapp.com", "webhook.office.com", "chat.googleapis.com")
-"""Whose incoming webhooks take messages of a form of their own."""
-Webhook = Annotated[str, AfterValidator(_subscriber)]
-"""An HTTPS endpoint that takes SNS' messages and confirms its subscription; until then it is sent nothing:
-https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html"""
 IamPrincipal = Annotated[
     str,
     form(
@@ -64,6 +48,16 @@ IamPrincipal = Annotated[
 ]
 """The ARN of a role or user. An access entry takes no session of a role (`assumed-role`) and no account:
 https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html"""
+
+
+# Family and size; RDS and ElastiCache put their own name before them. Whether a region has one, the cloud alone tells:
+# https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
+_FAMILY_AND_SIZE = r"[a-z][a-z0-9-]*\.[a-z0-9-]+"
+NodeMachine = Annotated[str, form(_FAMILY_AND_SIZE, "machine type of EC2 such as m6i.large")]
+DatabaseMachine = Annotated[str, form(rf"db\.{_FAMILY_AND_SIZE}", "machine type of RDS such as db.m7g.large")]
+CacheMachine = Annotated[
+    str, form(rf"cache\.{_FAMILY_AND_SIZE}", "machine type of ElastiCache such as cache.m7g.large")
+]
 
 
 class NetworkSettings(Settings):
@@ -84,7 +78,7 @@ class NodeSettings(Settings):
     minimum: int = Field(ge=1, le=450)
     maximum: int = Field(ge=1, le=450)
     """450 is EKS' quota of nodes in a managed node group."""
-    machine_types: tuple[str, ...] = Field(min_length=1)
+    machine_types: Annotated[tuple[NodeMachine, ...], Field(min_length=1), Distinct]
     disk_gib: int = Field(default=50, ge=20, le=16384)
 
     @model_validator(mode="after")
@@ -130,7 +124,7 @@ class ClusterSettings(Settings):
 
 class PostgresSettings(Settings):
     version: Annotated[str, form(r"1[5-9]", "version of Postgres between 15 and 19")] = "18"
-    machine_type: str
+    machine_type: DatabaseMachine
     storage_gib: int = Field(ge=20, le=65536)
     storage_limit_gib: int = Field(ge=20, le=65536)
     """How far storage grows by itself; RDS wants it a tenth above what there is:
@@ -153,7 +147,7 @@ class PostgresSettings(Settings):
 class RedisSettings(Settings):
     version: Annotated[str, form(r"7\.[01]", "version of Redis that ElastiCache has: 7.0 or 7.1")] = "7.1"
     """The last Redis of ElastiCache is 7.1: what follows there is Valkey."""
-    machine_type: str
+    machine_type: CacheMachine
     replicas: int = Field(default=0, ge=0, le=5)
     snapshot_retention_days: int = Field(default=7, ge=1, le=35)
     users_maximum: int = Field(default=CACHE_USERS_MAXIMUM, ge=CACHE_USERS_OF_THE_PLATFORM + 1)
@@ -184,7 +178,7 @@ class BudgetSettings(Settings):
 class NotifierSettings(Settings):
     """That alerts go through the notifier too, and not only to the topic's own subscribers."""
 
-    enabled: Literal[True] = True
+    enabled: Enabled = True
     image: PinnedImage | None = None
     """What runs it in the cluster; absent, it is not run there, and alerts wait in the queue. To be set when the secret
     of the sinks has its value."""
@@ -226,7 +220,7 @@ def _below_the_checkout(path: str) -> str:
 class BillingSettings(Settings):
     """That the platform runs the billing webhook."""
 
-    enabled: Literal[True] = True
+    enabled: Enabled = True
     livemode: bool
     """Whether it takes the events of Stripe's live mode or those of test mode."""
     authority: Annotated[str, AfterValidator(_below_the_checkout)] | None = None
@@ -253,7 +247,7 @@ class PlatformSettings(Settings):
     cluster: ClusterSettings
     postgres: PostgresSettings
     control: PostgresSettings | None = None
-    """The control database; absent in a cell that shares another's."""
+    """The control database. A cell without one takes no billing, notifier or runner, and `./freehold up` refuses it."""
     redis: RedisSettings
     bucket: BucketSettings = BucketSettings()
     budget: BudgetSettings

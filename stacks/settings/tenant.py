@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from catalog import blueprints
-from catalog.identifiers import TenantId, Workspace
+from catalog.identifiers import Subdomain, TenantId, Workspace
 from catalog.plans import Plan, Slug, Tier, Workload
 from stacks.settings.base import BlueprintName, CostCentre, Email, Region, Settings
 from stacks.settings.workloads import WorkloadSettings, check_known
@@ -22,7 +22,7 @@ class TenantRecord(Settings):
     """The platform stack that the tenant lives on."""
     name: str = Field(default="", max_length=200)
     email: Email | None = None
-    subdomain: TenantId | None = None
+    subdomain: Subdomain | None = None
     region: Region | None = None
     """Where its data has to stay; the program is refused where its cell is elsewhere. Absent: where the cell is."""
     cost_centre: CostCentre | None = None

@@ -112,3 +112,40 @@ def test_requests_may_not_exceed_limits() -> None:
     assert size is not None
     with pytest.raises(ValidationError, match="cpu_requests exceed cpu_limits"):
         WorkspaceSize.model_validate({**size.model_dump(), "cpu_requests": "2500m"})
+
+
+@pytest.mark.parametrize(
+    ("field", "quantity"),
+    [
+        ("memory_limits", "128m"),
+        ("memory_limits", "2048"),
+        ("storage", "10G"),
+        ("storage", "1.5Gi"),
+        ("cpu_limits", "2Gi"),
+        ("cpu_limits", "0.5"),
+        ("cpu_limits", "2\n"),
+    ],
+)
+def test_quantities_are_in_the_units_of_what_they_count(field: str, quantity: str) -> None:
+    size = CHRONOS.plan("starter").size
+    assert size is not None
+    with pytest.raises(ValidationError, match=r"is no (number of processors|amount of memory or storage) such as"):
+        WorkspaceSize.model_validate({**size.model_dump(), field: quantity})
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"roles": ("owner",)}, "at least two are wanted"),
+        ({"roles": ("owner", "owner")}, "of different names"),
+        ({"workloads": CHRONOS.model_dump()["workloads"] * 2}, "two workloads have the same name"),
+        (
+            {"workloads": [{**CHRONOS.model_dump()["workloads"][0], "replicas_minimum": 3}]},
+            "plan starter has room for fewer replicas than scheduler begins with",
+        ),
+        ({"name": "Chronos Cloud"}, "'Chronos Cloud' is no name of lower-case letters"),
+    ],
+)
+def test_a_blueprint_that_no_tenant_could_be_built_from_is_refused(change: dict[str, object], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        Blueprint.model_validate({**CHRONOS.model_dump(), **change})

@@ -43,3 +43,11 @@ def platform_settings(environment: str) -> PlatformSettings:
     settings = load(stack_file(environment)["config"], environment)
     assert isinstance(settings, PlatformSettings)
     return settings
+
+
+def tenant_config(**record: Any) -> dict[str, Any]:
+    """The configuration of tenant acme in the sandbox, with `record` in place of or beside what it needs."""
+    return {
+        "freehold:program": "tenant",
+        "freehold:tenant": {"id": "acme", "plan": "starter", "cell": "sandbox", **record},
+    }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import runpy
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import pulumi
 import pytest
@@ -14,18 +15,11 @@ from stacks import configuration
 from stacks.settings.platform import PlatformSettings
 from stacks.settings.tenant import TenantSettings
 from tests.components.recording import declare
-from tests.stacks.files import CHECKOUT, engine_environment, load, stack_file
+from tests.stacks.files import CHECKOUT, engine_environment, load, stack_file, tenant_config
 
 ZONES = ["us-east-1a", "us-east-1b", "us-east-1c"]
 ADMIN = "arn:aws:iam::123456789012:role/ops"
 ENVIRONMENTS = ("sandbox", "dev", "staging", "prod")
-
-
-def _tenant(**record: Any) -> dict[str, Any]:
-    return {
-        "freehold:program": "tenant",
-        "freehold:tenant": {"id": "acme", "plan": "starter", "cell": "sandbox", **record},
-    }
 
 
 def _changed(path: str, value: Any) -> dict[str, Any]:
@@ -78,6 +72,24 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
     assert "plugins" not in project
 
 
+@pytest.mark.parametrize("model", [PlatformSettings, TenantSettings])
+def test_the_schema_says_what_the_models_say(model: type[PlatformSettings | TenantSettings]) -> None:
+    """The same types and defaults, and in its description every key of an object."""
+    schema = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
+    for name, field in model.model_fields.items():
+        entry = schema[f"freehold:{field.alias or name}"]
+        nested = [kind for kind in (field.annotation, *get_args(field.annotation)) if hasattr(kind, "model_fields")]
+        is_object = bool(nested) or get_origin(field.annotation) is dict
+        assert entry["type"] == ("object" if is_object else ("boolean" if field.annotation is bool else "string")), name
+        if not is_object and not field.is_required() and model is PlatformSettings:
+            assert entry["default"] == field.default, name
+        if name == "control":
+            continue  # "with the keys of freehold:postgres"
+        for kind in nested:
+            for key, inner in kind.model_fields.items():
+                assert (inner.alias or key) in entry["description"], f"{name}.{key}"
+
+
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
@@ -95,6 +107,9 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
         ("control.storageLimitGib", 20, "freehold:control: storageLimitGib 20 is less than a tenth above"),
         ("cluster.nodes.minimum", 4, "freehold:cluster.nodes: minimum 4 exceeds maximum 3"),
         ("network.cidr", "10.0.0.1/16", "freehold:network.cidr: '10.0.0.1/16' is not an IPv4 network"),
+        ("network.cidr", "10.0.0.0/255.255.0.0", "freehold:network.cidr: '10.0.0.0/255.255.0.0' is not an IPv4"),
+        ("cluster.publicCidrs", ["8.8.8.8"], "freehold:cluster.publicCidrs[0]: '8.8.8.8' is not an IPv4 network such"),
+        ("network.operators", ["10.99.1.1"], "freehold:network.operators[0]: '10.99.1.1' is not an IPv4 network such"),
         ("network.cidr", "8.8.0.0/16", "freehold:network.cidr: 8.8.0.0/16 is not private"),
         ("network.cidr", "10.0.0.0/8", "freehold:network.cidr: 10.0.0.0/8 is out of range"),
         ("network.cidr", "172.16.0.0/15", "freehold:network.cidr: 172.16.0.0/15 is out of range"),
@@ -139,6 +154,14 @@ def test_the_schema_names_every_key_and_requires_none() -> None:
             "freehold:cluster.admins[0]: 'arn:aws:iam::123456789012:group/ops' is no ARN of an IAM role",
         ),
         ("redis.usersMaximum", 3, "freehold:redis.usersMaximum: Input should be greater than or equal to 4"),
+        ("cluster.version", 1.3, "freehold:cluster.version: Input should be a valid string, not 1.3; write it in"),
+        ("postgres.version", 17, "freehold:postgres.version: Input should be a valid string, not 17; write it in"),
+        ("cluster.nodes.machineTypes", ["db.t3.large"], "freehold:cluster.nodes.machineTypes[0]: 'db.t3.large' is no"),
+        ("cluster.nodes.machineTypes", ["t3.large"] * 2, "freehold:cluster.nodes.machineTypes: t3.large is named"),
+        ("postgres.machineType", "t4g.micro", "freehold:postgres.machineType: 't4g.micro' is no machine type of RDS"),
+        ("redis.machineType", "", "freehold:redis.machineType: '' is no machine type of ElastiCache such as cache."),
+        ("notifier.enabled", False, "freehold:notifier.enabled: what is not wanted is left out: take the whole key"),
+        ("billing.enabled", False, "freehold:billing.enabled: what is not wanted is left out: take the whole key"),
         ("redis.version", "7.2", "freehold:redis.version: '7.2' is no version of Redis that ElastiCache has"),
         ("budget.emails", [], "freehold:budget: nobody would be told"),
         ("budget.emails", ["a@example.com", "a@example.com"], "freehold:budget: an address is named twice"),
@@ -156,6 +179,27 @@ def test_one_line_for_each_mistake(path: str, value: Any, line: str) -> None:
         load(_changed(path, value), "sandbox")
     assert error.value.line().startswith(f"Pulumi.sandbox.yaml: {line}")
     assert "\n" not in error.value.line()
+
+
+@pytest.mark.parametrize("path", ["network.cidr", "cluster.nodes.minimum", "billing.livemode", "budget.emails"])
+def test_a_key_without_a_value_is_told_to_be_empty(path: str) -> None:
+    config = _changed(path, "")
+    *above, last = path.split(".")
+    target: Any = config[f"freehold:{above[0]}"]
+    for step in above[1:]:
+        target = target[step]
+    target[last] = None
+    with pytest.raises(UsageError) as error:
+        load(config, "sandbox")
+    assert error.value.line() == f"Pulumi.sandbox.yaml: freehold:{path}: it is empty: give it a value"
+
+
+@pytest.mark.parametrize("key", ["freehold:costCentre", "freehold:budget"])
+def test_a_secret_is_refused_because_it_would_lie_in_the_state_in_clear(key: str) -> None:
+    environment = engine_environment(stack_file("sandbox")["config"])
+    with pytest.raises(UsageError, match=rf"^{key}: holds a secret, which would lie in the state in clear"):
+        configuration.from_engine(environment | {"PULUMI_CONFIG_SECRET_KEYS": json.dumps(["aws:token", key])})
+    configuration.from_engine(environment | {"PULUMI_CONFIG_SECRET_KEYS": '["aws:token"]'})
 
 
 SECRET = "T0/B0/unmistakable"
@@ -192,7 +236,7 @@ def test_an_endpoint_that_takes_the_topics_messages_is_a_subscriber() -> None:
 @pytest.mark.parametrize("centre", ["4711", "3m", "production", "a" * 63])
 def test_a_cost_centre_is_what_a_tag_can_hold(centre: str) -> None:
     load(_changed("costCentre", centre), "sandbox")
-    load(_tenant(costCentre=centre), "tenant.sandbox.acme")
+    load(tenant_config(costCentre=centre), "tenant.sandbox.acme")
     with pytest.raises(UsageError, match=r"freehold:costCentre: cost_centre .* cannot be a tag"):
         load(_changed("costCentre", centre + "-"), "sandbox")
 
@@ -236,7 +280,7 @@ def test_what_just_fits_is_taken(path: str, value: Any) -> None:
 
 def test_who_says_nothing_is_protected() -> None:
     assert load(_changed("protect", None), "sandbox").protect is True
-    assert load(_tenant(), "tenant.sandbox.acme").protect is True
+    assert load(tenant_config(), "tenant.sandbox.acme").protect is True
 
 
 def test_networks_of_offices_may_reach_the_api_server() -> None:
@@ -276,52 +320,6 @@ def test_several_mistakes_are_told_at_once() -> None:
 def test_an_empty_file_says_where_to_begin() -> None:
     with pytest.raises(UsageError, match=r"copy Pulumi\.dev\.yaml"):
         configuration.load({}, "dev")
-
-
-@pytest.mark.parametrize(
-    ("record", "line"),
-    [
-        ({"id": "acme--eu"}, "freehold:tenant.id: tenant id 'acme--eu' holds `--`"),
-        ({"id": "a" * 41}, "freehold:tenant.id: tenant id"),
-        ({"id": "Acme"}, "freehold:tenant.id: tenant id 'Acme' is not a DNS label"),
-        ({"plan": "gold"}, "chronos-cloud has no plan 'gold'; its plans are free, starter, pro, enterprise"),
-        ({"plan": "free"}, "plan free is of the pool tier"),
-        ({"plan": "enterprise"}, "plan enterprise is of the silo tier"),
-        ({"workspaces": ["a", "b", "c", "d"]}, "4 workspaces exceed the 3 of plan starter"),
-        ({"workspaces": ["a", "a"]}, "freehold:tenant.workspaces: a workspace is named twice"),
-        ({"workspaces": []}, "freehold:tenant.workspaces: "),
-        ({"colour": "red"}, "freehold:tenant.colour: unknown key"),
-    ],
-)
-def test_one_line_for_each_mistake_in_a_tenant(record: dict[str, Any], line: str) -> None:
-    with pytest.raises(UsageError) as error:
-        load(_tenant(**record), "tenant.sandbox.acme")
-    assert error.value.line().startswith(f"Pulumi.tenant.sandbox.acme.yaml: {line}")
-
-
-def test_a_tenants_program_runs_inside_the_network() -> None:
-    with pytest.raises(UsageError, match="freehold:insideNetwork: a tenant is all within"):
-        load(_tenant() | {"freehold:insideNetwork": False}, "tenant.sandbox.acme")
-
-
-def test_a_tenants_stack_carries_its_name() -> None:
-    with pytest.raises(UsageError, match=r"is called tenant\.sandbox\.acme"):
-        load(_tenant(), "tenant.sandbox.other")
-
-
-def test_a_tenants_images() -> None:
-    config = _tenant() | {"freehold:workloads": {"scheduler": {"image": "ghcr.io/acme/scheduler:1.2"}}}
-    settings = load(config, "tenant.sandbox.acme")
-    assert isinstance(settings, TenantSettings)
-    assert settings.workloads["scheduler"].image == "ghcr.io/acme/scheduler:1.2"
-    for image, why in (
-        ("scheduler", "is no image with a tag or a digest, such as"),
-        ("scheduler:latest", "changes under its name"),
-    ):
-        with pytest.raises(UsageError, match=why):
-            load(_tenant() | {"freehold:workloads": {"scheduler": {"image": image}}}, "tenant.sandbox.acme")
-    with pytest.raises(UsageError, match="no workload 'nope'; it has scheduler"):
-        load(_tenant() | {"freehold:workloads": {"nope": {"image": "a:1"}}}, "tenant.sandbox.acme")
 
 
 @pytest.mark.parametrize("stack", ["dev-t", "dev-t-acme"])

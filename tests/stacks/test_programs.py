@@ -198,6 +198,7 @@ def test_tenant_exports_where_its_things_are() -> None:
         (None, "exports no contract; run `./freehold up` to its end first"),
         ({"version": 2}, "its contract has version 2, this program reads version 1"),
         ({"version": 1}, "its contract is malformed at product"),
+        ("text", "its contract is no record; run `./freehold up` again"),
     ],
 )
 def test_a_contract_that_cannot_be_read_is_one_line(exported: Any, line: str) -> None:
