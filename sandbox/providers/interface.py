@@ -66,6 +66,8 @@ class Resource:
     type: str
     name: str
     autonaming: Autonaming | None = None
+    ignored: Sequence[str] = ()
+    """In an update: the paths of `ignore_changes`, whose new values are the old ones."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -154,7 +155,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         resource = _resource(request)
         if request.HasField("autonaming"):
             setting = Autonaming(request.autonaming.proposed_name, NamingMode(request.autonaming.mode))
-            resource = Resource(resource.urn, resource.type, resource.name, setting)
+            resource = replace(resource, autonaming=setting)
         given = decode(request.news)
         old = decode(request.olds).properties if request.olds.fields else None
         checked = self.provider.check(resource, given.properties, old, request.randomSeed)
@@ -214,7 +215,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     @_answering
     def Update(self, request: Any, context: Any) -> Any:
-        resource = _resource(request)
+        resource = replace(_resource(request), ignored=tuple(request.ignoreChanges))
         given = decode(request.news)
         secret = self.provider.secret_outputs(resource.type)
         try:

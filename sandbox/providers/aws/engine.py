@@ -193,6 +193,8 @@ def changed_properties(context: Context) -> frozenset[str]:
 def update(context: Context) -> dict[str, Any]:
     """Brings the resource from `context.old` to `context.inputs`; returns its outputs."""
     entry, changed = context.entry, changed_properties(context)
+    if entry.before_update:
+        entry.before_update(context, changed)
     failures: list[str] = []
     unset: set[str] = set()
     for modify in entry.modifies:

@@ -82,12 +82,16 @@ def _statement(given: Mapping[str, Any], version: str) -> dict[str, Any]:
         if given.get(source):
             made[target] = _principals(given[source])
     if given.get("conditions"):
-        conditions: dict[str, dict[str, Any]] = {}
+        conditions: dict[str, dict[str, list[str]]] = {}
         for condition in given["conditions"]:
-            conditions.setdefault(condition["test"], {})[condition["variable"]] = _one_or_many(
-                list(condition["values"])
+            # Said again of the same variable, a test has all the values.
+            conditions.setdefault(condition["test"], {}).setdefault(condition["variable"], []).extend(
+                condition["values"]
             )
-        made["Condition"] = conditions
+        made["Condition"] = {
+            test: {variable: _one_or_many(values) for variable, values in variables.items()}
+            for test, variables in conditions.items()
+        }
     # The provider's own variables are written &{...}, so that ${...} stays the program's.
     return {key: _variables(value) for key, value in made.items()}
 

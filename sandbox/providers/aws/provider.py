@@ -99,7 +99,7 @@ class AwsProvider(TypedProvider):
 
         added = (DiffKind.ADD, DiffKind.ADD_REPLACE)
         changes = {path: kind for path, kind in found.changes.items() if not (kind in added and is_so(path))}
-        return Diff(changes, found.delete_before_replace or _same_id(context, id))
+        return Diff(changes, found.delete_before_replace)
 
     def create(self, resource: Resource, inputs: Properties, *, preview: bool, timeout: float) -> Created:
         entry = self.entry(resource.type)
@@ -217,14 +217,6 @@ class AwsProvider(TypedProvider):
 
 def _own(properties: Properties) -> dict[str, Any]:
     return {name: value for name, value in properties.items() if not name.startswith("__") and value is not None}
-
-
-def _same_id(context: Context, id: str) -> bool:
-    """Whether a replacement would have the id of the old one, which must be gone by then."""
-    try:
-        return bool(context.entry.id_form) and context.fill(context.entry.id_form) == id
-    except ProviderError:  # a property that is not known yet, or not given
-        return False
 
 
 def _volatile(entry: ResourceType) -> frozenset[str]:

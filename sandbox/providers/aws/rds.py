@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import jmespath
 
 from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.table import AwsType, Call, Modify, Read, Tags, page, same
-from sandbox.providers.interface import CheckFailure, Properties
+from sandbox.providers.interface import CheckFailure, Properties, ProviderError
 from sandbox.providers.typed import Autoname, Kind, matches
 
 TAGS = Tags(
@@ -23,6 +25,19 @@ LOWER = "lower-case letters, digits and hyphens, a letter first, no two hyphens 
 
 def name_rule(extra: str = "") -> str:
     return rf"(?!.*--)(?!.*-$)[a-z][a-z0-9{extra}-]{{0,254}}"
+
+
+def _unused(path: str) -> Callable[[Context], None]:
+    """Before the delete of a group whose name instances tell at `path` (JMESPath): RDS refuses one that is in use.
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBParameterGroup.html (and ...SubnetGroup.html)
+    """
+
+    def check(context: Context) -> None:
+        for instance in context.api.all("rds", "describe_db_instances", "DBInstances"):
+            if context.id in (jmespath.search(path, instance) or ()):
+                raise ProviderError(f"{context.id} is in use by the instance {instance['DBInstanceIdentifier']}")
+
+    return check
 
 
 SUBNET_GROUP = AwsType(
@@ -65,10 +80,12 @@ SUBNET_GROUP = AwsType(
             whole=True,
         ),
     ),
+    before_delete=_unused("[DBSubnetGroup.DBSubnetGroupName]"),
     delete=Call("delete_db_subnet_group", fixed={"DBSubnetGroupName": "{id}"}),
     missing=("DBSubnetGroupNotFoundFault", "DBSubnetGroupNotFound"),
     tags=TAGS,
     computed_outputs={"arn": "arn:{partition}:rds:{region}:{account}:subgrp:{id}"},
+    operations=("describe_db_instances",),
 )
 
 
@@ -188,6 +205,7 @@ PARAMETER_GROUP = AwsType(
     observe=_observe_parameters,
     after_create=_set_parameters,
     after_update=_change_parameters,
+    before_delete=_unused("DBParameterGroups[].DBParameterGroupName"),
     delete=Call("delete_db_parameter_group", fixed={"DBParameterGroupName": "{id}"}),
     missing=("DBParameterGroupNotFoundFault", "DBParameterGroupNotFound"),
     tags=TAGS,

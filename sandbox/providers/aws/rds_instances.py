@@ -169,7 +169,38 @@ def _delete(context: Context) -> None:
         context.supervisor.delete_database(name)
 
 
+def _major(version: object) -> str:
+    return str(version).partition(".")[0] if version else ""
+
+
+def _right_family(context: Context) -> None:
+    """https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html (DBParameterGroupName)"""
+    group, major = context.inputs.get("parameterGroupName"), _major(context.inputs.get("engineVersion"))
+    if not group or not major or str(group).startswith("default."):
+        return
+    found = context.call("describe_db_parameter_groups", DBParameterGroupName=group)["DBParameterGroups"][0]
+    if found["DBParameterGroupFamily"] != f"postgres{major}":
+        raise ProviderError(
+            f"parameterGroupName: {group} is of the family {found['DBParameterGroupFamily']}; version {major} takes "
+            f"one of the family postgres{major}"
+        )
+
+
+def _admissible(context: Context, changed: frozenset[str]) -> None:
+    """https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html (AllowMajorVersionUpgrade,
+    AllocatedStorage)"""
+    inputs, before = context.inputs, context.outputs
+    present, wanted = _major(before.get("engineVersion")), _major(inputs.get("engineVersion"))
+    if present and wanted and present != wanted and not inputs.get("allowMajorVersionUpgrade"):
+        raise ProviderError(f"engineVersion: from {present} to {wanted} requires allowMajorVersionUpgrade")
+    if int(inputs["allocatedStorage"]) < int(before.get("allocatedStorage") or 0):
+        raise ProviderError("allocatedStorage: the storage of an instance cannot be made smaller")
+    if changed & {"engineVersion", "parameterGroupName"}:
+        _right_family(context)
+
+
 def _create(context: Context) -> str:
+    _right_family(context)
     request: dict[str, Any] = {**tagging.create_parameters(context)}
     call = Call("create_db_instance", {**_SETTINGS, **_CREATED})
     parameters(context, call, context.inputs, into=request)
@@ -240,11 +271,14 @@ INSTANCE = AwsType(
         ),
     ),
     hooked=frozenset({"enabledCloudwatchLogsExports"}),
+    before_update=_admissible,
     after_update=_changed,
     delete_hook=_delete,
     missing=("DBInstanceNotFoundFault", "DBInstanceNotFound"),
     tags=TAGS,
-    operations=("describe_db_instances", "delete_db_instance", "list_tags_for_resource"),
+    operations=(
+        "describe_db_instances", "delete_db_instance", "list_tags_for_resource", "describe_db_parameter_groups",
+    ),
 )  # fmt: skip
 
 TYPES = (INSTANCE,)

@@ -134,6 +134,8 @@ class AwsType(ResourceType):
     create_hook: Callable[[Context], str] | None = None
     """In place of `create`: makes the thing and returns its id."""
     after_create: Callable[[Context], None] | None = None
+    before_update: Callable[[Context, frozenset[str]], None] | None = None
+    """Called with the changed properties, before anything is changed: raises ProviderError for what AWS refuses."""
     after_update: Callable[[Context, frozenset[str]], None] | None = None
     """Called with the changed properties, after the modifies."""
     observe: Callable[[Context, dict[str, Any]], None] | None = None

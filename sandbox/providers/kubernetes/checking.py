@@ -38,7 +38,7 @@ def object_of(resource: Resource, inputs: Properties) -> dict[str, Any]:
     return {"apiVersion": version, "kind": kind, **kept}
 
 
-def failures(inputs: Properties) -> list[CheckFailure]:
+def failures(inputs: Properties, *, server_side: bool) -> list[CheckFailure]:
     """What no API server would take, and annotations of Pulumi's that cannot be followed."""
     found = []
     metadata = inputs.get("metadata")
@@ -48,6 +48,8 @@ def failures(inputs: Properties) -> list[CheckFailure]:
         value = metadata.get(key) if isinstance(metadata, Mapping) else None
         if value is not None and not isinstance(value, str | Unknown):
             found.append(CheckFailure(f"metadata.{key}", f"expected a text; got {type(value).__name__}"))
+    if server_side and isinstance(metadata, Mapping) and metadata.get("generateName") and not metadata.get("name"):
+        found.append(CheckFailure("metadata.generateName", "is not supported in server-side apply mode"))
     wanted = objects.annotation(inputs, objects.WAIT_FOR)
     if wanted is not None:
         try:

@@ -31,6 +31,16 @@ _OWNERLESS = frozenset(
 )
 
 
+# For the others the provider waits whatever `skipAwait` says: allowsSkipAwaitWithDelete in
+# github.com/pulumi/pulumi-kubernetes, provider/pkg/metadata/overrides.go.
+_SKIPPED = frozenset({"DaemonSet", "Deployment", "Job", "Namespace", "Pod", "ReplicationController", "StatefulSet"})
+
+
+def waits(wanted: objects.Identity, inputs: Properties) -> bool:
+    """Whether a deletion is over only when the object is gone."""
+    return wanted.kind not in _SKIPPED or not objects.flag(inputs, objects.SKIP_AWAIT)
+
+
 def policy(kind: str, inputs: Properties) -> str:
     """The propagation policy: the program's annotation, or what suits the kind."""
     said = objects.annotation(inputs, objects.DELETION_POLICY)

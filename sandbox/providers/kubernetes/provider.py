@@ -11,6 +11,7 @@ from sandbox.providers.interface import (
     Checked,
     Created,
     Diff,
+    DiffKind,
     Found,
     PartialFailure,
     Properties,
@@ -18,7 +19,15 @@ from sandbox.providers.interface import (
     ProviderError,
     Resource,
 )
-from sandbox.providers.kubernetes import checking, deletion, objects, previewing, replacement, settings
+from sandbox.providers.kubernetes import (
+    checking,
+    deletion,
+    objects,
+    placing,
+    previewing,
+    replacement,
+    settings,
+)
 from sandbox.providers.kubernetes.cluster import Cluster, cluster
 from sandbox.providers.kubernetes.connection import ApiError, Json, Unreachable
 from sandbox.providers.kubernetes.discovery import Endpoint, NoSuchKind
@@ -84,17 +93,25 @@ class KubernetesProvider(Provider):
             )
             return Checked(old_inputs)
         checked = checking.object_of(resource, inputs)
-        failures = checking.failures(checked)
+        failures = checking.failures(checked, server_side=self._configured.server_side_apply)
         if failures:
             return Checked(checked, failures)
         checked = checking.named(resource, checked, old_inputs, seed)
-        return Checked(self._in_namespace(checked))
+        return Checked(placing.filled(checked, self._configured.namespace, lambda: self._namespaced(checked)))
 
     def diff(
         self, resource: Resource, id: str, old_inputs: Properties, old_outputs: Properties, inputs: Properties
     ) -> Diff:
-        old, new = objects.normal(old_inputs), objects.normal(inputs)
+        old, new = (
+            placing.canonical(objects.normal(each), self._default_namespace, lambda: self._namespaced(inputs))
+            for each in (old_inputs, inputs)
+        )
         changes = dict(differences(old, new))
+        if objects.flag(new, objects.REPLACE_UNREADY):
+            if new["kind"] != "Job":
+                self.tell(resource.urn, "pulumi.com/replaceUnready has no effect on this kind", warning=True)
+            elif self._rehearsal.unready(objects.identity(resource, id, inputs)):
+                changes[("metadata", "annotations", objects.REPLACE_UNREADY)] = DiffKind.UPDATE_REPLACE
         if not changes:
             return Diff()
         replaced = replacement.replaced_paths(
@@ -103,9 +120,6 @@ class KubernetesProvider(Provider):
             mutable_secrets=self._configured.mutable_secrets,
         )
         found = replacement.replacing(changes, replaced)
-        if not any(kind.replaces for kind in found.values()):
-            known = str(old_outputs.get(objects.MANAGER_OUTPUT) or new_manager())
-            found = replacement.replacing(found, self._rehearsal.refused(new, known))
         same = all(objects.metadata(old, key) == objects.metadata(new, key) for key in ("name", "namespace"))
         first = same and not objects.flag(new, objects.AUTONAMED)
         replaces = any(kind.replaces for kind in found.values())
@@ -143,7 +157,7 @@ class KubernetesProvider(Provider):
         if not inputs:
             return Found(objects.id_of(live), objects.adopted_inputs(live), seen)
         as_written = objects.drifted_inputs(objects.normal(inputs), objects.normal(outputs), live)
-        state = self._wait.state(live, inputs)
+        state = self._wait.seen(live, inputs)
         if not state.ready:
             raise PartialFailure(id, as_written, seen, [f"{wanted.kind} {wanted.name} is not ready: {state.reason}"])
         return Found(id, as_written, seen)
@@ -163,13 +177,14 @@ class KubernetesProvider(Provider):
         manager = str(objects.annotation(inputs, objects.FIELD_MANAGER) or old_outputs.get(objects.MANAGER_OUTPUT, ""))
         manager = manager or new_manager()
         if preview:
-            dry = self._rehearsal.update(old, body, manager, force=self._forced(inputs))
+            dry = self._rehearsal.update(old, body, manager, force=self._forced(inputs), ignored=resource.ignored)
             return previewing.updated(dict(old_outputs), body, dry)
         at = self._endpoint(body, wait=_DEFINED, patience=_PATIENCE)
         namespace = self._namespace(at, body)
         live = self._write.update(
-            at, namespace, old, body, manager, force=self._forced(inputs), dry_run=False, patience=_PATIENCE
-        )
+            at, namespace, old, body, manager,
+            force=self._forced(inputs), dry_run=False, patience=_PATIENCE, ignored=resource.ignored,
+        )  # fmt: skip
         return self._settled(resource, at, live, inputs, manager, timeout)
 
     def delete(self, resource: Resource, id: str, inputs: Properties, outputs: Properties, *, timeout: float) -> None:
@@ -189,7 +204,7 @@ class KubernetesProvider(Provider):
                 )
                 return
             raise ProviderError(f"{error}; if the cluster is gone, set PULUMI_K8S_DELETE_UNREACHABLE=true") from None
-        if gone or policy == "Orphan" or objects.flag(inputs, objects.SKIP_AWAIT):
+        if gone or policy == "Orphan" or not deletion.waits(wanted, inputs):
             return
         try:
             self._wait.gone(at.path(namespace, wanted.name), uid, inputs, timeout)
@@ -256,16 +271,11 @@ class KubernetesProvider(Provider):
     def _namespace(self, at: Endpoint, body: Json) -> str:
         return objects.namespace(body, self._default_namespace) if at.namespaced else ""
 
-    def _in_namespace(self, checked: Json) -> Json:
-        """The provider's own namespace, where the program names none and the kind has one."""
-        found = checked.get("metadata")
-        if not self._configured.namespace or not isinstance(found, dict) or found.get("namespace") is not None:
-            return checked
+    def _namespaced(self, body: Properties) -> bool:
         try:
-            namespaced = self._endpoint(checked, patience=0.0).namespaced
+            return self._endpoint(dict(body), patience=0.0).namespaced
         except (NoSuchKind, Unreachable):
-            namespaced = True  # most are; create asks again
-        return {**checked, "metadata": {**found, "namespace": self._configured.namespace}} if namespaced else checked
+            return True  # most are; create asks again
 
     def _forced(self, inputs: Properties) -> bool:
         said = objects.annotation(inputs, objects.PATCH_FORCE)

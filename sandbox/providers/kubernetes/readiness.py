@@ -93,8 +93,10 @@ def _job(live: Json) -> State:
     failed = condition(live, "Failed")
     if failed.get("status") == "True":
         return State(False, f"the job failed: {failed.get('message') or failed.get('reason')}", final=True)
-    if condition(live, "Complete").get("status") == "True" or live["spec"].get("suspend"):
+    if condition(live, "Complete").get("status") == "True":
         return READY
+    if live["spec"].get("suspend"):  # the provider waits for it as for any other
+        return State(False, "the job is suspended")
     status = live.get("status") or {}
     return State(False, f"{status.get('succeeded', 0)} of {live['spec'].get('completions', 1)} completions")
 
@@ -150,6 +152,11 @@ CHECKS: dict[tuple[str, str], Callable[[Json], State]] = {
     ("apps", "StatefulSet"): _stateful_set,
     ("batch", "Job"): _job,
 }
+
+
+SEEN_AGAIN = frozenset({"DaemonSet", "Deployment", "Ingress", "Job", "Pod", "Service", "StatefulSet"})
+"""Kinds whose readiness a refresh looks at too: `awaitRead` in github.com/pulumi/pulumi-kubernetes,
+provider/pkg/await/awaiters.go."""
 
 
 def check(live: Json) -> State:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sandbox.providers.differences import Path
-from sandbox.providers.kubernetes import objects, replacement
+from collections.abc import Sequence
+
+from sandbox.providers.interface import ProviderError
+from sandbox.providers.kubernetes import objects, readiness
 from sandbox.providers.kubernetes.cluster import Cluster
 from sandbox.providers.kubernetes.connection import ApiError, Json, Unreachable
 from sandbox.providers.kubernetes.discovery import Endpoint, NoSuchKind
@@ -34,13 +36,15 @@ class Rehearsal:
                 return None
             raise
 
-    def update(self, old: Json, body: Json, manager: str, *, force: bool) -> Json | None:
-        """The object as it would become."""
+    def update(self, old: Json, body: Json, manager: str, *, force: bool, ignored: Sequence[str]) -> Json | None:
+        """The object as it would become. Raises ApiError for a field that cannot be changed in place."""
         if self._cluster is None or self._writer is None or has_unknown(body):
             return None
         try:
             at, namespace = self._place(self._cluster, body)
-            return self._writer.update(at, namespace, old, body, manager, force=force, dry_run=True, patience=0.0)
+            return self._writer.update(
+                at, namespace, old, body, manager, force=force, dry_run=True, patience=0.0, ignored=ignored
+            )
         except (NoSuchKind, Unreachable):
             return None
         except ApiError as error:
@@ -48,13 +52,16 @@ class Rehearsal:
                 return None
             raise
 
-    def refused(self, body: Json, manager: str) -> list[Path]:
-        """Fields that the API server says cannot be changed in place."""
+    def unready(self, wanted: objects.Identity) -> bool:
+        """Whether the object is there and not ready; False where that cannot be asked."""
+        if self._cluster is None:
+            return False
         try:
-            self.update({}, body, manager, force=True)
-        except ApiError as error:
-            return list(replacement.refused_fields(error))
-        return []
+            at = self._cluster.discovery.endpoint(wanted.api_version, wanted.kind)
+            path = at.path(wanted.namespace or self._namespace, wanted.name)
+            return not readiness.check(self._cluster.connection.request("GET", path)).ready
+        except ProviderError:
+            return False
 
     def _place(self, cluster: Cluster, body: Json) -> tuple[Endpoint, str]:
         at = cluster.discovery.endpoint(str(body["apiVersion"]), str(body["kind"]))

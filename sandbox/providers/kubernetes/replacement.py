@@ -1,8 +1,7 @@
 """Fields whose change needs a new object, because the API server refuses to change them in place.
 
-Source: the Kubernetes API reference ("immutable", "cannot be updated") and what the Pulumi provider's documentation
-says of ConfigMap and Secret: https://www.pulumi.com/registry/packages/kubernetes/api-docs/provider/
-(enableConfigMapMutable, enableSecretMutable). Kinds that are not listed here are asked by a dry run.
+Source: forceNew in github.com/pulumi/pulumi-kubernetes, provider/pkg/provider/diff.go. The provider goes by this list
+alone: a field that is not in it and that the API server refuses to change fails the preview, and is replaced by name.
 """
 
 from __future__ import annotations
@@ -11,37 +10,50 @@ from collections.abc import Mapping, Sequence
 
 from sandbox.providers.differences import Path, below, parse
 from sandbox.providers.interface import DiffKind
-from sandbox.providers.kubernetes.connection import ApiError, Json
+from sandbox.providers.kubernetes.connection import Json
 
 _IDENTITY = ("metadata.name", "metadata.namespace")
 
-_POD_MUTABLE = ("containers", "initContainers", "activeDeadlineSeconds", "tolerations")
+_POD_FIELDS = (
+    "affinity", "automountServiceAccountToken", "dnsConfig", "dnsPolicy", "enableServiceLinks", "hostAliases",
+    "hostIPC", "hostNetwork", "hostPID", "hostname", "imagePullSecrets", "nodeName", "nodeSelector", "overhead",
+    "preemptionPolicy", "priority", "priorityClassName", "readinessGates", "restartPolicy", "runtimeClassName",
+    "schedulerName", "securityContext", "serviceAccount", "serviceAccountName", "shareProcessNamespace", "subdomain",
+    "terminationGracePeriodSeconds", "volumes",
+)  # fmt: skip
 
 _FIELDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("apps", "DaemonSet"): ("spec.selector",),
     ("apps", "Deployment"): ("spec.selector",),
-    ("apps", "ReplicaSet"): ("spec.selector",),
     ("apps", "StatefulSet"): (
         "spec.podManagementPolicy",
+        "spec.revisionHistoryLimit",
         "spec.selector",
         "spec.serviceName",
         "spec.volumeClaimTemplates",
     ),
-    ("batch", "Job"): ("spec.completions", "spec.selector", "spec.template", "spec.completionMode"),
-    ("", "PersistentVolumeClaim"): (
-        "spec.accessModes",
-        "spec.dataSource",
-        "spec.selector",
-        "spec.storageClassName",
-        "spec.volumeMode",
-        "spec.volumeName",
+    ("batch", "Job"): ("spec.completions", "spec.parallelism", "spec.selector", "spec.template"),
+    ("", "PersistentVolumeClaim"): ("spec.accessModes", "spec.selector", "spec.storageClassName", "spec.volumeName"),
+    ("", "PersistentVolume"): tuple(
+        f"spec.{source}"
+        for source in (
+            "awsElasticBlockStore",
+            "csi",
+            "fc",
+            "flexVolume",
+            "gcePersistentDisk",
+            "hostPath",
+            "iscsi",
+            "local",
+            "nfs",
+        )
     ),
-    ("", "ResourceQuota"): ("spec.scopes", "spec.scopeSelector"),
+    ("", "ResourceQuota"): ("spec.scopes",),
     ("", "Secret"): ("type",),
     ("", "Service"): ("spec.clusterIP",),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): ("roleRef",),
     ("rbac.authorization.k8s.io", "RoleBinding"): ("roleRef",),
-    ("storage.k8s.io", "StorageClass"): ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"),
+    ("storage.k8s.io", "StorageClass"): ("parameters", "provisioner"),
 }
 
 
@@ -56,9 +68,7 @@ def replaced_paths(body: Json, *, mutable_config_maps: bool, mutable_secrets: bo
     elif (group, kind) == ("", "Secret") and (frozen or not mutable_secrets):
         fields += ["data", "stringData"]
     elif (group, kind) == ("", "Pod"):
-        named = dict.fromkeys([*body.get("spec", {}), "volumes", "nodeName", "serviceAccountName"])
-        fields += [f"spec.{field}" for field in named if field not in _POD_MUTABLE]
-        # Of a container only the image can change (https://kubernetes.io/docs/concepts/workloads/pods/#pod-update-and-replacement).
+        fields += [f"spec.{field}" for field in _POD_FIELDS]
         fields += [
             f"spec.{list}[*].{field}" for list in ("containers", "initContainers") for field in _CONTAINER_FIELDS
         ]
@@ -69,16 +79,19 @@ _CONTAINER_FIELDS = (
     "args",
     "command",
     "env",
-    "envFrom",
+    "image",
     "imagePullPolicy",
     "lifecycle",
     "livenessProbe",
-    "name",
     "ports",
     "readinessProbe",
     "resources",
     "securityContext",
-    "startupProbe",
+    "stdin",
+    "stdinOnce",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "tty",
     "volumeDevices",
     "volumeMounts",
     "workingDir",
@@ -92,17 +105,3 @@ def replacing(changes: Mapping[Path, DiffKind], replaced: Sequence[Path]) -> dic
         return any(below(path, prefix) or below(prefix, path) for prefix in replaced)
 
     return {path: kind.replacing() if touched(path) else kind for path, kind in changes.items()}
-
-
-_REFUSALS = ("immutable", "may not be changed", "may not change", "may not be updated", "updates to ", "cannot change")
-
-
-def refused_fields(error: ApiError) -> Sequence[Path]:
-    """The fields that a dry run says cannot be changed; empty where it failed for another reason."""
-    if error.code != 422:
-        return ()
-    found = []
-    for _, message, field in error.causes:
-        if any(word in message.lower() for word in _REFUSALS):
-            found.append(parse(field.replace("<nil>", "spec")) if field else ("spec",))
-    return found

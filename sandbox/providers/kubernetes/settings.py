@@ -108,15 +108,17 @@ def _first_path(environment: Mapping[str, str]) -> str:
 
 
 def same_cluster(old: Properties, new: Properties) -> bool:
-    """Whether two configurations mean the same cluster. Where one cannot be read yet, they do.
+    """Whether two configurations mean the same cluster. What is not known yet may be another one.
 
-    A cluster is its certificate authority or its address: either may change in its lifetime, not both.
+    A cluster is its certificate authority or its address: either may change in its lifetime, not both. An identifier
+    decides where both have one; to begin or to stop giving one changes nothing.
+    Source: DiffConfig in github.com/pulumi/pulumi-kubernetes, provider/pkg/provider/provider.go.
     """
     before, after = text(old, "clusterIdentifier"), new.get("clusterIdentifier")
-    if before or after:
-        return isinstance(after, Unknown) or before == after
+    if before and after:
+        return before == after
     if any(isinstance(new.get(key), Unknown) for key in ("kubeconfig", "context", "cluster")):
-        return True
+        return False
     try:
         left, right = (_access(config, {}) for config in (old, new))
     except ProviderError:

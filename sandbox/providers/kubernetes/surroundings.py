@@ -40,9 +40,14 @@ def _service(live: Json, get: Get) -> State:
         f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
         "labelSelector=" + quote(f"kubernetes.io/service-name={name}"),
     )
-    ends = [end for part in slices.get("items", ()) for end in part.get("endpoints") or ()]
-    if not any((end.get("conditions") or {}).get("ready", True) is not False for end in ends):
-        return State(False, f"{len(ends)} pods match its selector and none of them is ready")
+    if not slices.get("items"):
+        return State(False, "its pods are not looked for yet")
+    ends = [end for part in slices["items"] for end in part.get("endpoints") or ()]
+    # A service that no pod matches is ready, one with pods that are not is not: checkAndLogStatus in
+    # github.com/pulumi/pulumi-kubernetes, provider/pkg/await/service.go.
+    pending = sum((end.get("conditions") or {}).get("ready", True) is False for end in ends)
+    if pending:
+        return State(False, f"{pending} of {len(ends)} pods that match its selector are not ready")
     if spec.get("type") != "LoadBalancer" or _has_address(live):
         return READY
     # Load balancers are assigned by a cloud's controller, which is there where the nodes are a cloud's.

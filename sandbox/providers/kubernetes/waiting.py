@@ -52,6 +52,15 @@ class Waiter:
         wanted = objects.annotation(inputs, objects.WAIT_FOR)
         if wanted:
             return _first_unmet([expression.met(live) for expression in conditions.parse(wanted)])
+        return self._own(live)
+
+    def seen(self, live: Json, inputs: Properties) -> State:
+        """What a refresh says of it: of some kinds only, and by their own status, not by what the program waits for."""
+        if objects.flag(inputs, objects.SKIP_AWAIT) or live.get("kind") not in readiness.SEEN_AGAIN:
+            return READY
+        return self._own(live)
+
+    def _own(self, live: Json) -> State:
         own = readiness.check(live)
         return own if not own.ready else surroundings.check(live, self._get)
 

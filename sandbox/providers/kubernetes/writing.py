@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from sandbox.providers import creations
 from sandbox.providers.interface import ProviderError
-from sandbox.providers.kubernetes import objects
+from sandbox.providers.kubernetes import ignoring, objects
 from sandbox.providers.kubernetes.connection import ApiError, Connection, Json
 from sandbox.providers.kubernetes.discovery import Endpoint
 
@@ -107,9 +107,13 @@ class Writer:
         force: bool,
         dry_run: bool,
         patience: float,
+        ignored: Sequence[str] = (),
     ) -> Json:
         """Make the object as `new` says; `old` is what was asked for last. Raises Conflict."""
         path = at.path(namespace, str(new["metadata"]["name"]))
+        if ignored and self.server_side:
+            live = self._connection.request("GET", path, patience=patience)
+            new = ignoring.without_others(new, live, manager, ignored)
         query = _query(manager, force=force and self.server_side, dry_run=dry_run)
         content, body = (_APPLY, new) if self.server_side else (_MERGE, merge_patch(old, new))
         deadline = time.monotonic() + _SETTLE

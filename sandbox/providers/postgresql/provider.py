@@ -58,7 +58,8 @@ class PostgresqlProvider(TypedProvider):
         found = super().diff(resource, id, old_inputs, old_outputs, inputs)
         computed = self._kind(resource).computed
         same = {key for key in computed if key in inputs and inputs[key] == old_outputs.get(key)}
-        return Diff({path: change for path, change in found.changes.items() if path not in same})
+        changes = {path: change for path, change in found.changes.items() if path not in same}
+        return Diff(changes, found.delete_before_replace)
 
     def create(self, resource: Resource, inputs: Properties, *, preview: bool, timeout: float) -> Created:
         kind = self._kind(resource)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from psycopg import sql
@@ -69,7 +69,7 @@ class Roles:
             options.extend(_password(connection, role, inputs))
             connection.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(role), sql.SQL(" ").join(options)))
             mark.leave(connection, "ROLE", role)
-            _change_memberships(connection, role, set(), set(names(inputs.get("roles"))))
+            _be_member_of(connection, role, names(inputs.get("roles")))
             _set_variables(connection, role, {}, inputs)
 
         server.change(work)
@@ -79,7 +79,7 @@ class Roles:
         return name(attributes, "name")
 
     def locate(self, server: Server, id: str) -> Attributes | None:
-        return {"name": id, "roles": []}
+        return {"name": id}
 
     def read(self, server: Server, known: Properties) -> Attributes | None:
         def work(connection: Connection) -> Attributes | None:
@@ -110,9 +110,7 @@ class Roles:
             for attribute, variable in _TIMEOUTS:
                 if variable in settings:
                     attributes[attribute] = int(settings[variable])
-            # Memberships are this resource's where it names them (or is imported), else GrantRole's.
-            if "roles" in known:
-                attributes["roles"] = list(_member_of(connection, name(known, "name")))
+            attributes["roles"] = list(_member_of(connection, name(known, "name")))
             if "role" in settings:
                 attributes["assumeRole"] = settings["role"]
             return attributes
@@ -144,7 +142,7 @@ class Roles:
                 options.extend(_password(connection, role, new))
             if options:
                 connection.execute(sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(role), sql.SQL(" ").join(options)))
-            _change_memberships(connection, role, set(names(old.get("roles"))), set(names(new.get("roles"))))
+            _be_member_of(connection, role, names(new.get("roles")))
             _set_variables(connection, role, old, new)
 
         server.change(work)
@@ -179,11 +177,13 @@ def _password(connection: Connection, role: str, inputs: Properties) -> list[sql
     return [sql.SQL("PASSWORD {}").format(sql.Literal(hashed.decode()))]
 
 
-def _change_memberships(connection: Connection, role: str, old: set[str], new: set[str]) -> None:
-    member = sql.Identifier(role)
-    for gone in sorted(old - new):
+def _be_member_of(connection: Connection, role: str, wanted: Sequence[str]) -> None:
+    """Of these roles and no others: whatever is changed of a role, the provider takes away the memberships that it does
+    not name, a GrantRole's too (revokeRoles in github.com/cyrilgdn/terraform-provider-postgresql)."""
+    member, present = sql.Identifier(role), set(_member_of(connection, role))
+    for gone in sorted(present - set(wanted)):
         connection.execute(sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(gone), member))
-    for added in sorted(new - old):
+    for added in sorted(set(wanted) - present):
         connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(added), member))
 
 

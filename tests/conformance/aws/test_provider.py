@@ -83,7 +83,11 @@ def test_a_policy_document(world: World) -> None:
         "actions": ["s3:GetObject", "s3:ListBucket"],
         "resources": ["arn:aws:s3:::a/&{aws:username}/*"],
         "principals": [{"type": "Service", "identifiers": ["ec2.amazonaws.com"]}],
-        "conditions": [{"test": "StringLike", "variable": "s3:prefix", "values": ["home/"]}],
+        "conditions": [
+            {"test": "StringLike", "variable": "s3:prefix", "values": ["home/"]},
+            {"test": "StringEquals", "variable": "aws:PrincipalTag/a", "values": ["1"]},
+            {"test": "StringEquals", "variable": "aws:PrincipalTag/a", "values": ["2", "3"]},
+        ],
     }
     made = world.provider.invoke("aws:iam/getPolicyDocument:getPolicyDocument", {"statements": [statement]})
     assert (
@@ -98,7 +102,10 @@ def test_a_policy_document(world: World) -> None:
                     "Action": ["s3:ListBucket", "s3:GetObject"],
                     "Resource": "arn:aws:s3:::a/${aws:username}/*",
                     "Principal": {"Service": "ec2.amazonaws.com"},
-                    "Condition": {"StringLike": {"s3:prefix": "home/"}},
+                    "Condition": {
+                        "StringLike": {"s3:prefix": "home/"},
+                        "StringEquals": {"aws:PrincipalTag/a": ["1", "2", "3"]},
+                    },
                 }
             ],
         }
@@ -178,7 +185,9 @@ def test_a_replacement_under_the_same_name_deletes_first(world: World) -> None:
         "accessScope": {"type": "cluster"},
     }
     wider: dict[str, Value] = {**given, "accessScope": {"type": "namespace", "namespaces": ["a"]}}
-    assert world.provider.diff(association, "c#p#q", given, given, wider).delete_before_replace
+    scope = world.provider.diff(association, "c#p#q", given, given, wider)
+    assert scope.changes["accessScope.type"].replaces
+    assert not scope.delete_before_replace, "it has no name of its own: the program says `delete_before_replace`"
 
 
 def test_drift_is_seen_and_put_right(world: World) -> None:
@@ -206,6 +215,46 @@ def test_a_bucket_with_objects_is_not_destroyed_unless_told(world: World) -> Non
         world.provider.delete(resource, created.id, inputs, created.outputs, timeout=0)
     world.provider.delete(resource, created.id, {**inputs, "forceDestroy": True}, created.outputs, timeout=0)
     assert created.id not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+
+
+def test_what_rds_refuses_of_an_instance_and_its_groups(world: World) -> None:
+    def group(name: str, version: str) -> Any:
+        return world.make(
+            "aws:rds/parameterGroup:ParameterGroup", {"name": name, "family": f"postgres{version}", "parameters": []}
+        )["name"]
+
+    resource = world.resource("aws:rds/instance:Instance")
+    given: dict[str, Value] = {
+        "identifier": "refused", "engine": "postgres", "engineVersion": "17", "instanceClass": "db.t4g.small",
+        "allocatedStorage": 30, "username": "keeper", "password": "a password 123", "skipFinalSnapshot": True,
+        "parameterGroupName": group("for-17", "17"),
+    }  # fmt: skip
+    newer: dict[str, Value] = {"engineVersion": "18", "parameterGroupName": group("for-18", "18")}
+    with pytest.raises(ProviderError, match="for-18 is of the family postgres18; version 17 takes"):
+        world.provider.create(
+            resource, world.checked(resource, {**given, "parameterGroupName": "for-18"}), preview=False, timeout=0
+        )
+    inputs = world.checked(resource, given)
+    created = world.provider.create(resource, inputs, preview=False, timeout=0)
+
+    def update(**changed: Value) -> Any:
+        new = world.checked(resource, {**given, **changed}, inputs)
+        return world.provider.update(resource, created.id, inputs, created.outputs, new, preview=False, timeout=0)
+
+    for changed, reason in (
+        (newer, "engineVersion: from 17 to 18 requires allowMajorVersionUpgrade"),
+        ({"engineVersion": "18", "allowMajorVersionUpgrade": True}, "for-17 is of the family postgres17"),
+        ({"allocatedStorage": 20}, "cannot be made smaller"),
+    ):
+        with pytest.raises(ProviderError, match=reason):
+            update(**changed)
+    groups = world.resource("aws:rds/parameterGroup:ParameterGroup")
+    with pytest.raises(ProviderError, match="for-17 is in use by the instance refused"):
+        world.provider.delete(groups, "for-17", {}, {}, timeout=0)
+    state = update(**newer, allowMajorVersionUpgrade=True)
+    assert state["engineVersion"] == "18"
+    world.provider.delete(groups, "for-17", {}, {}, timeout=0)
+    world.provider.delete(resource, created.id, inputs, state, timeout=0)
 
 
 def test_a_protected_database_is_not_deleted(world: World) -> None:

@@ -201,13 +201,11 @@ EXAMPLES = (
         {"provisioner": "example.com/other"},
         cluster_scoped=True,
     ),
-    # Not in the replacement table: the API server itself says that `value` cannot change.
     Example(
         "kubernetes:scheduling.k8s.io/v1:PriorityClass",
         {"value": 1000, "description": "one"},
         {"description": "two"},
         "description",
-        {"value": 1001},
         cluster_scoped=True,
     ),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.providers.interface import ProviderError
+from sandbox.providers.interface import UNKNOWN, ProviderError, Value
 from sandbox.providers.kubernetes import kubeconfig
 from sandbox.providers.kubernetes.conditions import parse
 from sandbox.providers.kubernetes.login import Login
@@ -119,7 +119,7 @@ def test_merge_patch() -> None:
 
 
 def test_a_provider_is_replaced_only_for_another_cluster() -> None:
-    def config(server: str, authority: str) -> dict[str, str]:
+    def config(server: str, authority: str) -> dict[str, Value]:
         cluster = {"server": server, "certificate-authority-data": authority}
         return {
             "kubeconfig": json.dumps(
@@ -136,3 +136,8 @@ def test_a_provider_is_replaced_only_for_another_cluster() -> None:
     assert same_cluster(one, config("https://127.0.0.1:1", "dHdv")), "its authority was renewed"
     assert not same_cluster(one, config("https://127.0.0.1:2", "dHdv"))
     assert not same_cluster({"clusterIdentifier": "a"}, {"clusterIdentifier": "b"})
+    assert same_cluster(one, {**one, "clusterIdentifier": "a"}), "it is given from now on"
+    assert same_cluster({**one, "clusterIdentifier": "a"}, one), "it is not given any more"
+    assert not same_cluster({"clusterIdentifier": "a"}, {"clusterIdentifier": UNKNOWN})
+    assert not same_cluster(one, {"kubeconfig": UNKNOWN}), "a cluster that is still to be made is another one"
+    assert same_cluster({**one, "clusterIdentifier": "a"}, {"kubeconfig": UNKNOWN, "clusterIdentifier": "a"})

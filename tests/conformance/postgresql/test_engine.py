@@ -36,7 +36,8 @@ PROGRAM = """
     )
     schema = postgresql.Schema("schema", name=f"schema_{tag}", owner=tenant.name, opts=opts)
     reader = postgresql.Role("reader", opts=opts)
-    member = postgresql.GrantRole("member", role=reader.name, grant_role=tenant.name, opts=opts)
+    # Not of a Role, which would take away what it does not name itself.
+    member = postgresql.GrantRole("member", role="administrator", grant_role=reader.name, opts=opts)
     grant = postgresql.Grant("grant", role=reader.name, database=schema.database, schema=schema.name,
                              object_type="schema", privileges=["USAGE"], opts=opts)
     defaults = postgresql.DefaultPrivileges("defaults", role=reader.name, database=schema.database,

@@ -129,15 +129,17 @@ def test_drift_is_seen_and_put_right(bench: Bench) -> None:
     assert bench.value("SELECT rolcanlogin AND rolconnlimit = 5 FROM pg_roles WHERE rolname = %s", made.id)
 
 
-def test_memberships_of_a_role_are_its_own_only_where_it_names_them(bench: Bench) -> None:
+def test_a_role_keeps_no_membership_that_it_does_not_name(bench: Bench) -> None:
+    """So that a Role and a GrantRole of it do not go together, as with the provider."""
     group, other = bench.role(), bench.role()
     plain = bench.make(ROLE, name=bench.name("plain"))
-    bench.make(GRANT_ROLE, role=plain.id, grantRole=group)
+    membership = bench.make(GRANT_ROLE, role=plain.id, grantRole=group)
     found = bench.read(plain)
     assert found is not None
-    assert "roles" not in found.inputs
+    assert found.inputs["roles"] == [group]
     bench.update(plain, connectionLimit=2)
-    assert bench.value("SELECT pg_has_role(%s, %s, 'MEMBER')", plain.id, group)
+    assert bench.value("SELECT pg_has_role(%s, %s, 'MEMBER')", plain.id, group) is False
+    assert bench.read(membership) is None
 
     naming = bench.make(ROLE, name=bench.name("naming"), roles=[group])
     changed = bench.update(naming, roles=[other])
@@ -256,6 +258,14 @@ def test_no_password_is_told_by_an_error_a_log_or_the_configuration(sandbox: San
     logs = "".join(path.read_text() for path in sandbox.home.logs.glob(f"*{IDENTIFIER}*"))
     assert "CREATE ROLE" in logs, "the server logs every statement"
     assert secret not in logs
+
+
+def test_a_replacement_under_the_program_s_name_deletes_first(bench: Bench) -> None:
+    for given, first in (({"name": "chosen"}, True), ({}, False)):
+        old = bench.checked(DATABASE, {**given, "encoding": "UTF8"})
+        found = bench.provider.diff(bench.resource(DATABASE), "chosen", old, {}, {**old, "encoding": "LATIN1"})
+        assert found.changes["encoding"].replaces
+        assert found.delete_before_replace is first
 
 
 def test_a_server_that_does_not_exist_yet(bench: Bench) -> None:
