@@ -64,11 +64,13 @@ def test_a_wrong_checksum_is_refused_and_nothing_is_kept(releases: tuple[Path, h
     assert find("tiny") is None
 
 
-@pytest.mark.parametrize("lost", ["tiny", "tiny.sha256", "the server"])
+@pytest.mark.parametrize("lost", ["tiny", "tiny.sha256", "the server", "the checksum"])
 def test_what_cannot_be_had_is_built(lost: str, releases: tuple[Path, http.server.HTTPServer]) -> None:
     if lost == "the server":
         releases[1].shutdown()
         releases[1].server_close()
+    elif lost == "the checksum":  # a page in its place, as a portal answers
+        (releases[0] / "tiny.sha256").write_text("<html>Log in</html>", encoding="ascii")
     else:
         (releases[0] / lost).unlink()
     ensure(["tiny"], Silent())
