@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -107,6 +108,16 @@ def test_a_name_that_was_generated_stays_and_one_that_the_program_gives_up_does_
     assert named({}, earlier) == earlier
     assert named({}, {"prefix": "chosen"}) == generated
     assert named({"prefix": "chosen"}, earlier) == {"prefix": "chosen"}
+
+
+def test_a_name_follows_the_beginning_that_the_program_gives() -> None:
+    pets, entry = Pets(), Pets.table[0]
+    autoname = Autoname("prefix", limit=40, prefix_property="separator")
+    pets.types[entry.token] = dataclasses.replace(entry, autoname=autoname)
+    earlier = {"separator": "cat-", "prefix": "cat-1", "__defaults": ["prefix"]}
+    kept, changed = (pets.check(PET, {"separator": new}, earlier, b"seed").inputs for new in ("cat-", "dog-"))
+    assert kept["prefix"] == "cat-1"
+    assert str(changed["prefix"]).startswith("dog-")
 
 
 def test_what_the_service_fills_in_is_no_change_where_the_program_says_nothing() -> None:

@@ -8,8 +8,10 @@ import hashlib
 import http.server
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,3 +85,17 @@ def test_nothing_is_downloaded_unasked(
     monkeypatch.delenv("FREEHOLD_DOWNLOADS")
     ensure(["tiny"], Silent())
     assert origin() is Origin.BUILT
+
+
+def test_a_server_that_stalls_is_not_waited_for_for_ever(
+    releases: tuple[Path, http.server.HTTPServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, really = list[float | None](), urllib.request.urlopen
+
+    def urlopen(address: str, timeout: float | None = None) -> Any:
+        waits.append(timeout)
+        return really(address, timeout=timeout)
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    ensure(["tiny"], Silent())
+    assert [wait is not None and wait <= 30 for wait in waits] == [True, True]
