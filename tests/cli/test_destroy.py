@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
+from cli import opening, platform
+from cli.app import app
 from cli.platform import require_no_tenants
 from errors import FreeholdError
 from fleet.control_database import control_database
@@ -85,3 +89,26 @@ def test_a_cell_that_shares_a_registry_is_known_by_the_folders_of_its_tenants(tm
     (here.home.tenants / "prod" / "acme").mkdir(parents=True)
     with pytest.raises(FreeholdError, match=r"holds acme; .*--yes-delete-data acme --env prod --target cloud$"):
         require_no_tenants(here, state(exported))
+
+
+class Begun(Exception):
+    """The engine would delete it now."""
+
+
+@pytest.mark.parametrize(("options", "asked"), [((), True), (("--without-registry",), False)])
+def test_the_command_asks_for_tenants_before_its_engine_begins(
+    options: tuple[str, ...], asked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begun(*_: object) -> NoReturn:
+        raise Begun
+
+    def held(*_: object) -> NoReturn:
+        raise FreeholdError("it still holds acme")
+
+    monkeypatch.setattr(opening, "open_environment", lambda *_, **__: environment(tmp_path, "prod"))
+    monkeypatch.setattr(opening, "platform_state", lambda _: None)
+    monkeypatch.setattr(opening, "check_account", lambda *_: None)
+    monkeypatch.setattr(opening, "engine_maker", begun)
+    monkeypatch.setattr(platform, "require_no_tenants", held)
+    run = CliRunner().invoke(app, ["destroy", "prod", "--target", "cloud", "--yes", *options])
+    assert isinstance(run.exception, FreeholdError if asked else Begun), run.output

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +13,10 @@ from typer.testing import CliRunner
 
 from cli import fleet
 from cli.app import app
+from errors import FreeholdError
+from fleet.operations import State
 from fleet.queue_view import Backlog
+from tests.cli.test_fleet_up import operation
 
 
 @pytest.mark.parametrize(
@@ -38,3 +43,25 @@ def test_the_oldest(backlog: Backlog, said: str, monkeypatch: pytest.MonkeyPatch
     run = CliRunner().invoke(app, ["fleet", "status"])
     assert said in run.stdout
     assert run.exit_code == 0
+
+
+def test_what_was_given_up_is_exit_code_1_also_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_up = operation("acme", State.FAILED).model_copy(
+        update={"payload": {"secret": "hunter2"}, "finished_at": datetime.now(UTC)}
+    )
+    view = SimpleNamespace(
+        backlog=lambda _: Backlog(0, 0, 0, 1, 0, 0, 0), open=lambda _: (), failing=lambda _: (given_up,)
+    )
+    registry = SimpleNamespace(list=lambda cell: ())
+    environment = SimpleNamespace(cell="prod", options=" --env prod --target cloud")
+
+    @contextmanager
+    def opened(*_: object, **__: object) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(environment=environment, view=view, registry=registry)
+
+    monkeypatch.setattr(fleet, "open_cell", opened)
+    run = CliRunner().invoke(app, ["fleet", "status", "--json"])
+    assert isinstance(run.exception, FreeholdError) and run.exception.exit_code == 1
+    assert run.exception.mend == "./freehold tenant show acme --env prod --target cloud says why"
+    (told,) = json.loads(run.stdout)["failing"]
+    assert told["tenant"] == "acme" and "payload" not in told and "hunter2" not in run.output

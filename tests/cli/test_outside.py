@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 from cli import opening, summary
 from cli.app import app
 from cli.live import Line, Live
-from errors import FreeholdError
+from errors import FreeholdError, UsageError
 from fleet import control_database, environments
 from fleet.environments import Environment
 from fleet.events import Progress
@@ -123,6 +124,27 @@ def test_where_nobody_is_asked_there_is_no_plan_either(opened: list[str]) -> Non
     run = CliRunner().invoke(app, ["up", "prod", "--target", "cloud"])
     assert str(run.exception).startswith("Build prod in this account? Nobody is there to agree")
     assert "network-vpc" not in run.output
+
+
+def test_who_says_yes_at_a_terminal_is_shown_no_plan(opened: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with CliRunner().isolation() as (_, err, _):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+        with pytest.raises(SystemExit) as ended:
+            app(["up", "prod", "--target", "cloud", "--yes"])
+        assert ended.value.code == 0 and b"network-vpc" not in err.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("no-such", "there is no blueprint 'no-such'; choose one of "), ("other", "prod is configured for chronos-cloud")],
+)
+def test_another_blueprint_than_the_environment_s_builds_nothing(
+    name: str, told: str, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.blueprints.names", lambda: ("chronos-cloud", "other"))
+    monkeypatch.setattr(opening, "engine_maker", lambda *_: pytest.fail("begun"))
+    run = CliRunner().invoke(app, ["up", "prod", "--target", "cloud", "--yes", "--blueprint", name])
+    assert isinstance(run.exception, UsageError) and str(run.exception).startswith(told)
 
 
 def test_in_json_too(opened: list[str]) -> None:

@@ -73,3 +73,62 @@ def test_a_journal_of_an_earlier_release_is_read(tmp_path: Path) -> None:
             assert (creation := current()) is not None and creation.serial == serial
     with Creations(home) as creations:
         assert creations.cut_off("dev", "test") == ()
+
+
+OTHER = URN.replace("::address", "::other")
+
+
+def killed(home: Home, *urns: str) -> None:
+    """A host that was killed at the creates of these."""
+    with Creations(home), sqlite3.connect(home.data / "creations.sqlite") as database:
+        for number, urn in enumerate(urns):
+            serial = f"{number}1111111-1111-1111-1111-111111111111"
+            database.execute("INSERT INTO under_way (urn, serial, host, started) VALUES (?, ?, ?, ?)",
+                             (urn, serial, *NOBODY))  # fmt: skip
+    database.close()
+
+
+def test_only_a_stack_s_own_are_told_of_it(tmp_path: Path) -> None:
+    """A stack's name may begin another's."""
+    theirs = (URN.replace(":dev::", ":dev2::"), URN.replace("::test::", "::test2::"))
+    killed(Home(tmp_path), URN, *theirs)
+    with Creations(Home(tmp_path)) as creations:
+        assert creations.cut_off("dev", "test") == (URN,)
+        assert creations.cut_off("dev2", "test") == theirs[:1]
+
+
+def test_what_was_told_is_told_once_and_is_still_the_same_call(tmp_path: Path) -> None:
+    killed(Home(tmp_path), URN, OTHER)
+    with Creations(Home(tmp_path)) as creations:
+        creations.tell([URN])
+        assert creations.cut_off("dev", "test") == (OTHER,)
+        with creations.attempt(URN):
+            creation = current()
+            assert creation is not None and creation.taken_over
+            assert creation.serial == "01111111-1111-1111-1111-111111111111"
+
+
+def test_what_is_in_a_state_was_not_cut_off(tmp_path: Path) -> None:
+    killed(Home(tmp_path), URN, OTHER)
+    with Creations(Home(tmp_path)) as creations:
+        creations.settle(URN)
+        assert creations.cut_off("dev", "test") == (OTHER,)
+        with creations.attempt(URN):
+            creation = current()
+            assert creation is not None and not creation.taken_over
+
+
+def test_one_of_two_creates_at_once_ends_alone(tmp_path: Path) -> None:
+    """As of a resource whose first engine is gone while its create goes on."""
+    with Creations(Home(tmp_path)) as creations, creations.attempt(URN):
+        with creations.attempt(URN):
+            pass
+        assert creations.under_way(URN)
+
+
+def test_a_replacement_s_old_resource_stays_when_the_new_one_goes(tmp_path: Path) -> None:
+    with Creations(Home(tmp_path)) as creations:
+        for id in ("old", "new"):
+            creations.record(URN, id)
+        creations.forget(URN, "new")
+        assert creations.ids(URN) == ("old",)

@@ -95,3 +95,27 @@ def test_a_taken_port_is_one_line_with_the_mend(tmp_path: Path, taken: int) -> N
 def test_what_is_no_port_is_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(FreeholdError, match=r"^FREEHOLD_AWS_PORT: .* is no port; set a number from 1 to 65535"):
         Ports(tmp_path / "ports.json", {"FREEHOLD_AWS_PORT": value}).assign("moto", "FREEHOLD_AWS_PORT")
+
+
+def test_a_port_on_another_address_is_no_hindrance(tmp_path: Path) -> None:
+    """Servers listen on 127.0.0.1 alone; what listens on another address of the machine is not in their way."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.2", 0))
+        listener.listen()
+        assert is_free(listener.getsockname()[1])
+
+
+def test_a_port_is_none_that_the_kernel_gives_to_clients(tmp_path: Path) -> None:
+    """A client's own port must never take the place of a server's that is about to start again."""
+    first, _ = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = Ports(tmp_path / "ports.json", {})
+    assert all(1024 < ports.assign(f"p{number}") < min(first, 32768) for number in range(8))
+
+
+def test_a_port_that_is_forgotten_is_forgotten_for_good(tmp_path: Path) -> None:
+    ports = Ports(tmp_path / "ports.json", {})
+    kept = ports.assign("kept")
+    ports.assign("gone")
+    ports.forget("gone")
+    for now in (ports, Ports(tmp_path / "ports.json", {})):
+        assert (now.get("kept"), now.get("gone")) == (kept, None)

@@ -238,11 +238,13 @@ def test_a_process_ends_with_a_supervisor_that_is_killed(tmp_path: Path, unprivi
     with subprocess.Popen(
         [*script(launch), *launch_command(started)], stdout=subprocess.PIPE, start_new_session=True
     ) as supervisor:
-        assert supervisor.stdout is not None
-        pid = int(supervisor.stdout.readline())
-        asyncio.run(until(lambda: psutil.Process(pid).name() == "sleep"))
-        identity = ProcessIdentity.of(pid)
-        supervisor.kill()
+        try:
+            assert supervisor.stdout is not None
+            pid = int(supervisor.stdout.readline())
+            asyncio.run(until(lambda: psutil.Process(pid).name() == "sleep"))
+            identity = ProcessIdentity.of(pid)
+        finally:
+            supervisor.kill()
     assert identity is not None
     try:
         asyncio.run(until(lambda: not identity.is_alive()))

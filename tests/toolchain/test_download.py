@@ -8,8 +8,10 @@ import hashlib
 import http.server
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,11 +66,13 @@ def test_a_wrong_checksum_is_refused_and_nothing_is_kept(releases: tuple[Path, h
     assert find("tiny") is None
 
 
-@pytest.mark.parametrize("lost", ["tiny", "tiny.sha256", "the server"])
+@pytest.mark.parametrize("lost", ["tiny", "tiny.sha256", "the server", "the checksum"])
 def test_what_cannot_be_had_is_built(lost: str, releases: tuple[Path, http.server.HTTPServer]) -> None:
     if lost == "the server":
         releases[1].shutdown()
         releases[1].server_close()
+    elif lost == "the checksum":  # a page in its place, as a portal answers
+        (releases[0] / "tiny.sha256").write_text("<html>Log in</html>", encoding="ascii")
     else:
         (releases[0] / lost).unlink()
     ensure(["tiny"], Silent())
@@ -81,3 +85,17 @@ def test_nothing_is_downloaded_unasked(
     monkeypatch.delenv("FREEHOLD_DOWNLOADS")
     ensure(["tiny"], Silent())
     assert origin() is Origin.BUILT
+
+
+def test_a_server_that_stalls_is_not_waited_for_for_ever(
+    releases: tuple[Path, http.server.HTTPServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, really = list[float | None](), urllib.request.urlopen
+
+    def urlopen(address: str, timeout: float | None = None) -> Any:
+        waits.append(timeout)
+        return really(address, timeout=timeout)
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    ensure(["tiny"], Silent())
+    assert [wait is not None and wait <= 30 for wait in waits] == [True, True]

@@ -37,6 +37,7 @@ def put(path: Path, prints: str, code: int = 0) -> Path:
         ("Kubernetes v1.35.0-eks-1", True),
         ("Kubernetes v1.34.9", False),
         ("Kubernetes v1.36.0", False),
+        ("Kubernetes v1.36", False),
         ("no version at all", False),
     ],
 )
@@ -95,6 +96,20 @@ def test_followers_come_from_their_leader_s_folder(folder: Path) -> None:
     put(folder / "redis-cli", "redis-cli 7.2.4")
     found = find("redis-server")
     assert found is not None and found.path == folder / "redis-server"
+
+
+def test_a_follower_that_does_not_run_is_none(folder: Path) -> None:
+    put(folder / "redis-server", "Redis server v=7.2.4").chmod(0o644)
+    put(folder / "redis-cli", "redis-cli 7.2.4")
+    assert find("redis-server") is None
+
+
+def test_followers_are_found_where_a_link_to_their_leader_leads(folder: Path, tmp_path: Path) -> None:
+    """A distribution's files lie together; PATH may hold links to some of them only."""
+    server = put(tmp_path / "redis" / "redis-server", "Redis server v=7.2.4")
+    (folder / "redis-cli").symlink_to(put(tmp_path / "redis" / "redis-cli", "redis-cli 7.2.4"))
+    found = find("redis-server")
+    assert found is not None and found.path == server
 
 
 def test_postgres_is_never_taken_from_path(folder: Path) -> None:

@@ -37,6 +37,19 @@ def test_a_program_is_asked_once_until_it_changes(program: Path) -> None:
     assert versions.remembered(program, ("--version",)) == ""
 
 
+def test_what_it_said_to_another_question_is_no_answer(program: Path) -> None:
+    assert versions.remembered(program, ("--version",)) == platform.python_version()
+    assert versions.remembered(program, ("-c", "print('7.8.9')")) == "7.8.9"
+
+
+def test_what_a_program_said_before_it_changed_is_forgotten(program: Path) -> None:
+    versions.remembered(program, ("--version",))
+    os.utime(program)
+    versions.asked.cache_clear()
+    versions.remembered(program, ("--version",))
+    assert len(versions._kept()) == 1
+
+
 def test_a_failure_is_not_kept(program: Path) -> None:
     assert versions.remembered(program, ("--no-such-flag",)) == ""
     assert not versions._file().exists()
