@@ -7,14 +7,13 @@ import re
 from pydantic import AfterValidator
 
 
-def form(pattern: str, wanted: str, *, shown: bool = True) -> AfterValidator:
-    """Takes what matches `pattern` as a whole. `wanted` says what that is, with an example; `shown` false keeps the
-    value out of the message, where it may hold a secret."""
+def form(pattern: str, wanted: str) -> AfterValidator:
+    """Takes what matches `pattern` as a whole. `wanted` says what that is, with an example."""
     compiled = re.compile(pattern, re.ASCII)
 
     def check(text: str) -> str:
         if not compiled.fullmatch(text):
-            raise ValueError(f"{repr(text) if shown else 'it'} is no {wanted}")
+            raise ValueError(f"{text!r} is no {wanted}")
         return text
 
     return AfterValidator(check)

@@ -112,7 +112,7 @@ def read_state(project: str, stack: str, environment: Mapping[str, str], workdir
         return StackState.of_deployment(content["checkpoint"].get("latest"))
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FreeholdError(
             f"the state is damaged ({error})",
             where=str(path),

@@ -31,15 +31,17 @@ def single_statement(engine: sa.Engine, work: Callable[[Connection], Row]) -> Ro
         try:
             connection.autocommit = True
             done = work(connection)
-            connection.autocommit = False
         except psycopg.Error as error:
             if connection.closed:
                 pooled.invalidate()
                 # Where the server went away the others have died with it, and would be tried next.
                 engine.dispose()
                 raise ConnectionDied(str(error)) from error
-            connection.autocommit = False
             raise
+        finally:
+            # Whatever happened: the next transaction on it would be none, and leave half of itself where it fails.
+            if not connection.closed:
+                connection.autocommit = False
     finally:
         pooled.close()
     return done

@@ -93,6 +93,24 @@ def test_a_plan_without_room_must_be_pooled() -> None:
         Plan.model_validate({**CHRONOS.plan("pro").model_dump(), "size": None})
 
 
+def test_nor_has_a_pooled_one_room() -> None:
+    with pytest.raises(ValidationError, match="pool plan has no workspace size"):
+        Plan.model_validate({**CHRONOS.plan("pro").model_dump(), "tier": "pool"})
+
+
+@pytest.mark.parametrize("percent", ["0", "100", "-1"])
+def test_what_nobody_can_promise(percent: str) -> None:
+    with pytest.raises(ValidationError, match="sla_percent"):
+        Plan.model_validate({**CHRONOS.plan("pro").model_dump(), "sla_percent": percent})
+
+
+def test_two_plans_of_one_name_are_refused() -> None:
+    broken = CHRONOS.model_dump()
+    broken["plans"][2]["name"] = broken["plans"][1]["name"]
+    with pytest.raises(ValidationError, match="two plans have the same name"):
+        Blueprint.model_validate(broken)
+
+
 def test_undeclared_features_are_refused() -> None:
     broken = CHRONOS.model_dump()
     broken["plans"][1]["features"] = {"teleport"}
@@ -107,11 +125,12 @@ def test_amounts(text: str, value: Decimal) -> None:
     assert amount(text) == value
 
 
-def test_requests_may_not_exceed_limits() -> None:
+@pytest.mark.parametrize(("what", "requests"), [("cpu", "2500m"), ("memory", "2049Mi")])
+def test_requests_may_not_exceed_limits(what: str, requests: str) -> None:
     size = CHRONOS.plan("starter").size
     assert size is not None
-    with pytest.raises(ValidationError, match="cpu_requests exceed cpu_limits"):
-        WorkspaceSize.model_validate({**size.model_dump(), "cpu_requests": "2500m"})
+    with pytest.raises(ValidationError, match=f"{what}_requests exceed {what}_limits"):
+        WorkspaceSize.model_validate({**size.model_dump(), f"{what}_requests": requests})
 
 
 @pytest.mark.parametrize(

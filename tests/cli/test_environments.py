@@ -12,6 +12,7 @@ from fleet.environments import Environment, cell_asked, choose, known_accounts, 
 from fleet.state import StackState
 from fleet.targets import Target
 from sandbox.home import Home
+from sandbox.providers.choice import Providers, keep
 
 STATE = StackState(
     (
@@ -42,17 +43,43 @@ def test_choose(checkout: Path) -> None:
     assert choose("prod-gcp", Target.CLOUD) == ("prod-gcp", Target.CLOUD)
     with pytest.raises(UsageError, match="say where to build prod-eu1"):
         choose("prod-eu1", None)
+    (checkout / "Pulumi.sandbox-2.yaml").write_text("")
+    for rehearsed in ("sandbox", "sandbox-2"):
+        with pytest.raises(UsageError, match=f"^{rehearsed} is only ever rehearsed"):
+            choose(rehearsed, Target.CLOUD)
+
+
+@pytest.mark.parametrize(("cell", "target"), [("sandbox-2", Target.SANDBOX), ("prod", Target.CLOUD)])
+def test_its_platform_runs_in_the_checkout(checkout: Path, cell: str, target: Target) -> None:
+    assert Environment(cell, target, Home(checkout / "home"), {}).stack.workdir == checkout
+    rehearsal = Environment("prod", Target.SANDBOX, Home(checkout / "home"), {}).stack.workdir
+    assert rehearsal == checkout / "home/rehearsals/prod"  # with a passphrase that is not the environment's
+
+
+def test_only_our_stand_ins_journal_what_they_make(checkout: Path) -> None:
+    """Of what nobody journals a person decides after a kill."""
+    home = Home(checkout / "home")
+    assert Environment("prod", Target.SANDBOX, home, {}).journaled
+    assert not Environment("prod", Target.CLOUD, home, {}).journaled
+    keep(home, Providers.OFFICIAL)
+    assert not Environment("prod", Target.SANDBOX, home, {}).journaled
+
+
+def test_its_variables_are_not_shown(checkout: Path) -> None:
+    environment = Environment("prod", Target.CLOUD, Home(checkout / "home"), {"AWS_SECRET_ACCESS_KEY": "hidden"})
+    assert "hidden" not in f"{environment!r} {environment.stack!r}"
 
 
 def test_a_cell_of_an_environment(checkout: Path) -> None:
-    (checkout / "Pulumi.dev-2.yaml").write_text("")
+    for name in ("dev-2", "product"):
+        (checkout / f"Pulumi.{name}.yaml").write_text("")
     assert cell_asked(None, None) is None
     assert cell_asked("prod", None) == "prod"
     assert cell_asked(None, "prod-eu1") == "prod-eu1"
     assert cell_asked("prod", "prod") == "prod"
     assert cell_asked("prod", "prod-eu1") == "prod-eu1"
     assert cell_asked("dev", "dev-2") == "dev-2"  # which has no stack file of its own
-    for environment, cell in (("prod-eu1", "prod"), ("prod", "dev-2"), ("prod", "sandbox")):
+    for environment, cell in (("prod-eu1", "prod"), ("prod", "dev-2"), ("prod", "sandbox"), ("prod", "product")):
         with pytest.raises(UsageError, match=f"^{cell} is no cell of {environment}; "):
             cell_asked(environment, cell)
     with pytest.raises(UsageError, match=r"^there is no environment 'pro'; choose one of dev, dev-2, prod, "):

@@ -56,6 +56,8 @@ class Bench:
         self.told: list[str] = []
         self.ran: list[tuple[str, str]] = []
         self.failure: FreeholdError | None = None
+        self.settled: list[int] = []
+        """After how many runs it was."""
         self.tenants = Tenants(Environment("sandbox", Target.SANDBOX, home, {}), self._engine, self)
 
     def _engine(self, stack: Stack) -> Engine:
@@ -64,7 +66,7 @@ class Bench:
         return engine
 
     def settle(self, tenant: Tenant) -> None:
-        pass
+        self.settled.append(len(self.ran))
 
     def remove_leftovers(self, tenant: Tenant) -> None:
         self.ran.append(("remove leftovers", tenant.id))
@@ -81,6 +83,7 @@ def bench(tmp_path: Path) -> Bench:
     bench = Bench(Home(tmp_path))
     bench.tenants.build(tenant("acme", plan="pro"))
     bench.ran.clear()
+    bench.settled.clear()
     return bench
 
 
@@ -93,6 +96,7 @@ def test_the_earlier_wish_first_then_the_new_one(bench: Bench) -> None:
     bench.cut_off()
     bench.tenants.build(tenant("acme", plan="starter"))
     assert bench.ran == [("up", "pro"), ("up", "starter")]
+    assert bench.settled == [0]
     assert bench.told == ["stack tenant.sandbox.acme: the provider died while it made acme; running it once more"]
 
 
@@ -106,6 +110,7 @@ def test_the_earlier_wish_before_a_destroy_too(bench: Bench) -> None:
     bench.cut_off()
     bench.tenants.destroy(tenant("acme", plan="pro", status=Status.DELETING))
     assert bench.ran[:2] == [("up", "pro"), ("destroy", "pro")]
+    assert bench.settled == [0]
 
 
 def test_what_no_stack_holds_goes_when_the_stack_is_destroyed(bench: Bench) -> None:

@@ -53,6 +53,7 @@ def test_what_may_pass(text: str) -> None:
         "AccessDenied: not authorized to perform iam:CreateRole",
         "freehold:tenant: plan: there is no plan 'platinum'",
         "InvalidParameterValue: 2 is not a valid number of replicas",
+        "InvalidParameterValue: 15030 is no port of vol-0a5021",
         "update failed",
     ],
 )
@@ -78,6 +79,24 @@ def test_a_provider_that_died_decides_for_what_follows_from_it() -> None:
 def test_a_policy_s_refusal_does_not_pass() -> None:
     refusal = Violation("storage-encrypted", "mandatory", "urn::bucket", "connection refused is in this text")
     assert not transient(("bucket", "Throttling"), violations=(refusal,))
+
+
+def test_advice_of_a_policy_is_no_reason() -> None:
+    advice = Violation("cost-budget", "advisory", "urn::bucket", "there is no budget")
+    told = explain("dev", "up", Progress(errors=[("bucket", "AccessDenied")], violations=[advice]), "", LOG)
+    assert told.line() == f"stack dev, bucket: AccessDenied; see {LOG}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (" \n", "no reason was given"),
+        ("error: 1 error occurred:\n  * creating Role: LimitExceeded\n", "creating Role: LimitExceeded"),
+        ("Traceback (most recent call last):\n  File x\nfleet.errors.FreeholdError: it is full\n", "it is full"),
+    ],
+)
+def test_the_line_that_says_it_is_told(text: str, line: str) -> None:
+    assert explain("dev", "up", Progress(errors=[("bucket", text)]), "", LOG).what == line
 
 
 def _step(op: str, *, planning: bool) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,41 @@ def test_an_engine_at_work_is_left_to_whoever_watches_it(capsys: pytest.CaptureF
             assert interrupts.count == count
             interrupts.announce()
     assert capsys.readouterr().out.count("stopping: the engine finishes what it is doing") == 1
+
+
+def test_when_the_engine_has_ended_the_second_ends_the_command_again() -> None:
+    interrupts = Interrupts()
+    with interrupts.caught(print):
+        with interrupts.at_work():
+            press()
+        with pytest.raises(KeyboardInterrupt):
+            press()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_afterwards_a_signal_means_what_it_meant_before(number: signal.Signals) -> None:
+    interrupts, told = Interrupts(), list[int]()
+    before = signal.signal(number, lambda number, _: told.append(number))
+    try:
+        with interrupts.caught(print):
+            os.kill(os.getpid(), number)
+            assert (interrupts.count, told) == (1, [])
+        os.kill(os.getpid(), number)
+        assert (interrupts.count, told) == (1, [number])
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_thread_of_the_runner_takes_no_signals() -> None:
+    """It is the process's own to say what they mean there."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def within() -> object:
+        with Interrupts().caught(print):
+            return signal.getsignal(signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(within).result() is before
 
 
 def test_it_ends_the_waiting_for_a_create_in_hand(tmp_path: Path) -> None:

@@ -120,6 +120,34 @@ def test_the_engine_finds_each_resource_after_all_that_it_needs(needs: dict[str,
     assert [one["urn"] for one in in_order([{"urn": "needing", **needs}, {"urn": "needed"}])] == ["needed", "needing"]
 
 
+def test_what_waits_for_its_deletion_comes_after_all_that_stays() -> None:
+    old = {"urn": "needed", "delete": True}
+    needing: dict[str, Any] = {"urn": "needing", "dependencies": ["needed"]}
+    resources = [needing, old, {"urn": "needed"}]
+    assert in_order(resources) == [{"urn": "needed"}, needing, old]
+
+
+def test_a_create_that_never_ends_is_waited_for_no_longer_than_any_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending, "_SETTLE_SECONDS", 0)
+    with (
+        Creations(Home(tmp_path)) as journal,
+        journal.attempt(URN),
+        pytest.raises(FreeholdError, match=r"^stack dev: connections has been in the making for 0 s; .*sandbox stop"),
+    ):
+        mended(Home(tmp_path), deployment())
+
+
+def test_what_nothing_asks_for_any_more_is_told_once(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with cut_off(home, URN):
+        pass
+    with pytest.raises(FreeholdError, match=r"^stack dev: done, but the provider died while it made connections, "):
+        pending.require_none_cut_off(home, "test", "dev")
+    pending.require_none_cut_off(home, "test", "dev")
+
+
 def test_in_a_cloud_a_person_is_told_what_to_run_and_where(tmp_path: Path) -> None:
     creating = StackState(pending=(PendingOperation("creating", "urn:pulumi:s::p::aws:s3/bucket:Bucket::data"),))
     said = rf"^stack s: .* while it made data; .*`pulumi refresh --stack s` in a terminal, .* with what {tmp_path} has"

@@ -14,7 +14,7 @@ from errors import FreeholdError
 from fleet import registry
 from fleet.operations import OPERATIONS, Kind
 from fleet.queue import Queue
-from fleet.queue_view import OVERDUE_SECONDS, QueueView
+from fleet.queue_view import OVERDUE_SECONDS, Backlog, QueueView
 from fleet.runner.health import SILENT_SECONDS, Health, served
 from tests.fleet.samples import CELL, add_tenants, ask
 
@@ -75,7 +75,10 @@ def test_the_queue_in_figures(database: sa.Engine, as_runner: sa.Engine, health:
     assert tried is not None
     queue.retry(tried, "throttled", 600, lambda connection: None)
     ask(database, "zeta")
-    assert queue.claim(CELL, "one", 60) is not None
+    once = queue.claim(CELL, "one", 60)
+    assert once is not None
+    queue.retry(once, "throttled", 0, lambda connection: None)
+    assert queue.claim(CELL, "one", 60) is not None  # which is being tried, and waits no more
     # What is tried again and again counts from when it was asked for.
     older(database, "beta", 2 * HOUR)
     older(database, "zeta", HOUR)
@@ -94,6 +97,12 @@ def test_a_young_queue_is_not_overdue(database: sa.Engine) -> None:
     assert not QueueView(database).backlog(CELL).overdue
     ask(database, "acme")
     assert not QueueView(database).backlog(CELL).overdue
+
+
+@pytest.mark.parametrize(("queued", "running"), [(OVERDUE_SECONDS + 1, 0), (0, OVERDUE_SECONDS + 1)])
+def test_what_runs_for_long_is_overdue_as_what_waits_for_long(queued: float, running: float) -> None:
+    assert Backlog(0, 0, 0, 0, 0, oldest_queued_seconds=queued, oldest_running_seconds=running).overdue
+    assert not Backlog(0, 0, 0, 0, OVERDUE_SECONDS + 1, 0, 0).overdue
 
 
 def test_ready_while_it_can_work(database: sa.Engine, health: Health, runner: httpx.Client, clock: Clock) -> None:

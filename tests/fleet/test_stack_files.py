@@ -49,7 +49,9 @@ def test_nothing_is_written_where_nothing_was_added(file: Path) -> None:
     assert file.read_text() == WRITTEN
 
 
-@pytest.mark.parametrize("before", [json.dumps({"config": {"a": 1}}), "", "secretsprovider: other\n"])
+@pytest.mark.parametrize(
+    "before", [json.dumps({"config": {"a": 1}}), "", "secretsprovider: other\n", "config:\n  a: |\n    line"]
+)
 def test_what_does_not_go_together_is_left_to_the_engine(file: Path, before: str) -> None:
     file.write_text(before)
     with form_kept(file):

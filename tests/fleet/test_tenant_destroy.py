@@ -53,6 +53,7 @@ class Recording(Engine):
         return Result(self.stack.name, command, Progress(), 0.0, None)
 
     def _quiet(self, *command: str, given: str | None = None) -> str:
+        assert self._path.exists()  # with the salt, without which the engine reads no state
         self.ran.order.append(" ".join(command[:2]))
         return ""
 
@@ -102,6 +103,7 @@ def test_leftovers_go_after_the_tenants_ways_to_them_and_before_its_stack_is_for
     bench.hold(STACK)
     bench.destroy()
     assert bench.ran.order == ["settle", "destroy", "leftovers", "stack rm"]
+    assert not (bench.home.tenants / "prod/acme").exists()
 
 
 @pytest.mark.parametrize("held", [(), (STACK,), (STACK, ROLE)])

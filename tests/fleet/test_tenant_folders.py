@@ -11,6 +11,7 @@ import yaml
 from catalog import blueprints
 from fleet import environments, tenant_folders
 from fleet.environments import Environment
+from fleet.registry import Suspension
 from fleet.stack_files import read_stack_file
 from fleet.targets import Target
 from sandbox.home import Home
@@ -56,6 +57,34 @@ def test_a_stack_that_has_one_keeps_it(checkout: Path) -> None:
     assert _prepared(checkout, "sandbox", Target.SANDBOX)["encryptionsalt"] == "v1:first:v1:salt"
     (checkout / "Pulumi.sandbox.yaml").write_text(f"encryptionsalt: {PLATFORMS}\n")
     assert _prepared(checkout, "sandbox", Target.SANDBOX)["encryptionsalt"] == "v1:first:v1:salt"
+
+
+def test_its_files_are_for_this_user_alone_and_stay_where_nothing_changes(checkout: Path) -> None:
+    """They hold what its secrets are encrypted with."""
+    (checkout / "Pulumi.sandbox.yaml").write_text(f"encryptionsalt: {PLATFORMS}\n")
+    _prepared(checkout, "sandbox", Target.SANDBOX)
+    files = sorted((checkout / "home/tenants/sandbox/acme").iterdir())
+    before = [path.stat() for path in files]
+    assert [one.st_mode & 0o777 for one in before] == [0o600, 0o600]
+    _prepared(checkout, "sandbox", Target.SANDBOX)
+    assert [path.stat().st_ino for path in files] == [one.st_ino for one in before]
+
+
+def test_a_stack_that_has_a_cloud_key_keeps_it(checkout: Path) -> None:
+    for alias in ("first", "second"):
+        (checkout / "Pulumi.prod.yaml").write_text(f"secretsprovider: awskms://alias/{alias}\n")
+        assert _prepared(checkout, "prod", Target.CLOUD)["secretsprovider"] == "awskms://alias/first"
+
+
+@pytest.mark.parametrize("protect", ["false", "true"])
+def test_it_is_protected_and_suspended_as_it_should_be(checkout: Path, protect: str) -> None:
+    (checkout / "Pulumi.sandbox.yaml").write_text(f"config: {{freehold:protect: {protect}}}\n")
+    environment = Environment("sandbox", Target.SANDBOX, Home(checkout / "home"), {})
+    tenant = wanted("acme")
+    held = tenant_folders.configuration(environment, tenant.model_copy(update={"suspended_for": Suspension.PAYMENT}))
+    assert (held["freehold:protect"], held["freehold:tenant"]["suspended"]) == (protect == "true", True)
+    assert "suspended" not in tenant_folders.configuration(environment, tenant)["freehold:tenant"]
+    assert tenant_folders.earlier(environment, tenant, {}) is None  # nothing was ever run
 
 
 def test_a_cloud_key_needs_none(checkout: Path) -> None:

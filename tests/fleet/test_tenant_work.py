@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
 import sqlalchemy as sa
 
 from fleet import registry
-from fleet.environments import Environment
+from fleet.engine import Engine
+from fleet.environments import POLICIES, Environment
 from fleet.events import Progress
 from fleet.operations import Kind
 from fleet.program_host.client import ProgramHost
 from fleet.queue import Claim, Queue
 from fleet.registry import Registry, Status, Suspension
-from fleet.runner.loop import Superseded
+from fleet.runner.loop import Pace, Superseded
 from fleet.runner.running import Run
 from fleet.runner.work import TenantWork
-from fleet.stack import Result
+from fleet.stack import Result, Stack
 from fleet.targets import Target
 from fleet.tenants import Tenants
 from sandbox.home import Home
@@ -113,3 +116,31 @@ def test_a_tenant_is_written_as_it_was_built(
     row = Registry(database).get("acme")
     assert row is not None
     assert (row.status, row.settled) == (status, True)
+
+
+def test_its_engine_is_stopped_with_the_run_tells_its_progress_and_is_under_the_policies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenants, engine, programs = create_autospec(Tenants), create_autospec(Engine), create_autospec(ProgramHost)
+    monkeypatch.setattr("fleet.runner.work.Tenants", tenants)
+    monkeypatch.setattr("fleet.runner.work.Engine", engine)
+    asked = SimpleNamespace(id="the-operation", tenant="acme", kind=Kind.UPDATE, correlation_id="the-cause")
+    claim: Any = SimpleNamespace(operation=asked, asked=0.0)
+    run = run_of(create_autospec(Queue), claim)
+    environment = Environment(CELL, Target.CLOUD, Home(tmp_path), {})
+    TenantWork(environment, create_autospec(Registry), programs)._tenants(run)
+    inner, engine_for, _ = tenants.call_args.args
+    assert inner.engine["FREEHOLD_OPERATION"] == "the-operation"
+    assert inner.engine["FREEHOLD_CORRELATION_ID"] == "the-cause"
+    engine_for(Stack("freehold", "tenant.sandbox.acme", tmp_path, {}))
+    (home, stack), told = engine.call_args
+    assert (home, stack.message) == (Home(tmp_path), "update, operation the-operation, correlation the-cause")
+    # It waits for another run of the stack for less than its lease lasts.
+    assert told.pop("wait") == 5.0 < Pace().lease
+    assert told == {
+        "tell": run.tell,
+        "observe": run.observe,
+        "interrupts": run.interrupts,
+        "policies": POLICIES,
+        "programs": programs,
+    }

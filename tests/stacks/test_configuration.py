@@ -255,7 +255,7 @@ def test_an_image_is_pinned_by_a_tag_a_digest_or_both(image: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "image", ["Program:1", "team/Program:1", "a//b:1", "a:1:2", f"a@sha256:{'0' * 63}", "a b:1", "a:"]
+    "image", ["Program:1", "team/Program:1", "a//b:1", "a:1:2", f"a@sha256:{'0' * 63}", "a b:1", "a:", "a:1é"]
 )
 def test_an_image_that_kubernetes_refuses_is_refused(image: str) -> None:
     with pytest.raises(UsageError, match=r"workloads\.scheduler\.image: .* is no image with a tag or a digest"):

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import LiteralString
 
 import httpx
+import psycopg
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +22,7 @@ from services.billing.effects import State
 from services.billing.inbox import Arrival, Conclusion
 from services.billing.receiver import EffectFailed, Unavailable
 from services.billing.settlement import settle
+from services.billing.single_statement import Connection, single_statement
 from tests.services.billing import bench
 from tests.services.billing.bench import Books, Inside, wanted
 from tests.services.billing.test_effects import CREATED, DOWNGRADED, UPGRADED
@@ -117,6 +120,24 @@ def test_the_connection_dies_in_a_batch(own_login: sa.URL, books: Books, deaths:
             assert (books.states(), books.operations(), books.plan()) == ({}, [], "starter")
             assert _states(webhook.together([UPGRADED, UNKNOWN[0]])) == [State.APPLIED, State.IGNORED]
     assert (books.plan(), len(books.operations())) == ("pro", 1)
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1 / 0", "SELECT 1"])
+def test_after_a_statement_that_failed_transactions_are_whole(
+    webhook: Inside, books: Books, statement: LiteralString
+) -> None:
+    """On the same connection, whether the server refused it or what was to be made of its rows failed."""
+
+    def work(connection: Connection) -> object:
+        return connection.execute(statement).fetchall()[1]
+
+    with pytest.raises((psycopg.errors.DivisionByZero, IndexError)):
+        single_statement(webhook.engine, work)
+    with pytest.raises(ZeroDivisionError), webhook.engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO billing_inbox (id) SELECT 'evt_half' WHERE false"))
+        assert not connection.connection.driver_connection.autocommit  # type: ignore[union-attr]
+        raise ZeroDivisionError
+    assert books.states() == {}
 
 
 def test_the_connection_dies_while_it_stores(webhook: Inside, books: Books) -> None:

@@ -182,6 +182,7 @@ def test_an_effect_that_fails_is_kept_answered_5xx_and_tried_again(own_login: sa
         assert webhook.send(UPGRADED).status_code == 500
         assert (books.plan(), books.operations(), books.states()) == ("starter", [], {"evt_upgraded": "received"})
         assert books.reason("evt_upgraded").startswith("ZeroDivisionError: its effect failed")
+        assert books.rows("SELECT subject FROM billing_inbox") == [("sub_1",)]  # in whose history it counts
         broken = False
         assert webhook.state(UPGRADED) == "applied"
     assert (books.plan(), books.states()) == ("pro", {"evt_upgraded": "applied"})

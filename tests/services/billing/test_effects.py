@@ -280,3 +280,9 @@ def test_any_order_and_repetition_brings_the_tenant_to_the_same(
     paying = any(life.last.status in ENTITLED for life in histories)
     lapsed = not paying and any(life.last_plan for life in histories)
     assert ends[0][1] is (Suspension.PAYMENT if lapsed else None)
+
+
+def test_an_invoice_of_a_subscription_is_no_step_of_it(webhook: Inside, books: Books) -> None:
+    assert webhook.state(invoice_event("invoice.paid", STARTER, id="evt_paid", created=150)) == "applied"
+    assert webhook.state(UPGRADED) == "applied"
+    assert books.plan() == "pro"

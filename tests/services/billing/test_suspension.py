@@ -92,6 +92,15 @@ def test_the_same_plan_is_bought_again_after_a_person_set_another(webhook: Insid
     assert books.plan() == "starter"
 
 
+def test_the_end_of_what_it_was_never_brought_to_takes_nothing_away(webhook: Inside, books: Books) -> None:
+    """A plan of another tier was left to a person, and so is its end."""
+    silo = replace(PRO, lookup_key="chronos-cloud.enterprise")
+    assert webhook.state(subscription_event("created", silo, id="evt_silo", created=100)) == "unmatched"
+    ended = subscription_event("deleted", replace(silo, status="canceled"), id="evt_ended", created=200)
+    assert webhook.state(ended) == "unmatched"
+    assert (books.plan(), books.suspended_for(), books.operations()) == ("starter", None, [])
+
+
 @pytest.mark.parametrize("how", ["keep_as_draft", "mark_uncollectible", "void"])
 def test_a_pause_of_collection_is_told_and_takes_nothing_away(webhook: Inside, books: Books, how: str) -> None:
     """Who gives something for nothing has said so in Stripe; its status stays `active`."""

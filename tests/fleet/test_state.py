@@ -1,0 +1,90 @@
+"""What a stack's state says, and that one that cannot be read is not taken for one that there is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from errors import FreeholdError, TransientError
+from fleet import state
+from fleet.state import PendingOperation, StackState, local_backend, read_state, state_path
+
+STACK = {"urn": "urn::stack", "type": "pulumi:pulumi:Stack", "outputs": {"answer": 42}}
+PROVIDER = {"urn": "urn::aws", "type": "pulumi:providers:aws", "custom": True, "id": "1"}
+BUCKET = {"urn": "urn::bucket", "type": "aws:s3/bucket:Bucket", "custom": True, "id": "b", "protect": True}
+DEPLOYMENT = {
+    "resources": [STACK, PROVIDER, BUCKET],
+    "pending_operations": [{"type": "creating", "resource": {"urn": "urn::key"}}],
+}
+
+
+def require_whole(found: StackState | None) -> None:
+    assert found is not None
+    assert found.outputs == {"answer": 42}
+    assert found.managed == (BUCKET,)
+    assert found.protected == ("urn::bucket",)
+    assert found.pending == (PendingOperation("creating", "urn::key"),)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = state_path(tmp_path / "a folder", "freehold", "dev")
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def read(tmp_path: Path) -> StackState | None:
+    # As Python's and Go's own libraries write such an address.
+    return read_state("freehold", "dev", {"PULUMI_BACKEND_URL": (tmp_path / "a folder").as_uri()}, tmp_path)
+
+
+def test_from_the_backends_file(file: Path, tmp_path: Path) -> None:
+    assert read(tmp_path) is None
+    file.write_text(json.dumps({"version": 3, "checkpoint": {"latest": DEPLOYMENT}}))
+    require_whole(read(tmp_path))
+    file.write_text('{"version": 3, "checkpoint": {"stack": "dev"}}')  # which was made, and never updated
+    assert read(tmp_path) == StackState()
+
+
+@pytest.mark.parametrize("content", [b"", b'{"version": 3, "checkp', b"\xff", b"{}", b"[]", b'{"checkpoint": null}'])
+def test_a_damaged_one_is_told_with_where_to_have_another_from(file: Path, tmp_path: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    with pytest.raises(FreeholdError, match=rf"^{file}: the state is damaged .*dev\.json\.bak or from .*/backups$"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("address", ["", "s3://bucket?region=us-east-1", "https://api.pulumi.com"])
+def test_another_backend_is_none_of_files(address: str) -> None:
+    assert local_backend({"PULUMI_BACKEND_URL": address}) is None
+
+
+def exported(folder: Path, script: str) -> StackState | None:
+    """By a CLI that does what `script` says."""
+    cli = folder / "pulumi"
+    cli.write_text(f"#!/bin/sh\n{script}\n")
+    cli.chmod(0o755)
+    environment = {"PULUMI_BACKEND_URL": "s3://bucket", "PATH": f"{folder}:/usr/bin:/bin"}
+    return read_state("freehold", "dev", environment, folder)
+
+
+def test_from_any_other_backend(tmp_path: Path) -> None:
+    (tmp_path / "exported.json").write_text(json.dumps({"version": 3, "deployment": DEPLOYMENT}))
+    require_whole(exported(tmp_path, "cat exported.json"))
+
+
+def test_only_where_the_cli_says_so_there_is_no_stack(tmp_path: Path) -> None:
+    assert exported(tmp_path, "echo \"error: no stack named 'dev' found\" >&2; exit 255") is None
+    with pytest.raises(FreeholdError, match=r"^stack dev: .*AccessDenied"):
+        exported(tmp_path, "echo 'error: AccessDenied: not authorized' >&2; exit 255")
+    with pytest.raises(TransientError, match="connection refused"):
+        exported(tmp_path, "echo 'error: dial tcp: connection refused' >&2; exit 255")
+    with pytest.raises(FreeholdError, match="exit code 1"):
+        exported(tmp_path, "exit 1")
+
+
+def test_a_backend_that_never_answers_may_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "_EXPORT_SECONDS", 0.05)
+    with pytest.raises(TransientError, match=r"^stack dev: its state was not read within 0\.05 s"):
+        exported(tmp_path, "exec sleep 60")
