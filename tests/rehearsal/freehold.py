@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import functools
 import json
 import os
 import re
@@ -19,9 +22,19 @@ from fleet.processes import RUN_VARIABLE
 from fleet.state import StackState, read_state
 from sandbox.environment import environment
 from sandbox.home import CHECKOUT, Home
+from sandbox.supervisor.client import Supervisor
+from tests.cli.forked_command import EVERYTHING, ForkedCommand, forked_command
 
 Json = Any
 _SECONDS = 900
+
+
+@functools.cache
+def _command() -> ForkedCommand:
+    """Of this process of pytest, until it ends."""
+    until_then = contextlib.ExitStack()
+    atexit.register(until_then.close)
+    return until_then.enter_context(forked_command(EVERYTHING))
 
 
 @dataclass(frozen=True)
@@ -50,9 +63,8 @@ class Freehold:
         )
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        with self.start(*arguments, **environment) as process:
-            stdout, stderr = process.communicate(timeout=_SECONDS)
-        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+        """To its end, in a process that need not import it first: `by_shell`, `by_hand` and `start` do."""
+        return _command().run(*arguments, environment={**self.shell, **environment})
 
     def ok(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Raises AssertionError with what it said where it failed."""
@@ -87,6 +99,15 @@ class Freehold:
             capture_output=True,
             timeout=_SECONDS,
         )
+
+    def objects(self, kinds: str, namespace: str) -> list[Json]:
+        """What is there, by the cluster's own administrator: an operator's login takes longer than to look."""
+        cluster = Supervisor.connect(self.home).cluster(self.state().outputs["contract"]["cluster"]["name"])
+        assert cluster is not None
+        line = ["kubectl", f"--kubeconfig={cluster.admin_kubeconfig}", "-n", namespace, "get", kinds, "-o", "json"]
+        run = subprocess.run(line, env=self.variables, capture_output=True, text=True, check=True, timeout=60)
+        found: list[Json] = json.loads(run.stdout)["items"]
+        return found
 
     @property
     def variables(self) -> dict[str, str]:

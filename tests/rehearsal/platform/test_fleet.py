@@ -99,7 +99,7 @@ def one_key_is_one_operation_and_nobody_need_wait(
 
 def pods(built: Freehold, tenant: str) -> int:
     """What the quota of its first workspace allows."""
-    quotas = json.loads(built.by_hand(f"kubectl -n t-{tenant}--default get resourcequota -o json").stdout)["items"]
+    quotas = built.objects("resourcequotas", f"t-{tenant}--default")
     return next(int(quota["status"]["hard"]["pods"]) for quota in quotas if "pods" in quota["status"]["hard"])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import redis
 from psycopg import sql
 
 from fleet.cloud import client
-from sandbox.supervisor.client import Supervisor
 from tests.rehearsal.freehold import Freehold, until
 from tests.rehearsal.tenant_login import REGION, Tenant, log_in
 
@@ -36,14 +34,7 @@ def tenant(built: Freehold, tmp_path: Path) -> Iterator[Tenant]:
 
 
 def items(tenant: Tenant, kinds: str) -> list[Json]:
-    """As the cluster's own administrator: an operator's login is not what is asked here, forty times over."""
-    name = tenant.built.state().outputs["contract"]["cluster"]["name"]
-    cluster = Supervisor.connect(tenant.built.home).cluster(name)
-    assert cluster is not None
-    line = ["kubectl", f"--kubeconfig={cluster.admin_kubeconfig}", "-n", tenant.namespace, "get", kinds, "-o", "json"]
-    run = subprocess.run(line, env=tenant.built.variables, capture_output=True, text=True, check=True, timeout=60)
-    found: list[Json] = json.loads(run.stdout)["items"]
-    return found
+    return tenant.built.objects(kinds, tenant.namespace)
 
 
 def names(tenant: Tenant, kinds: str) -> set[str]:
