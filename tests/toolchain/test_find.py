@@ -68,12 +68,12 @@ def test_a_folder_of_path_that_is_not_for_us_is_passed_over(folder: Path, monkey
     really = os.stat
 
     def refused(path: os.PathLike[str] | str | int, **options: Any) -> os.stat_result:
-        if str(path).startswith("/root/private/"):
+        if str(path).startswith("/somebody/private/"):
             raise PermissionError(13, "Permission denied", str(path))
         return really(path, **options)
 
     monkeypatch.setattr(os, "stat", refused)
-    monkeypatch.setenv("PATH", f"/root/private/bin{os.pathsep}{folder}")
+    monkeypatch.setenv("PATH", f"/somebody/private/bin{os.pathsep}{folder}")
     found = find("kube-apiserver")
     assert found is not None
     assert found.path == server
