@@ -15,26 +15,10 @@ import pytest
 from sandbox.processes.certificates import Authority
 from sandbox.providers.kubernetes import connection
 from sandbox.providers.kubernetes.connection import ApiError, Connection
-from sandbox.providers.kubernetes.kubeconfig import Access, ExecLogin
+from sandbox.providers.kubernetes.kubeconfig import ExecLogin
 from sandbox.providers.kubernetes.login import Login
+from tests.conformance.kubernetes.test_handshakes import access, serving
 from tests.conformance.kubernetes.test_handshakes import connection as trusting
-from tests.conformance.kubernetes.test_handshakes import serving
-
-
-def access(server: str, login: ExecLogin | None = None) -> Access:
-    return Access(
-        server=server,
-        certificate_authority=None,
-        server_name=None,
-        verify=True,
-        client_certificate=None,
-        client_key=None,
-        token=None,
-        token_file=None,
-        basic=None,
-        login=login,
-        namespace="default",
-    )
 
 
 @contextmanager
@@ -94,10 +78,10 @@ def login(tmp_path: Path) -> ExecLogin:
 def test_a_login_that_has_ended_is_made_anew_once(login: ExecLogin) -> None:
     """As when the API server was restarted, or somebody changed who may log in."""
     with answering(401, 200) as (server, seen):
-        Connection(access(server, login), {}).request("GET", "/")
+        Connection(access(server, login=login), {}).request("GET", "/")
         assert seen == ["Bearer token-1", "Bearer token-2"]
     with answering(401, 401, 200) as (server, seen), pytest.raises(ApiError, match="code 401"):
-        Connection(access(server, login), {}).request("GET", "/", patience=10)
+        Connection(access(server, login=login), {}).request("GET", "/", patience=10)
     assert len(seen) == 2, "it would go on for ever"
     with answering(401) as (server, seen), pytest.raises(ApiError, match="code 401"):
         Connection(replace(access(server), token="given"), {}).request("GET", "/", patience=10)
@@ -106,7 +90,7 @@ def test_a_login_that_has_ended_is_made_anew_once(login: ExecLogin) -> None:
 
 def test_a_new_token_is_not_thrown_away_for_the_old_one_s_sake(login: ExecLogin) -> None:
     """Threads that were refused at once ask for one new token together."""
-    held = Login(access("http://127.0.0.1:1", login), {})
+    held = Login(access("http://127.0.0.1:1", login=login), {})
     old = held.token()
     assert held.reject(old)
     new = held.token()

@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.processes.certificates import Authority
 from sandbox.providers.kubernetes.connection import Connection, Unreachable
-from sandbox.providers.kubernetes.kubeconfig import Access
+from sandbox.providers.kubernetes.kubeconfig import Access, ExecLogin
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 18\r\n\r\n{"kind": "Status"}'
 
@@ -47,10 +47,10 @@ def serving(authority: Authority, hang_up: int) -> Iterator[str]:
     assert not thread.is_alive()
 
 
-def connection(server: str, trusted: Authority) -> Connection:
-    access = Access(
+def access(server: str, authority: str | None = None, login: ExecLogin | None = None) -> Access:
+    return Access(
         server=server,
-        certificate_authority=trusted.certificate_pem,
+        certificate_authority=authority,
         server_name=None,
         verify=True,
         client_certificate=None,
@@ -58,10 +58,13 @@ def connection(server: str, trusted: Authority) -> Connection:
         token=None,
         token_file=None,
         basic=None,
-        login=None,
+        login=login,
         namespace="default",
     )
-    return Connection(access, {})
+
+
+def connection(server: str, trusted: Authority) -> Connection:
+    return Connection(access(server, trusted.certificate_pem), {})
 
 
 def test_a_server_that_ends_in_a_handshake_is_asked_again(tmp_path: Path) -> None:
