@@ -19,6 +19,18 @@ from fleet.queue_view import Backlog
 from tests.cli.test_fleet_up import operation
 
 
+def in_a_cell(monkeypatch: pytest.MonkeyPatch, view: SimpleNamespace) -> None:
+    """Whatever cell is asked for has no tenants, and this view of its queue."""
+    registry = SimpleNamespace(list=lambda cell: ())
+    environment = SimpleNamespace(cell="prod", options=" --env prod --target cloud")
+
+    @contextmanager
+    def opened(*_: object, **__: object) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(environment=environment, view=view, registry=registry)
+
+    monkeypatch.setattr(fleet, "open_cell", opened)
+
+
 @pytest.mark.parametrize(
     ("backlog", "said"),
     [
@@ -32,14 +44,7 @@ from tests.cli.test_fleet_up import operation
 )
 def test_the_oldest(backlog: Backlog, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     view = SimpleNamespace(backlog=lambda _: backlog, open=lambda _: (), failing=lambda _: ())
-    registry = SimpleNamespace(list=lambda cell: ())
-    environment = SimpleNamespace(cell="prod", options=" --env prod --target cloud")
-
-    @contextmanager
-    def opened(*_: object, **__: object) -> Iterator[SimpleNamespace]:
-        yield SimpleNamespace(environment=environment, view=view, registry=registry)
-
-    monkeypatch.setattr(fleet, "open_cell", opened)
+    in_a_cell(monkeypatch, view)
     run = CliRunner().invoke(app, ["fleet", "status"])
     assert said in run.stdout
     assert run.exit_code == 0
@@ -52,14 +57,7 @@ def test_what_was_given_up_is_exit_code_1_also_in_json(monkeypatch: pytest.Monke
     view = SimpleNamespace(
         backlog=lambda _: Backlog(0, 0, 0, 1, 0, 0, 0), open=lambda _: (), failing=lambda _: (given_up,)
     )
-    registry = SimpleNamespace(list=lambda cell: ())
-    environment = SimpleNamespace(cell="prod", options=" --env prod --target cloud")
-
-    @contextmanager
-    def opened(*_: object, **__: object) -> Iterator[SimpleNamespace]:
-        yield SimpleNamespace(environment=environment, view=view, registry=registry)
-
-    monkeypatch.setattr(fleet, "open_cell", opened)
+    in_a_cell(monkeypatch, view)
     run = CliRunner().invoke(app, ["fleet", "status", "--json"])
     assert isinstance(run.exception, FreeholdError) and run.exception.exit_code == 1
     assert run.exception.mend == "./freehold tenant show acme --env prod --target cloud says why"
