@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import typer
 
+from cli.memory_folder import memory_folder
 from errors import ExitCode
 from sandbox.home import CHECKOUT
 from sandbox.toolchain import ensure
@@ -51,7 +53,10 @@ def run_all() -> ExitCode:
 
 def run_pytest(arguments: Sequence[str]) -> ExitCode:
     """pytest with `arguments`: OK, FAILED, or USAGE if they select nothing or are no arguments of pytest's."""
-    code = _run(("pytest", *arguments))
+    with memory_folder() as folder:
+        code = _run(("pytest", *arguments), {} if folder is None else {"TMPDIR": str(folder)})
+        if code == 0 and folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
     if code in _ASKED_WRONGLY:
         return ExitCode.USAGE
     return ExitCode.OK if code == 0 else ExitCode.FAILED
@@ -92,10 +97,11 @@ def _check(name: str, command: tuple[str, ...]) -> bool:
     return code == 0
 
 
-def _run(command: Sequence[str]) -> int:
+def _run(command: Sequence[str], variables: Mapping[str, str] | None = None) -> int:
     """Run a module of the environment in the checkout. Ctrl-C reaches it too; what it then prints is waited for."""
     # The tests start hundreds of interpreters, each of which would compile the checkout anew.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= variables or {}
     child = subprocess.Popen([sys.executable, "-m", *command], cwd=CHECKOUT, env=environment)
     try:
         return child.wait()

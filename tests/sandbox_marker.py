@@ -17,6 +17,9 @@ from sandbox.toolchain import ensure
 TOGETHER = ("tests/rehearsal/platform", "tests/conformance/kubernetes", "tests/stacks")
 """Folders whose files share what takes long to build, so that one worker has to run them all."""
 
+EARLY = "tests/toolchain/test_launcher.py"
+"""Long as a whole, though none of its tests is; it would be the last."""
+
 
 class FilesTogether(LoadScopeScheduling):  # type: ignore[misc]
     """Gives a worker whole files, or a whole folder of TOGETHER."""
@@ -34,8 +37,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTo
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first; tests with the same limit stay in their order."""
-    items.sort(key=_time_limit, reverse=True)
+    """The longest first; tests with the same limit stay in their order, but for EARLY."""
+    items.sort(key=lambda item: (_time_limit(item), item.nodeid.startswith(EARLY)), reverse=True)
 
 
 def _time_limit(item: pytest.Item) -> float:

@@ -24,7 +24,7 @@ from fleet.program_host import analyzer, client, forker
 from fleet.program_host.client import ProgramHost
 from fleet.program_host.forker import Forker, Task
 from fleet.program_host.policies import PolicyPlugins
-from sandbox.home import CHECKOUT
+from sandbox.home import CHECKOUT, SHORT_FOLDER
 from tests.rehearsal.freehold import until
 from tests.temporary_sandbox import Sandbox
 
@@ -256,9 +256,11 @@ def test_policies_are_served_whatever_the_length_of_the_temporary_folder(
 
 
 def test_what_a_killed_host_left_is_removed_by_the_next_and_what_serves_is_not(
-    forks: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    forks: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    # pytest's own folder may be too deep for a socket, and then the plugins are in none of ours.
+    base = Path(tempfile.mkdtemp(prefix="freehold-", dir=SHORT_FOLDER))
+    monkeypatch.setattr(tempfile, "tempdir", str(base))
     killed, serving, young = (PolicyPlugins(forks) for _ in range(3))
     for one in (killed, young):
         one._listener.shutdown(socket.SHUT_RDWR)  # what the kernel does with a killed process' socket
@@ -267,6 +269,7 @@ def test_what_a_killed_host_left_is_removed_by_the_next_and_what_serves_is_not(
         os.utime(one.folder, (0, 0))
     following = PolicyPlugins(forks)
     assert not killed.folder.exists()
-    assert {serving.folder, young.folder, following.folder} == set(tmp_path.iterdir())
+    assert {serving.folder, young.folder, following.folder} == set(base.iterdir())
     for one in (serving, young, following):
         one.close()
+    base.rmdir()

@@ -27,6 +27,7 @@ def checkout(tmp_path: Path) -> Path:
         "pyproject.toml",
         "cli/__init__.py",
         "cli/test.py",
+        "cli/memory_folder.py",
         "sandbox/__init__.py",
         "sandbox/files.py",
     ):

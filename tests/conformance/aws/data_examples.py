@@ -242,6 +242,7 @@ EXAMPLES = (
         gone=_instance_gone,
         import_id=lambda id, state: str(state["identifier"]),
         hidden=frozenset({"password", "skipFinalSnapshot", "port", "engineVersion"}),
+        moving=frozenset({"latestRestorableTime"}),
         cut_off_in="rds_instances",
     ),
     Example(

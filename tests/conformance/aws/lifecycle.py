@@ -93,6 +93,8 @@ class Example:
     import_id: Callable[[str, Mapping[str, Any]], str] = lambda id, outputs: id
     hidden: frozenset[str] = frozenset()
     """Inputs that no API tells (passwords) or that only steer the provider: an import cannot know them."""
+    moving: frozenset[str] = frozenset()
+    """Outputs that tell a time which goes on, at each look another."""
     stable_id: bool = True
     """The service keeps the id through an update."""
     lingers: bool = False
@@ -120,7 +122,7 @@ def live_through(world: World, example: Example) -> None:
     assert created.id
     assert all(not isinstance(value, Unknown) for value in state.values())
     try:
-        _unchanged(world, resource, created.id, inputs, state)
+        _unchanged(world, example, resource, created.id, inputs, state)
         if example.seen:
             example.seen(world, created.id, state)
         if example.duplicate:
@@ -133,7 +135,7 @@ def live_through(world: World, example: Example) -> None:
             assert not any(kind.replaces for kind in diff.changes.values()), diff
             state = provider.update(resource, created.id, inputs, state, new, preview=False, timeout=0)
             inputs = new
-            _unchanged(world, resource, created.id, inputs, state)
+            _unchanged(world, example, resource, created.id, inputs, state)
             if example.seen:
                 example.seen(world, created.id, state)
         for name, value in example.replace.items():
@@ -156,13 +158,17 @@ def _preview_promises(world: World, resource: Resource, inputs: Properties) -> N
     }
 
 
-def _unchanged(world: World, resource: Resource, id: str, inputs: Properties, state: Properties) -> None:
+def _unchanged(
+    world: World, example: Example, resource: Resource, id: str, inputs: Properties, state: Properties
+) -> None:
     """A refresh sees what the state says, and the same program makes no difference."""
     found = world.provider.read(resource, id, inputs, state)
     assert found is not None
     assert found.id == id
     assert not _differing(found.inputs, inputs), _differing(found.inputs, inputs)
-    assert not _differing(found.outputs, state), _differing(found.outputs, state)
+    differing = _differing(found.outputs, state)
+    assert not {*differing} - example.moving, differing
+    assert example.moving <= {*found.outputs}
     assert not world.provider.diff(resource, id, found.inputs, found.outputs, inputs).changes
 
 
