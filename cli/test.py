@@ -86,7 +86,7 @@ def _side_by_side() -> Sequence[str]:
     One more than there are processors, for tests wait for engines and servers about a third of their time; two more
     were no faster. More than four would be more sandboxes than the suite has long files.
     """
-    workers = min(4, (os.cpu_count() or 1) + 1)
+    workers = 4
     return ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
