@@ -39,7 +39,7 @@ def memory_folder(memory: Path = MEMORY, control_group: Path = Path("/sys/fs/cgr
     if "TMPDIR" in os.environ or not _has_room(memory, control_group):
         yield None
         return
-    own = memory / f"freehold-tests-{os.getuid()}"
+    own = memory / f"freehold-{os.getuid()}"  # short, for paths of Unix sockets are
     with ExitStack() as locks:
         try:
             own.mkdir(mode=0o700, exist_ok=True)

@@ -54,9 +54,14 @@ def run_all() -> ExitCode:
 def run_pytest(arguments: Sequence[str]) -> ExitCode:
     """pytest with `arguments`: OK, FAILED, or USAGE if they select nothing or are no arguments of pytest's."""
     with memory_folder() as folder:
-        code = _run(("pytest", *arguments), {} if folder is None else {"TMPDIR": str(folder)})
-        if code == 0 and folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        if folder is None:
+            code = _run(("pytest", *arguments))
+        else:
+            # pytest's own folder would be a longer one, and with it the paths of the tests' sockets.
+            base = f"--basetemp={folder / 'pytest'}"
+            code = _run(("pytest", base, *arguments), {"TMPDIR": str(folder)})
+            if code == 0:
+                shutil.rmtree(folder, ignore_errors=True)
     if code in _ASKED_WRONGLY:
         return ExitCode.USAGE
     return ExitCode.OK if code == 0 else ExitCode.FAILED
@@ -86,7 +91,7 @@ def _side_by_side() -> Sequence[str]:
     One more than there are processors, for tests wait for engines and servers about a third of their time; two more
     were no faster. More than four would be more sandboxes than the suite has long files.
     """
-    workers = 4
+    workers = min(4, (os.cpu_count() or 1) + 1)
     return ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
