@@ -146,7 +146,9 @@ class Benchmark:
     def _engine(self, folder: Path, settings: Mapping[str, str]) -> tuple[float, float]:
         prefix = self._namespaces(folder)
         (folder / "objects.json").write_text(json.dumps(objects(self.count, prefix)))
-        project = EngineProject({**self.environment, **settings}, folder, name=f"b{uuid.uuid4().hex[:10]}")
+        project = EngineProject(
+            {**self.environment, **settings}, folder, name=f"b{uuid.uuid4().hex[:10]}", passphrase=True
+        )
         create = project.up(_PROGRAM).expect_ok()
         assert create.changes == {"create": self.count + 1}, create.changes
         again = project.up().expect_ok()

@@ -104,9 +104,10 @@ def _check(name: str, command: tuple[str, ...]) -> bool:
 
 def _run(command: Sequence[str], variables: Mapping[str, str] | None = None) -> int:
     """Run a module of the environment in the checkout. Ctrl-C reaches it too; what it then prints is waited for."""
-    # The tests start hundreds of interpreters, each of which would compile the checkout anew.
+    # The tests start hundreds of interpreters, each of which would compile the checkout anew, and hundreds of engines
+    # and kubectls, which end before their memory is worth collecting.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment |= variables or {}
+    environment |= {"GOGC": os.environ.get("GOGC", "400"), **(variables or {})}
     child = subprocess.Popen([sys.executable, "-m", *command], cwd=CHECKOUT, env=environment)
     try:
         return child.wait()

@@ -16,7 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+import boto3
 import yaml
 
 from fleet.program_host.client import ProgramHost
@@ -85,8 +87,20 @@ def sdks() -> ProgramHost:
     )
 
 
-_INITIALISED: dict[tuple[str, str | None], tuple[Json, str]] = {}
-"""The state and the stack's file of the first stack of each backend and passphrase."""
+_INITIALISED: dict[str, tuple[Json, str]] = {}
+"""The state and the stack's file of the first stack of each backend."""
+
+
+@functools.cache
+def _secrets_provider(endpoint: str, region: str, key: str, secret: str) -> str:
+    """A key of the sandbox's KMS. To derive one from the passphrase takes every command half of its time.
+
+    Not by the engine's second SDK of AWS, which now and then closes a connection while it reads the answer
+    (aws/aws-sdk-go-v2, issue 2737).
+    """
+    session = boto3.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=region)
+    made = session.client("kms", endpoint_url=endpoint).create_key(Description="the stacks of tests")
+    return f"awskms://{made['KeyMetadata']['KeyId']}?{urlencode({'region': region, 'endpoint': endpoint})}"
 
 
 @dataclass
@@ -102,6 +116,8 @@ class EngineProject:
     name: str = "conformance"
     stack: str = "test"
     config: Mapping[str, str] = field(default_factory=dict)
+    passphrase: bool = False
+    """Secrets are kept by the passphrase, as those of Freehold's stacks, and not by the sandbox's KMS."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -117,27 +133,28 @@ class EngineProject:
             stack_file.write_text(json.dumps({**begun, "config": dict(self.config)}))
 
     def _init(self) -> None:
-        """`pulumi stack init`, once for a backend; the next stack there is what that one was, under its own name.
-
-        Most of what the command does is deriving a key from the passphrase, which each run after it does anyway.
-        """
+        """`pulumi stack init`, once for a backend; the next stack there is what that one was, under its own name."""
         backend = local_backend(self.environment)
-        made_from = (str(backend), self.environment.get("PULUMI_CONFIG_PASSPHRASE"))
         stack_file = self.folder / f"Pulumi.{self.stack}.yaml"
         full_name = f"organization/{self.name}/{self.stack}"
-        if backend is None or made_from not in _INITIALISED:
-            self.pulumi("stack", "init", self.stack).expect_ok()
+        if backend is None or str(backend) not in _INITIALISED:
+            self.pulumi("stack", "init", self.stack, "--secrets-provider", self._secrets()).expect_ok()
             if backend is not None:
                 made = json.loads(state_path(backend, self.name, self.stack).read_bytes())
                 assert made["checkpoint"]["Stack"] == full_name
-                _INITIALISED[made_from] = (made, stack_file.read_text())
+                _INITIALISED[str(backend)] = (made, stack_file.read_text())
             return
-        made, text = _INITIALISED[made_from]
+        made, text = _INITIALISED[str(backend)]
         state = state_path(backend, self.name, self.stack)
         assert not state.exists(), f"{full_name} is there already"
         state.parent.mkdir(parents=True, exist_ok=True)
         state.write_text(json.dumps({**made, "checkpoint": {**made["checkpoint"], "Stack": full_name}}))
         stack_file.write_text(text)
+
+    def _secrets(self) -> str:
+        of = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        given = [self.environment.get(name) for name in of]
+        return "passphrase" if self.passphrase or not all(given) else _secrets_provider(*given)
 
     def program(self, text: str) -> None:
         """Replace the program."""
