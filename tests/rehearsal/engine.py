@@ -87,8 +87,8 @@ def sdks() -> ProgramHost:
     )
 
 
-_INITIALISED: dict[str, tuple[Json, str]] = {}
-"""The state and the stack's file of the first stack of each backend."""
+_INITIALISED: dict[tuple[str, str], tuple[Json, str]] = {}
+"""The state and the stack's file of the first stack of each backend and keeper of secrets."""
 
 
 @functools.cache
@@ -127,7 +127,7 @@ class EngineProject:
         (self.folder / "__main__.py").write_text("")
         self._init()
         if self.config:
-            # The stack's own file as `stack init` has begun it: the salt of its passphrase is in there.
+            # The stack's own file as `stack init` has begun it: what its secrets are encrypted by is in there.
             stack_file = self.folder / f"Pulumi.{self.stack}.yaml"
             begun = yaml.safe_load(stack_file.read_text()) if stack_file.exists() else {}
             stack_file.write_text(json.dumps({**begun, "config": dict(self.config)}))
@@ -135,16 +135,17 @@ class EngineProject:
     def _init(self) -> None:
         """`pulumi stack init`, once for a backend; the next stack there is what that one was, under its own name."""
         backend = local_backend(self.environment)
+        made_from = (str(backend), self._secrets())
         stack_file = self.folder / f"Pulumi.{self.stack}.yaml"
         full_name = f"organization/{self.name}/{self.stack}"
-        if backend is None or str(backend) not in _INITIALISED:
-            self.pulumi("stack", "init", self.stack, "--secrets-provider", self._secrets()).expect_ok()
+        if backend is None or made_from not in _INITIALISED:
+            self.pulumi("stack", "init", self.stack, "--secrets-provider", made_from[1]).expect_ok()
             if backend is not None:
                 made = json.loads(state_path(backend, self.name, self.stack).read_bytes())
                 assert made["checkpoint"]["Stack"] == full_name
-                _INITIALISED[str(backend)] = (made, stack_file.read_text())
+                _INITIALISED[made_from] = (made, stack_file.read_text())
             return
-        made, text = _INITIALISED[str(backend)]
+        made, text = _INITIALISED[made_from]
         state = state_path(backend, self.name, self.stack)
         assert not state.exists(), f"{full_name} is there already"
         state.parent.mkdir(parents=True, exist_ok=True)
