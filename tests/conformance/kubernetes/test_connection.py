@@ -14,6 +14,7 @@ import pytest
 
 from sandbox.processes.certificates import Authority
 from sandbox.providers.kubernetes import connection
+from sandbox.providers.kubernetes.cluster import cluster
 from sandbox.providers.kubernetes.connection import ApiError, Connection
 from sandbox.providers.kubernetes.kubeconfig import ExecLogin
 from sandbox.providers.kubernetes.login import Login
@@ -97,6 +98,24 @@ def test_a_new_token_is_not_thrown_away_for_the_old_one_s_sake(login: ExecLogin)
     assert new != old
     assert held.reject(old), "another thread's answer comes late"
     assert held.token() == new
+
+
+def test_a_token_is_shared_by_those_for_whom_the_login_would_print_the_same(login: ExecLogin, tmp_path: Path) -> None:
+    """Each run of a command has a folder of its own first on PATH; AWS' command takes half a second for a token."""
+    named = replace(login, command="login")
+    (tmp_path / "run").mkdir()
+    there = f"{tmp_path}:/usr/bin:/bin"
+    with answering(200) as (server, seen):
+        for environment in (
+            {"PATH": there, "AWS_PROFILE": "one"},
+            {"PATH": f"{tmp_path / 'run'}:{there}", "AWS_PROFILE": "one"},
+            {"PATH": there, "AWS_PROFILE": "another"},
+        ):
+            cluster(access(server, login=named), environment).connection.request("GET", "/")
+        (tmp_path / "run" / "login").symlink_to(tmp_path / "login")
+        another_command = {"PATH": f"{tmp_path / 'run'}:{there}", "AWS_PROFILE": "one"}
+        cluster(access(server, login=named), another_command).connection.request("GET", "/")
+    assert seen == ["Bearer token-1", "Bearer token-1", "Bearer token-2", "Bearer token-3"]
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
