@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi_kubernetes import Provider as KubernetesProvider
 
 from catalog import identifiers
 from catalog.services import Service
@@ -14,6 +13,7 @@ from components.contracts.network import Network, NetworkArgs
 from components.contracts.place import Place
 from components.contracts.redis import Redis, RedisArgs
 from components.contracts.tenant_boundary import TenantBoundary, TenantBoundaryArgs
+from components.kubernetes.provider import cluster_provider
 from components.naming import physical_name
 from components.tags import Ownership
 from stacks import (
@@ -56,7 +56,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
     cluster = _cluster(site, settings, network, provider)
     kubernetes = None
     if settings.inside_network:
-        kubernetes = KubernetesProvider("kubernetes", kubeconfig=cluster.kubeconfig, enable_server_side_apply=True)
+        kubernetes = cluster_provider(cluster.kubeconfig, cluster.oidc_issuer)
         cluster_services.run(site, settings.cluster, cluster, kubernetes)
 
     guard = billing_webhook.guard(site, network) if settings.billing else None

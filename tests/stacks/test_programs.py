@@ -14,6 +14,8 @@ from catalog.services import Service
 from errors import FreeholdError
 from policies.rules import Planned
 from policies.table import POLICIES
+from sandbox.providers.interface import UNKNOWN
+from sandbox.providers.kubernetes.settings import same_cluster
 from stacks import contract, platform, tenant
 from stacks.settings.tenant import TenantSettings
 from tests.components.recording import ACCOUNT, CANARY, Recording, Secret, declare, opened, outside_secrets
@@ -183,6 +185,19 @@ def test_tenant_reads_the_contract_and_the_secret_behind_it() -> None:
     assert provider.plain()["superuser"] == "false" and provider.plain()["sslmode"] == "require"
     cluster = recording.one("pulumi:providers:kubernetes")
     assert cluster.plain()["kubeconfig"] == _platform().exports["contract"]["cluster"]["kubeconfig"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_cluster_is_known_again_by_what_it_alone_has_and_keeps(program: str) -> None:
+    """Not by its ARN, which one that is made anew has too, nor by an address or authority, which may change."""
+    provider = PROGRAMS[program]().one("pulumi:providers:kubernetes").plain()
+    assert provider["clusterIdentifier"] == _platform().exports["contract"]["cluster"]["oidc_issuer"]
+
+
+def test_another_administrator_replaces_nothing_in_the_cluster() -> None:
+    """In a preview its access entry, and with it the kubeconfig, is unknown."""
+    before = _platform().one("pulumi:providers:kubernetes").plain()
+    assert same_cluster(before, {**before, "kubeconfig": UNKNOWN})
 
 
 def test_tenant_exports_where_its_things_are() -> None:
