@@ -35,11 +35,12 @@ EXAMPLE_ACCOUNT = "123456789012"
 """AWS' own for documentation, and the sandbox's."""
 
 
-def run(settings: PlatformSettings, cell: str) -> None:
-    """Declares the platform of the cell (the stack's name) and exports its contract."""
+def run(settings: PlatformSettings, cell: str, accounts: tuple[str, ...] = ()) -> None:
+    """Declares the platform of the cell (the stack's name), in one of `accounts` where some are named, and exports its
+    contract."""
     archive = billing_archive.archive(settings.billing) if settings.billing else None
     cloud = platform_cloud(settings.cloud)
-    provider = cloud.provider(settings.cloud, settings.region)
+    provider = cloud.provider(settings.cloud, settings.region, accounts or None)
     place = Place(cloud.account(provider), settings.region)
     _refuse_example_admins(settings, cell, place)
     site = Site(

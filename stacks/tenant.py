@@ -31,7 +31,7 @@ def run(settings: TenantSettings) -> None:
     def of(read: Callable[[PlatformContract], T]) -> pulumi.Output[T]:
         return platform.apply(read)
 
-    cloud_provider = cloud.provider(settings.cloud, of(lambda known: known.region))
+    cloud_provider = cloud.provider(settings.cloud, of(lambda known: known.region), of(lambda known: (known.account,)))
     kubernetes = cluster_provider(
         of(lambda known: known.cluster.kubeconfig), of(lambda known: known.cluster.oidc_issuer)
     )

@@ -163,6 +163,14 @@ def test_environments_differ_in_size_and_protection(environment: str, protect: b
     assert {i.plain()["multiAz"] for i in recording.of("aws:rds/instance:Instance")} == {environment == "prod"}
 
 
+def test_credentials_of_another_account_are_refused_by_the_provider_itself() -> None:
+    """Its inputs are in the state, by which a plain `pulumi refresh` works."""
+    accounts = (ACCOUNT, "222222222222")
+    recording = declare(lambda: platform.run(platform_settings("dev"), "dev", accounts), stack="dev", answers=ANSWERS)
+    assert json.loads(recording.one("pulumi:providers:aws").plain()["allowedAccountIds"]) == list(accounts)
+    assert json.loads(_tenant().one("pulumi:providers:aws").plain()["allowedAccountIds"]) == [ACCOUNT]
+
+
 def test_what_public_may_do_in_the_shared_database_is_taken_away() -> None:
     found = [grant.plain() for grant in _platform().of("postgresql:index/grant:Grant")]
     grants = [grant for grant in found if grant["role"] == "public"]
