@@ -33,7 +33,11 @@ def run(settings: TenantSettings) -> None:
 
     cloud_provider = cloud.provider(settings.cloud, of(lambda known: known.region), of(lambda known: (known.account,)))
     kubernetes = cluster_provider(
-        of(lambda known: known.cluster.kubeconfig), of(lambda known: known.cluster.oidc_issuer)
+        of(lambda known: known.cluster.kubeconfig),
+        of(lambda known: known.cluster.oidc_issuer),
+        # The tenant's people may write Deployments, autoscalers and secrets, the program's own too: one that they have
+        # changed would make each later change of plan, image or password fail.
+        takes_fields_back=True,
     )
     admin = cloud.read_secret(of(lambda known: known.database.tenants.admin_secret), cloud_provider)
     database = of(lambda known: known.database.tenants.database)

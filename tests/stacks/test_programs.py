@@ -202,6 +202,11 @@ def test_a_cluster_is_known_again_by_what_it_alone_has_and_keeps(program: str) -
     assert provider["clusterIdentifier"] == _platform().exports["contract"]["cluster"]["oidc_issuer"]
 
 
+@pytest.mark.parametrize(("program", "wins"), [("platform", None), ("tenant", "true")])
+def test_what_a_tenants_people_changed_does_not_stop_its_operations(program: str, wins: str | None) -> None:
+    assert PROGRAMS[program]().one("pulumi:providers:kubernetes").plain().get("enablePatchForce") == wins
+
+
 def test_another_administrator_replaces_nothing_in_the_cluster() -> None:
     """In a preview its access entry, and with it the kubeconfig, is unknown."""
     before = _platform().one("pulumi:providers:kubernetes").plain()
