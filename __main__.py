@@ -18,7 +18,7 @@ def main() -> None:
             preload("platform", settings.cloud)
             from stacks import platform
 
-            platform.run(settings, stack)
+            platform.run(settings, stack, configuration.allowed_accounts())
         else:
             preload("tenant", settings.cloud)
             from stacks import tenant

@@ -83,9 +83,13 @@ def object_prefix(tenant: str) -> str:
     return f"{OBJECTS}{check_tenant_id(tenant)}/"
 
 
+ACCESS_GROUPS = "freehold:t:"
+"""What the Kubernetes groups of all tenants' people start with."""
+
+
 def access_group(tenant: str, role: str) -> str:
     """The Kubernetes group of a tenant's people who hold `role`: `freehold:t:<id>:<role>`."""
-    return f"freehold:t:{check_tenant_id(tenant)}:{role}"
+    return f"{ACCESS_GROUPS}{check_tenant_id(tenant)}:{role}"
 
 
 def tenant_stack(cell: str, tenant: str) -> str:

@@ -6,6 +6,8 @@ from typing import Final, Literal
 
 Level = Literal["advisory", "mandatory"]
 
+ENVIRONMENTS: Final = frozenset({"sandbox", "dev", "staging", "prod"})
+"""What Freehold's programs take; another stack may go through the pack as well, and be called anything."""
 ADVISORY_ENVIRONMENTS: Final = frozenset({"dev"})
 
 

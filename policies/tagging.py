@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from policies.levels import environment_of
+from policies.levels import ENVIRONMENTS, environment_of
 from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_list, as_object
 from policies.templates import CONTROL
 
@@ -28,16 +28,19 @@ def taggable_types() -> frozenset[str]:
 
 
 def required_tags(resource: Planned, settings: Settings) -> Findings:
-    """The tags of the settings are there and not empty, `tenant` too in a tenant's stack, where tenant and environment
-    are those of the stack: costs and rights go by them.
+    """The tags of the settings are there and not empty, `tenant` too in a tenant's stack. Tenant and environment are
+    those of the stack: rights go by them, and a budget by environment counts what is marked so and nothing else. A
+    stack that is called after no environment may serve any.
 
     On AWS the provider's default tags count where the resource has none of that key, but for autoscaling groups:
     docs.hashicorp.com/terraform/tutorials/aws/aws-default-tags. In Kubernetes namespaces carry the labels, which is
     where cost is counted; the manager's label there is Kubernetes' own `app.kubernetes.io/managed-by`.
     """
     required: dict[str, str | None] = dict.fromkeys(settings["tags"])
+    environment = environment_of(resource.stack)
+    if "environment" in required and (resource.in_tenant_stack or environment in ENVIRONMENTS):
+        required["environment"] = environment
     if resource.in_tenant_stack:
-        required |= {"environment": environment_of(resource.stack)} if "environment" in required else {}
         required[TENANT] = resource.stack.split(".", 2)[-1]
     if resource.type == NAMESPACE:
         metadata = as_object(resource.properties.get("metadata"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_args
 
@@ -19,6 +20,8 @@ PROGRAMS: Final[Mapping[str, type[PlatformSettings] | type[TenantSettings]]] = {
     "platform": PlatformSettings,
     "tenant": TenantSettings,
 }
+ACCOUNTS: Final = "aws:allowedAccountIds"
+_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 _NAMESPACE = "freehold:"
 
 
@@ -43,6 +46,25 @@ def from_engine(environment: Mapping[str, str] | None = None) -> dict[str, str]:
         for key, value in values.items()
         if key.startswith(_NAMESPACE) and value not in ("", "{}")
     }
+
+
+def allowed_accounts(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The accounts of `aws:allowedAccountIds`; none where the key is not set. Raises UsageError where it is no list.
+
+    The engine itself gives the key to a provider of its own making alone, and the programs make theirs.
+    """
+    variables = os.environ if environment is None else environment
+    text: str = json.loads(variables.get("PULUMI_CONFIG", "{}")).get(ACCOUNTS) or "[]"
+    try:
+        named = json.loads(text)
+    except json.JSONDecodeError:
+        named = None
+    # Where one is written without quotes, YAML has made a number of it.
+    if not isinstance(named, list) or not all(_ACCOUNT.fullmatch(str(one)) for one in named):
+        raise UsageError(
+            f"{text!r} is no list of accounts", where=ACCOUNTS, mend='write a list of texts, such as ["123456789012"]'
+        )
+    return tuple(str(one) for one in named)
 
 
 def environment_of(cell: str) -> str:

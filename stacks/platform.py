@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi_kubernetes import Provider as KubernetesProvider
 
 from catalog import identifiers
 from catalog.services import Service
@@ -14,6 +13,7 @@ from components.contracts.network import Network, NetworkArgs
 from components.contracts.place import Place
 from components.contracts.redis import Redis, RedisArgs
 from components.contracts.tenant_boundary import TenantBoundary, TenantBoundaryArgs
+from components.kubernetes.provider import cluster_provider
 from components.naming import physical_name
 from components.tags import Ownership
 from stacks import (
@@ -35,11 +35,12 @@ EXAMPLE_ACCOUNT = "123456789012"
 """AWS' own for documentation, and the sandbox's."""
 
 
-def run(settings: PlatformSettings, cell: str) -> None:
-    """Declares the platform of the cell (the stack's name) and exports its contract."""
+def run(settings: PlatformSettings, cell: str, accounts: tuple[str, ...] = ()) -> None:
+    """Declares the platform of the cell (the stack's name), in one of `accounts` where some are named, and exports its
+    contract."""
     archive = billing_archive.archive(settings.billing) if settings.billing else None
     cloud = platform_cloud(settings.cloud)
-    provider = cloud.provider(settings.cloud, settings.region)
+    provider = cloud.provider(settings.cloud, settings.region, accounts or None)
     place = Place(cloud.account(provider), settings.region)
     _refuse_example_admins(settings, cell, place)
     site = Site(
@@ -56,7 +57,7 @@ def run(settings: PlatformSettings, cell: str) -> None:
     cluster = _cluster(site, settings, network, provider)
     kubernetes = None
     if settings.inside_network:
-        kubernetes = KubernetesProvider("kubernetes", kubeconfig=cluster.kubeconfig, enable_server_side_apply=True)
+        kubernetes = cluster_provider(cluster.kubeconfig, cluster.oidc_issuer)
         cluster_services.run(site, settings.cluster, cluster, kubernetes)
 
     guard = billing_webhook.guard(site, network) if settings.billing else None

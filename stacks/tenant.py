@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import pulumi
-from pulumi_kubernetes import Provider as KubernetesProvider
 
 from catalog import blueprints
+from components.kubernetes.provider import cluster_provider
 from components.shared_database import SharedDatabaseArgs
 from components.shared_database import provider as postgres_provider
 from components.tags import Ownership
@@ -31,11 +31,13 @@ def run(settings: TenantSettings) -> None:
     def of(read: Callable[[PlatformContract], T]) -> pulumi.Output[T]:
         return platform.apply(read)
 
-    cloud_provider = cloud.provider(settings.cloud, of(lambda known: known.region))
-    kubernetes = KubernetesProvider(
-        "kubernetes",
-        kubeconfig=of(lambda known: known.cluster.kubeconfig),
-        enable_server_side_apply=True,
+    cloud_provider = cloud.provider(settings.cloud, of(lambda known: known.region), of(lambda known: (known.account,)))
+    kubernetes = cluster_provider(
+        of(lambda known: known.cluster.kubeconfig),
+        of(lambda known: known.cluster.oidc_issuer),
+        # The tenant's people may write Deployments, autoscalers and secrets, the program's own too: one that they have
+        # changed would make each later change of plan, image or password fail.
+        takes_fields_back=True,
     )
     admin = cloud.read_secret(of(lambda known: known.database.tenants.admin_secret), cloud_provider)
     database = of(lambda known: known.database.tenants.database)

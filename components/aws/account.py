@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
@@ -11,9 +13,15 @@ region's first, differ: https://docs.aws.amazon.com/eks/latest/userguide/network
 """
 
 
-def provider(name: str, region: pulumi.Input[str]) -> pulumi.ProviderResource:
-    """An explicit provider; credentials come from the environment, as for the `aws` command."""
-    return aws.Provider(name, region=region)
+def provider(
+    name: str, region: pulumi.Input[str], accounts: pulumi.Input[Sequence[str]] | None = None
+) -> pulumi.ProviderResource:
+    """An explicit provider; credentials come from the environment, as for the `aws` command.
+
+    Those of other accounts than `accounts`, where some are named, are refused: also by what runs from the state
+    alone: a `pulumi refresh` in another account would find nothing there, and forget everything.
+    """
+    return aws.Provider(name, region=region, allowed_account_ids=accounts)
 
 
 def account(provider: pulumi.ProviderResource) -> str:

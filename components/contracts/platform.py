@@ -28,8 +28,8 @@ from components.tags import Ownership
 class PlatformCloud:
     """A cloud's pieces of a platform."""
 
-    provider: Callable[[str, pulumi.Input[str]], pulumi.ProviderResource]
-    """From a resource name and a region."""
+    provider: Callable[[str, pulumi.Input[str], tuple[str, ...] | None], pulumi.ProviderResource]
+    """From a resource name, a region, and the accounts whose credentials alone it takes, where some are named."""
     account: Callable[[pulumi.ProviderResource], str]
     """Who pays: the account (GCP: the project) that the provider's credentials belong to."""
     deployer: Callable[[pulumi.ProviderResource], str]

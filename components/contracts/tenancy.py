@@ -17,7 +17,8 @@ from components.contracts.stored_secret import StoredSecret, StoredSecretArgs
 class TenantCloud:
     """A cloud's pieces of a tenant's workspace."""
 
-    provider: Callable[[str, pulumi.Input[str]], pulumi.ProviderResource]
+    provider: Callable[[str, pulumi.Input[str], pulumi.Output[tuple[str, ...]]], pulumi.ProviderResource]
+    """From a resource name, a region, and the accounts whose credentials it takes."""
     read_secret: Callable[[pulumi.Input[str], pulumi.ProviderResource], pulumi.Output[Mapping[str, Any]]]
     """The JSON behind a reference that a `StoredSecret` gave; the output is secret."""
     cache_user: Callable[[str, CacheUserArgs, pulumi.ResourceOptions], CacheUser]

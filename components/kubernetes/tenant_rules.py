@@ -9,13 +9,14 @@ from typing import Final
 import pulumi
 from pulumi_kubernetes.admissionregistration import v1
 
+from catalog import identifiers
 from components import tags
 from components.kubernetes import default_storage
 from components.tags import Ownership
 
 TENANT_LABEL: Final = "freehold.dev/tenant"
 _ZONE: Final = "topology.kubernetes.io/zone"
-_CREATE, _UPDATE = "CREATE", "UPDATE"
+_CREATE, _UPDATE, _DELETE = "CREATE", "UPDATE", "DELETE"
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,28 @@ _CLAIMS = _Rules(
         ),
     },
 )
-_ALL: Final = {"services": _SERVICES, "secrets": _SECRETS, "pods": _PODS, "claims": _CLAIMS}
+_MANAGED: Final = "app.kubernetes.io/managed-by"
+_OBJECTS = _Rules(
+    # Of what they may delete, the kinds that the program makes as well. Pods and replica sets have its label too.
+    on=(
+        _rule("", (_DELETE,), "secrets"),
+        _rule("apps", (_DELETE,), "deployments"),
+        _rule("autoscaling", (_DELETE,), "horizontalpodautoscalers"),
+    ),
+    conditions={
+        "by-the-tenant": (
+            "request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':') || "
+            f"request.userInfo.groups.exists(group, group.startsWith('{identifiers.ACCESS_GROUPS}'))"
+        )
+    },
+    validations={
+        f"oldObject.metadata.?labels[?'{_MANAGED}'].orValue('') != '{tags.MANAGER}'": (
+            f"what {tags.MANAGER} made is not deleted by tenants: its next change would fail on it; to delete all of "
+            f"the own, select -l {_MANAGED}!={tags.MANAGER}"
+        ),
+    },
+)
+_ALL: Final = {"services": _SERVICES, "secrets": _SECRETS, "pods": _PODS, "claims": _CLAIMS, "objects": _OBJECTS}
 
 
 @dataclass(frozen=True)
@@ -144,6 +166,9 @@ class TenantRules(pulumi.ComponentResource):
       each pod, which a quota of pods and processors would not stop and the autoscaler would answer with machines
     - claims are of the class whose disks are encrypted and marked: a cluster can have others that nobody here declares
       (EKS makes `gp2`: https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions-standard.html)
+
+    - what the program made stays until the program deletes it: an update of what is gone fails, and with it each later
+      operation on the tenant (`kubectl delete all --all` would do)
 
     A quota of the scope CrossNamespacePodAffinity would do so for the affinity alone, by an object in each namespace.
     """

@@ -245,6 +245,7 @@ def test_what_no_tenant_may_ask_is_refused_in_tenants_namespaces() -> None:
         "jobs",
         "cronjobs",
         "persistentvolumeclaims",
+        "horizontalpodautoscalers",
     }
     # The label that the binding selects is the one that tenants' namespaces carry.
     assert "freehold.dev/tenant" in tags.kubernetes(samples.tenant_ownership("acme"))

@@ -23,10 +23,11 @@ from pulumi_policy import (
 from pulumi_policy.proxy import UNKNOWN_BOOLEAN_VALUE, unknown_checking_proxy
 
 from policies import cost, network_policies, pack, rules, storage, tenancy
-from policies.levels import environment_of, level_for
+from policies.levels import ENVIRONMENTS, environment_of, level_for
 from policies.rules import UNKNOWN, Finding, Planned
 from policies.table import POLICIES
 from sandbox.home import CHECKOUT
+from stacks import configuration
 from tests.policies.plans import findings, planned
 
 NAMES = [
@@ -110,6 +111,10 @@ def test_no_setting_takes_a_policy_s_meaning_away(policy: str, settings: dict[st
 def test_levels_by_stack(stack: str, environment: str, level: str) -> None:
     assert environment_of(stack) == environment
     assert level_for(stack) == level
+
+
+def test_the_environments_are_those_that_the_programs_take() -> None:
+    assert set(configuration.ENVIRONMENTS) == ENVIRONMENTS
 
 
 def test_unknown_values_come_out_of_the_proxies() -> None:

@@ -111,6 +111,24 @@ def test_a_tenants_stack_marks_its_own(stack: str, wrong: str | None) -> None:
     assert found == (expected if wrong else [])
 
 
+@pytest.mark.parametrize(
+    ("stack", "own"), [("prod", True), ("prod-eu1", True), ("dev", False), ("staging-prod", False), ("backups", True)]
+)
+def test_a_platforms_stack_marks_its_own_environment(stack: str, own: bool) -> None:
+    """`backups` is called after no environment."""
+    topic = planned(TOPIC, stack=stack, tags=component_tags.aws(SHARED))
+    namespace = planned(NAMESPACE, stack=stack, metadata={"labels": component_tags.kubernetes(SHARED)})
+    found = [finding.text() for finding in findings(POLICY, topic, namespace) if finding.certain]
+    assert found == (
+        []
+        if own
+        else [
+            "`tags` has not the stack's own `environment`",
+            "`metadata.labels` has not the stack's own `freehold.dev/environment`",
+        ]
+    )
+
+
 def test_types_that_take_no_tags_are_left_alone() -> None:
     assert findings(POLICY, planned("aws:ec2/route:Route")) == []
     assert findings(POLICY, planned("freehold:tenant:TenantWorkspace")) == []

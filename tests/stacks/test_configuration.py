@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from errors import UsageError
-from stacks import configuration
+from stacks import configuration, platform
 from stacks.settings.platform import PlatformSettings
 from stacks.settings.tenant import TenantSettings
 from tests.components.recording import declare
@@ -42,6 +42,29 @@ def test_every_committed_environment_is_valid(environment: str) -> None:
     settings = load(stack_file(environment)["config"], environment)
     assert isinstance(settings, PlatformSettings)
     assert settings.protect is (environment in ("staging", "prod"))
+
+
+@pytest.mark.parametrize(
+    ("value", "accounts"),
+    [
+        (["123456789012", "222222222222"], ("123456789012", "222222222222")),
+        ([123456789012], ("123456789012",)),
+        ("", ()),
+        ([], ()),
+    ],
+)
+def test_accounts_as_they_may_be_written(value: Any, accounts: tuple[str, ...]) -> None:
+    assert configuration.allowed_accounts(engine_environment({"aws:allowedAccountIds": value})) == accounts
+
+
+def test_no_accounts_are_named() -> None:
+    assert configuration.allowed_accounts(engine_environment({})) == ()
+
+
+@pytest.mark.parametrize("value", ["prod", "123456789012", ["1234"], {"prod": "123456789012"}, [None]])
+def test_what_is_no_list_of_accounts_is_refused(value: Any) -> None:
+    with pytest.raises(UsageError, match=r"^aws:allowedAccountIds: .* is no list of accounts; write a list"):
+        configuration.allowed_accounts(engine_environment({"aws:allowedAccountIds": value}))
 
 
 def test_environments_can_be_connected() -> None:
@@ -340,6 +363,18 @@ def test_a_cell_belongs_to_an_environment(cell: str, environment: str) -> None:
 def test_an_unknown_environment_is_refused(cell: str) -> None:
     with pytest.raises(UsageError, match="belongs to no environment"):
         configuration.environment_of(cell)
+
+
+@pytest.mark.usefixtures("sdk_as_it_is", "no_archive")
+def test_the_program_tells_its_provider_the_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = engine_environment(stack_file("sandbox")["config"] | {"aws:allowedAccountIds": ["123456789012"]})
+    monkeypatch.setenv("PULUMI_CONFIG", config["PULUMI_CONFIG"])
+    monkeypatch.chdir(CHECKOUT)
+    told: list[tuple[str, ...]] = []
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "sandbox")
+    monkeypatch.setattr(platform, "run", lambda settings, cell, accounts: told.append(accounts))
+    runpy.run_path(str(CHECKOUT / "__main__.py"), run_name="__main__")
+    assert told == [("123456789012",)]
 
 
 @pytest.mark.usefixtures("sdk_as_it_is")

@@ -14,6 +14,8 @@ from catalog.services import Service
 from errors import FreeholdError
 from policies.rules import Planned
 from policies.table import POLICIES
+from sandbox.providers.interface import UNKNOWN
+from sandbox.providers.kubernetes.settings import same_cluster
 from stacks import contract, platform, tenant
 from stacks.settings.tenant import TenantSettings
 from tests.components.recording import ACCOUNT, CANARY, Recording, Secret, declare, opened, outside_secrets
@@ -161,6 +163,14 @@ def test_environments_differ_in_size_and_protection(environment: str, protect: b
     assert {i.plain()["multiAz"] for i in recording.of("aws:rds/instance:Instance")} == {environment == "prod"}
 
 
+def test_credentials_of_another_account_are_refused_by_the_provider_itself() -> None:
+    """Its inputs are in the state, by which a plain `pulumi refresh` works."""
+    accounts = (ACCOUNT, "222222222222")
+    recording = declare(lambda: platform.run(platform_settings("dev"), "dev", accounts), stack="dev", answers=ANSWERS)
+    assert json.loads(recording.one("pulumi:providers:aws").plain()["allowedAccountIds"]) == list(accounts)
+    assert json.loads(_tenant().one("pulumi:providers:aws").plain()["allowedAccountIds"]) == [ACCOUNT]
+
+
 def test_what_public_may_do_in_the_shared_database_is_taken_away() -> None:
     found = [grant.plain() for grant in _platform().of("postgresql:index/grant:Grant")]
     grants = [grant for grant in found if grant["role"] == "public"]
@@ -183,6 +193,24 @@ def test_tenant_reads_the_contract_and_the_secret_behind_it() -> None:
     assert provider.plain()["superuser"] == "false" and provider.plain()["sslmode"] == "require"
     cluster = recording.one("pulumi:providers:kubernetes")
     assert cluster.plain()["kubeconfig"] == _platform().exports["contract"]["cluster"]["kubeconfig"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_cluster_is_known_again_by_what_it_alone_has_and_keeps(program: str) -> None:
+    """Not by its ARN, which one that is made anew has too, nor by an address or authority, which may change."""
+    provider = PROGRAMS[program]().one("pulumi:providers:kubernetes").plain()
+    assert provider["clusterIdentifier"] == _platform().exports["contract"]["cluster"]["oidc_issuer"]
+
+
+@pytest.mark.parametrize(("program", "wins"), [("platform", None), ("tenant", "true")])
+def test_what_a_tenants_people_changed_does_not_stop_its_operations(program: str, wins: str | None) -> None:
+    assert PROGRAMS[program]().one("pulumi:providers:kubernetes").plain().get("enablePatchForce") == wins
+
+
+def test_another_administrator_replaces_nothing_in_the_cluster() -> None:
+    """In a preview its access entry, and with it the kubeconfig, is unknown."""
+    before = _platform().one("pulumi:providers:kubernetes").plain()
+    assert same_cluster(before, {**before, "kubeconfig": UNKNOWN})
 
 
 def test_tenant_exports_where_its_things_are() -> None:

@@ -110,8 +110,8 @@ def _first_path(environment: Mapping[str, str]) -> str:
 def same_cluster(old: Properties, new: Properties) -> bool:
     """Whether two configurations mean the same cluster. What is not known yet may be another one.
 
-    A cluster is its certificate authority or its address: either may change in its lifetime, not both. An identifier
-    decides where both have one; to begin or to stop giving one changes nothing.
+    An identifier decides where both have one; to begin or to stop giving one changes nothing. Without, a cluster is its
+    entry in the kubeconfig: another address or another certificate authority is another cluster.
     Source: DiffConfig in github.com/pulumi/pulumi-kubernetes, provider/pkg/provider/provider.go.
     """
     before, after = text(old, "clusterIdentifier"), new.get("clusterIdentifier")
@@ -123,6 +123,8 @@ def same_cluster(old: Properties, new: Properties) -> bool:
         left, right = (_access(config, {}) for config in (old, new))
     except ProviderError:
         return True
-    if left.server == right.server:
-        return True
-    return left.certificate_authority is not None and left.certificate_authority == right.certificate_authority
+    return _entry(left) == _entry(right)
+
+
+def _entry(access: Access) -> tuple[str | bool | None, ...]:
+    return access.server, access.certificate_authority, access.server_name, access.verify

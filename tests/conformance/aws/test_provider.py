@@ -35,6 +35,13 @@ def test_who_and_where(world: World) -> None:
     assert isinstance(names, list) and len(names) >= 3 and names == sorted(names)
 
 
+def test_credentials_of_an_account_that_is_not_named_are_refused(sandbox: Any) -> None:
+    account = World(sandbox.environment).client("sts").get_caller_identity()["Account"]
+    World(sandbox.environment, {"allowedAccountIds": json.dumps(["222222222222", account])})
+    with pytest.raises(ProviderError, match=f"account {account} is not among allowedAccountIds"):
+        World(sandbox.environment, {"allowedAccountIds": json.dumps(["222222222222"])})
+
+
 def test_a_secret_is_read_by_function(world: World) -> None:
     secret = world.make("aws:secretsmanager/secret:Secret", {"recoveryWindowInDays": 0})["id"]
     token = "aws:secretsmanager/getSecretVersion:getSecretVersion"

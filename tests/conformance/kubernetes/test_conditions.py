@@ -132,9 +132,12 @@ def test_a_provider_is_replaced_only_for_another_cluster() -> None:
         }
 
     one = config("https://127.0.0.1:1", "b25l")
-    assert same_cluster(one, config("https://127.0.0.1:2", "b25l")), "its port changed"
-    assert same_cluster(one, config("https://127.0.0.1:1", "dHdv")), "its authority was renewed"
-    assert not same_cluster(one, config("https://127.0.0.1:2", "dHdv"))
+    moved, renewed = config("https://127.0.0.1:2", "b25l"), config("https://127.0.0.1:1", "dHdv")
+    assert same_cluster(one, json.loads(json.dumps(one)))
+    for changed in (moved, renewed):
+        assert not same_cluster(one, changed), "nothing says that it is the same one"
+        assert same_cluster({**one, "clusterIdentifier": "a"}, {**changed, "clusterIdentifier": "a"})
+        assert not same_cluster(one, {**changed, "clusterIdentifier": "a"}), "it was not known by it before"
     assert not same_cluster({"clusterIdentifier": "a"}, {"clusterIdentifier": "b"})
     assert same_cluster(one, {**one, "clusterIdentifier": "a"}), "it is given from now on"
     assert same_cluster({**one, "clusterIdentifier": "a"}, one), "it is not given any more"

@@ -15,6 +15,7 @@ from tests.cut_off import cut_off, sent_again
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+SCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 
 pytestmark = pytest.mark.sandbox
 
@@ -91,6 +92,22 @@ def test_another_managers_field_is_not_taken_over_unasked(api: Api, namespace: s
     forced = {**wanted, "metadata": {**wanted["metadata"], "annotations": {"pulumi.com/patchForce": "true"}}}  # type: ignore[dict-item]
     provider.update(subject, made.id, asked, made.outputs, forced, preview=False, timeout=5)
     assert api.get("configmap", "subject", namespace)["data"] == {"a": "2"}
+
+
+def test_a_provider_that_takes_fields_back_is_not_stopped_by_what_others_changed(api: Api, namespace: str) -> None:
+    """A change of plan, where the tenant's people have set the autoscaler's maximum themselves."""
+    provider, subject = api.provider(enablePatchForce="true"), resource(SCALER)
+
+    def scaler(maximum: int) -> Properties:
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "subject"}
+        spec: Properties = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": maximum}
+        return _object(SCALER, namespace, spec=spec)
+
+    made = provider.create(subject, scaler(2), preview=False, timeout=5)
+    api.apply(scaler(3))
+    for preview in (True, False):
+        provider.update(subject, made.id, scaler(2), made.outputs, scaler(5), preview=preview, timeout=5)
+    assert api.get("horizontalpodautoscaler", "subject", namespace)["spec"]["maxReplicas"] == 5
 
 
 def test_a_create_whose_answer_was_lost_goes_on_under_its_manager(api: Api, namespace: str) -> None:

@@ -183,6 +183,55 @@ def test_a_claim_takes_no_class_but_the_one_whose_disks_are_encrypted(tenants: S
     api.kubectl("-n", tenants.namespace, "patch", "pvc", "waits", "-p", '{"spec": {"storageClassName": "encrypted"}}')
 
 
+def _said(api: Api, *arguments: str) -> str:
+    """Why kubectl failed; nothing where it did not."""
+    try:
+        api.kubectl(*arguments)
+    except subprocess.CalledProcessError as error:
+        return str(error.stderr)
+    return ""
+
+
+@pytest.mark.parametrize("who", ["person", "program"])
+def test_what_the_program_made_is_not_deleted_by_the_tenant(tenants: Somewhere, api: Api, who: str) -> None:
+    inside = ("-n", tenants.namespace)
+    accounts = f"system:serviceaccounts:{tenants.namespace}"
+    asked = {
+        "person": ("--as=alice", "--as-group=freehold:t:acme:owner", "--as-group=system:authenticated"),
+        "program": (f"--as=system:serviceaccount:{tenants.namespace}:workload", f"--as-group={accounts}"),
+    }[who]
+    api.kubectl(
+        *(*inside, "create", "rolebinding", f"edit-{who}", "--clusterrole=edit"),
+        *("--group=freehold:t:acme:owner", f"--group={accounts}"),
+    )
+    pod = _templates(_pod({}))[1]
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"}, "maxReplicas": 2},
+    }
+    kinds = (pod, scaler, {"apiVersion": "v1", "kind": "Secret", "type": "Opaque"})
+    for manifest in kinds:
+        for name, labels in (("freeholds", {"app.kubernetes.io/managed-by": "freehold"}), ("own", {"a": "b"})):
+            api.apply({**manifest, "metadata": {"name": name, "namespace": tenants.namespace, "labels": labels}})
+    told, named = "what freehold made is not deleted by tenants", "deployments,horizontalpodautoscalers,secrets"
+    deadline = time.monotonic() + 30
+    while told not in _said(api, *inside, *asked, "delete", "deployment", "freeholds", "--dry-run=server"):
+        assert time.monotonic() < deadline, "the API server has not taken the rule up"
+        time.sleep(0.2)
+    for group, kind in (("apis/apps", "deployments"), ("api", "secrets")):
+        collection = f"/{group}/v1/namespaces/{tenants.namespace}/{kind}?labelSelector=app.kubernetes.io/managed-by"
+        assert told in _said(api, *asked, "delete", f"--raw={collection}")
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        api.kubectl(*inside, *asked, "delete", named, "--all", "--wait=false")
+    assert refused.value.stderr.count(told) == len(kinds)
+    left = api.kubectl(*inside, "get", named, "-o", "name").split()
+    assert sorted(name.split("/")[1] for name in left) == ["freeholds"] * len(kinds)
+    # Whoever runs the program does.
+    api.kubectl(*inside, "delete", named, "--all", "--wait=false")
+    assert api.kubectl(*inside, "get", named, "-o", "name") == ""
+
+
 def test_other_namespaces_are_not_held_by_them(tenants: Somewhere, api: Api, namespace: str) -> None:
     elsewhere = Somewhere(api, namespace)
     assert elsewhere.refusal(_templates(_pod(REFUSED["a node each"][0]))[1]) == ""
