@@ -60,11 +60,12 @@ class Cell:
 
     def follow(self, asked: Operation, name: str) -> None:
         """Show its progress until it ends. Raises FreeholdError where it fails."""
-        from cli.following import Follower
+        from cli.following import Follower, goes_on
         from fleet.interrupts import Interrupts
 
         follower = Follower(self.environment, self.view, self.screen, Interrupts())
-        with self.screen.step(name) as step:
+        mend = f"./freehold tenant show {asked.tenant}{self.environment.options} says how far it is"
+        with goes_on(f"tenant {asked.tenant}", mend), self.screen.step(name) as step:
             follower.follow(asked, step)
 
     def find(self, tenant: str) -> Tenant:

@@ -40,7 +40,7 @@ def up(
 
     One whose deletion is asked for meanwhile is told and left out, which is no failure.
     """
-    from cli.following import Follower
+    from cli.following import Follower, goes_on
     from cli.opening import start_runner
     from fleet.interrupts import Interrupts
     from fleet.program import program_version
@@ -54,7 +54,9 @@ def up(
         operations = _ask(cell, due)
         if operations and wait:
             follower = Follower(cell.environment, cell.view, cell.screen, Interrupts())
-            with cell.screen.step(f"{len(operations)} tenants") as step:
+            mend = f"./freehold fleet status{cell.environment.options} says how far they are"
+            where = f"cell {cell.environment.cell}"
+            with goes_on(where, mend), cell.screen.step(f"{len(operations)} tenants") as step:
                 operations = follower.follow_all(operations, step)
     if as_json:
         show_json([_as_json(one) for one in operations])

@@ -6,7 +6,8 @@ import getpass
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cli.output import Screen, Step
@@ -31,6 +32,17 @@ def requester() -> str:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):
         return f"cli:{os.getuid()}"  # a user without a name, as containers have them
+
+
+@contextmanager
+def goes_on(where: str, mend: str) -> Iterator[None]:
+    """Ctrl-C ends the following alone, and says so: who presses it at a deletion is not to believe that it was stopped.
+
+    Raises FreeholdError in its place."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise FreeholdError("no longer followed; what was asked for goes on", where=where, mend=mend) from None
 
 
 class Follower:

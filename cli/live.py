@@ -19,6 +19,19 @@ Json = Any
 
 TENANT_LABEL = "freehold.dev/tenant"
 _KUBECTL_SECONDS = 60
+# A backup is made every night, and what serves meanwhile rings nobody out of bed.
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html#Overview.DBInstance.Status
+_DATABASE_SERVES = {
+    "available",
+    "backing-up",
+    "configuring-enhanced-monitoring",
+    "configuring-iam-database-auth",
+    "configuring-log-exports",
+    "storage-initialization",
+    "storage-optimization",
+}
+# https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ReplicationGroup.html
+_CACHE_SERVES = {"available", "snapshotting"}
 
 
 @dataclass(frozen=True)
@@ -115,7 +128,9 @@ def _database(identifier: str, aws: Callable[[str], Any]) -> Line:
         f"{identifier}, {found['Engine']} {found['EngineVersion']}, {encrypted}, {private}, "
         f"{found['DBInstanceStatus']}",
         f"aws rds describe-db-instances --db-instance-identifier {identifier}",
-        ok=found["DBInstanceStatus"] == "available",
+        ok=found["DBInstanceStatus"] in _DATABASE_SERVES
+        and found["StorageEncrypted"]
+        and not found["PubliclyAccessible"],
     )
 
 
@@ -127,7 +142,7 @@ def _cache(contract: PlatformContract, aws: Callable[[str], Any]) -> Line:
         "cache",
         f"{name}, {tls}, {found['Status']}",
         f"aws elasticache describe-replication-groups --replication-group-id {name}",
-        ok=found["Status"] == "available",
+        ok=found["Status"] in _CACHE_SERVES and bool(found.get("TransitEncryptionEnabled")),
     )
 
 
@@ -137,7 +152,10 @@ def _bucket(contract: PlatformContract, aws: Callable[[str], Any]) -> Line:
     blocked = store.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
     access = "private" if all(blocked.values()) else "not closed to the public"
     return Line(
-        "bucket", f"{name}, {access}, versioning {versioned}", f"aws s3api get-public-access-block --bucket {name}"
+        "bucket",
+        f"{name}, {access}, versioning {versioned}",
+        f"aws s3api get-public-access-block --bucket {name}",
+        ok=all(blocked.values()) and versioned == "Enabled",
     )
 
 

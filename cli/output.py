@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -62,13 +63,14 @@ def show_json(content: Json) -> None:
 def show_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, red: Collection[int] = (), stderr: bool = False
 ) -> None:
-    """A table on standard output; cells are plain text. Columns without names have no header; rows of these numbers are
-    red.
+    """A table on standard output; cells are plain text, and what would move the cursor in them is spelt. Columns
+    without names have no header; rows of these numbers are red.
 
     No cell is cut or broken, for names are copied and searched for; but on a terminal with room for it the last column
     is folded.
     """
     out = console(stderr=stderr)
+    rows = [[_spelt(cell) for cell in row] for row in rows]
     table = (columns, *rows) if any(columns) else rows
     widths = _widths(table)
     indent = sum(width + len(_BETWEEN) for width in widths)
@@ -80,6 +82,11 @@ def show_table(
         for number, line in enumerate(lines or [""]):
             text = (" " * indent if number else begin) + line
             out.print(text.rstrip(), style=styles.get(id(row)), markup=False)
+
+
+def _spelt(cell: str) -> str:
+    """Without control characters: a tenant's name may hold a line break, or what a terminal takes for a command."""
+    return "".join(repr(one)[1:-1] if unicodedata.category(one) == "Cc" else one for one in cell)
 
 
 def is_narrow(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stderr: bool = False) -> bool:

@@ -138,7 +138,10 @@ class Environment:
         """What the platform exports. Raises FreeholdError where it has not been built."""
         if state is None:
             raise FreeholdError("it has not been built", where=f"environment {self.cell}", mend=f"{self.command('up')}")
-        return read(self.cell, state.outputs.get(OUTPUT))
+        if OUTPUT not in state.outputs:  # told here, where the target is known that `up` was begun for
+            what = "it has not been built to its end"
+            raise FreeholdError(what, where=f"environment {self.cell}", mend=f"{self.command('up')}")
+        return read(self.cell, state.outputs[OUTPUT])
 
     def renewed(self) -> Environment:
         """The same with the variables as they are now: a sandbox has more of them once its platform is built."""

@@ -54,9 +54,9 @@ _KNOWN = (  # the first match wins
         "let it finish; if none runs: pulumi cancel --stack {stack}",
         passes=True,
     ),
-    # As sandbox/providers/plugin.py and sandbox/supervisor/client.py say it.
+    # As sandbox/providers/plugin.py, sandbox/supervisor/client.py and, while it stops, its server say it.
     _Known(
-        _says(r"sandbox's providers are not running|sandbox is not running"),
+        _says(r"sandbox's providers are not running|sandbox is not running|sandbox: is stopping"),
         "the sandbox's providers are not running",
         "./freehold sandbox status says why; ./freehold sandbox start",
         passes=True,

@@ -173,4 +173,4 @@ def read(stack: str, exported: Any, *, product: str | None = None) -> PlatformCo
 
 def _up(stack: str) -> str:
     """The command that builds it. Plain `pulumi up` gives the services no rights in the control database."""
-    return "`./freehold up`" if stack == "sandbox" else f"`./freehold up {stack} --target sandbox|cloud`"
+    return "`./freehold up`" if stack == "sandbox" else f"`./freehold up {stack} --target cloud` (or `sandbox`)"

@@ -45,7 +45,7 @@ def freehold(home: Path, *arguments: str, **environment: str) -> subprocess.Comp
         (("up", "../sandbox"), "freehold: there is no environment '../sandbox'; choose one of "),
         (("up", "prod"), "freehold: say where to build prod; --target sandbox rehearses it here, --target cloud uses"),
         (("up", "--target", "cloud"), "freehold: sandbox is only ever rehearsed; choose dev, staging or prod"),
-        (("up", "--cloud", "gcp"), ""),
+        (("up", "--cloud", "gcp"), "'gcp' is not one of 'aws'"),
         (("preview", "atlantis"), "freehold: there is no environment 'atlantis'; "),
         (("up", ""), "freehold: the environment's name is empty; choose one of dev, prod, sandbox, staging"),
         (("destroy", "", "--yes"), "freehold: the environment's name is empty; choose one of "),

@@ -138,6 +138,15 @@ def test_an_environment_that_was_not_built(prod: Environment) -> None:
         prod.contract(None)
 
 
+@pytest.mark.parametrize("target", list(Target))
+def test_one_whose_first_up_failed_is_told_with_the_command_that_goes_on(checkout: Path, target: Target) -> None:
+    half = Environment("prod", target, Home(checkout / "home"), {})
+    with pytest.raises(FreeholdError) as told:
+        half.contract(STATE)
+    line = f"environment prod: it has not been built to its end; ./freehold up prod --target {target}"
+    assert told.value.line() == line
+
+
 def written(cell: str, config: str, checkout: Path) -> Environment:
     """The environment with this `config:` in its file."""
     (checkout / f"Pulumi.{cell}.yaml").write_text(f"config: {config}\n")

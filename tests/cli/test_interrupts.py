@@ -5,10 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NoReturn
 
+import pytest
+
+from cli.cell import Cell
+from cli.output import Screen
+from errors import FreeholdError
+from fleet.operations import State
+from fleet.queue_view import QueueView
 from sandbox.home import Home
 from tests.cli.fake_supervisor import answering
 from tests.cli.terminal import CTRL_C, Terminal
+from tests.cli.test_fleet_up import Cell as Fleet
+from tests.cli.test_fleet_up import operation, up
 
 WHILE_A_LINE_IS_PRINTED = """
 import os, signal, sys
@@ -54,6 +65,34 @@ def test_in_a_command_that_waits_for_an_answer(tmp_path: Path) -> None:
         assert [line.removeprefix("^C") for line in terminal.shown if line] == [
             "freehold: interrupted; run it again: it goes on from there"
         ]
+
+
+def pressed(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def test_while_an_operation_is_followed_it_is_said_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(QueueView, "get", pressed)
+    environment = SimpleNamespace(options=" --env prod --target cloud")
+    with Screen() as screen, pytest.raises(FreeholdError) as raised:
+        cell = Cell(environment, *(SimpleNamespace(),) * 2, screen)  # type: ignore[arg-type]
+        cell.follow(operation("acme", State.QUEUED), "deleting tenant acme")
+    assert raised.value.exit_code == 1
+    assert raised.value.line() == (
+        "tenant acme: no longer followed; what was asked for goes on; "
+        "./freehold tenant show acme --env prod --target cloud says how far it is"
+    )
+
+
+def test_while_a_fleet_is_followed_it_is_said_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fleet, "all", pressed)
+    run = up(Fleet("acme", "beta"), monkeypatch)
+    assert isinstance(run.exception, FreeholdError) and run.exception.exit_code == 1
+    assert run.exception.line() == (
+        "cell prod: no longer followed; what was asked for goes on; "
+        "./freehold fleet status --env prod --target cloud says how far they are"
+    )
+    assert run.stdout == ""
 
 
 def test_while_the_command_is_imported() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -108,3 +110,65 @@ def test_who_has_not_confirmed_is_named(
         stubbed.assert_no_pending_responses()
     assert (line.value, line.ok) == (said, ok)
     assert "secret" not in line.value
+
+
+def asked_of(service: str, **answers: Mapping[str, object]) -> Callable[[str], object]:
+    """A service that answers so, by operation."""
+    return {
+        service: SimpleNamespace(**{name: lambda answer=answer, **_: answer for name, answer in answers.items()})
+    }.__getitem__
+
+
+@pytest.mark.parametrize(
+    ("differs", "ok"),
+    [
+        ({}, True),
+        ({"DBInstanceStatus": "backing-up"}, True),
+        ({"DBInstanceStatus": "storage-optimization"}, True),
+        ({"DBInstanceStatus": "storage-full"}, False),
+        ({"DBInstanceStatus": "inaccessible-encryption-credentials"}, False),
+        ({"PubliclyAccessible": True}, False),
+        ({"StorageEncrypted": False}, False),
+    ],
+)
+def test_a_database_is_as_it_should_be_while_it_serves_closed_and_encrypted(
+    differs: Mapping[str, object], ok: bool
+) -> None:
+    found = {"Engine": "postgres", "EngineVersion": "17", "StorageEncrypted": True, "PubliclyAccessible": False,
+             "DBInstanceStatus": "available", **differs}  # fmt: skip
+    line = live._database("one", asked_of("rds", describe_db_instances={"DBInstances": [found]}))
+    assert line.ok is ok
+
+
+@pytest.mark.parametrize(
+    ("differs", "ok"),
+    [
+        ({}, True),
+        ({"Status": "snapshotting"}, True),
+        ({"Status": "modifying"}, False),
+        ({"TransitEncryptionEnabled": False}, False),
+    ],
+)
+def test_a_cache_is_as_it_should_be_while_it_serves_by_tls(
+    differs: Mapping[str, object], ok: bool, platform: PlatformContract
+) -> None:
+    found = {"Status": "available", "TransitEncryptionEnabled": True, **differs}
+    answer = {"ReplicationGroups": [found]}
+    assert live._cache(platform, asked_of("elasticache", describe_replication_groups=answer)).ok is ok
+
+
+@pytest.mark.parametrize(
+    ("versioning", "blocked", "ok"),
+    [
+        ({"Status": "Enabled"}, True, True),
+        ({"Status": "Suspended"}, True, False),
+        ({}, True, False),
+        ({"Status": "Enabled"}, False, False),
+    ],
+)
+def test_a_bucket_is_as_it_should_be_where_it_is_closed_and_keeps_versions(
+    versioning: Mapping[str, object], blocked: bool, ok: bool, platform: PlatformContract
+) -> None:
+    block = {"PublicAccessBlockConfiguration": {"BlockPublicAcls": True, "BlockPublicPolicy": blocked}}
+    answers = {"get_bucket_versioning": versioning, "get_public_access_block": block}
+    assert live._bucket(platform, asked_of("s3", **answers)).ok is ok

@@ -23,6 +23,15 @@ def test_in_a_pipe_each_row_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
     assert header.index("state") == long.index("failed") == short.index("ready")
 
 
+def test_what_a_tenant_is_called_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(("tenant", "name", "plan"), (("acme", "a\nb", "pro"), ("beta", "\x1b[2J\x9bZoë 株", "pro")))
+    assert capsys.readouterr().out.splitlines() == [
+        "tenant  name               plan",
+        "acme    a\\nb               pro",
+        "beta    \\x1b[2J\\x9bZoë 株  pro",
+    ]
+
+
 @pytest.mark.parametrize(
     ("columns", "told"),
     [

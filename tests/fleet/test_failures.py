@@ -161,6 +161,14 @@ def test_a_provider_host_that_died_is_told_with_its_mend(capsys: pytest.CaptureF
     assert str(told) == "stack dev: the sandbox's providers stopped during the run; run it again: it goes on from there"
 
 
+def test_a_sandbox_that_stops_during_the_run_gives_nothing_up() -> None:
+    """In the words of the supervisor's answer, as a provider passes them on."""
+    said = "aws:elasticache/userGroupAssociation:UserGroupAssociation acme-cache: sandbox: is stopping; ./freehold ..."
+    told = explain("dev", "up", Progress(errors=[("acme-cache", said)]), "", LOG)
+    assert isinstance(told, TransientError)
+    assert str(told).startswith("stack dev: the sandbox's providers are not running; ./freehold sandbox")
+
+
 def test_a_forgotten_login_is_told_with_its_mend() -> None:
     said = "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"
     assert explain("prod", "stack export", Progress(), said, "`pulumi stack export`").line() == (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +24,7 @@ from fleet.queue import Queue
 from fleet.state import StackState
 from fleet.targets import Target
 from sandbox.home import Home
+from services.notifier.alerts import ALERTS, DELIVERIES
 from tests.fleet.samples import CELL, add_tenants, ask
 
 pytestmark = pytest.mark.sandbox
@@ -79,3 +82,38 @@ def test_what_was_given_up_is_one(database: sa.Engine, status: Status) -> None:
     assert claim is not None
     queue.fail(claim, "no such zone", lambda connection: registry.failed(connection, "acme", "no such zone"))
     assert status() == (1, ["! suspend of acme: given up after 1 attempts: no such zone"])
+
+
+def test_an_event_that_is_kept_and_whose_effect_failed_is_one(database: sa.Engine, status: Status) -> None:
+    event = sa.text(
+        "INSERT INTO billing_inbox (id, type, livemode, created, received_at, payload, state, tenant, correlation_id)"
+        " VALUES (:id, 'invoice.paid', true, now(), now() - make_interval(hours => :age), '', :state, 'acme', 'c')"
+    )
+    with database.begin() as connection:
+        connection.execute(event, {"id": "evt_2", "age": 0, "state": "applied"})
+    assert status() == (0, [])
+    with database.begin() as connection:
+        connection.execute(event, {"id": "evt_1", "age": 1, "state": "received"})
+    code, marked = status()
+    assert code == 1
+    (line,) = marked
+    assert line.startswith("! last Stripe event: invoice.paid at ")
+    assert line.endswith(": applied to acme; 1 events are kept whose effect failed")
+
+
+@pytest.mark.parametrize(("state", "code"), [("sent", 0), ("pending", 0), ("dead", 1)])
+def test_an_alert_of_a_budget_that_a_sink_never_took_is_one(
+    state: str, code: int, database: sa.Engine, status: Status
+) -> None:
+    words = dict.fromkeys(("account", "budget", "threshold", "period", "budgeted", "spent", "correlation_id"), "x")
+    identity, now = uuid.uuid4(), datetime.now(UTC)
+    with database.begin() as connection:
+        connection.execute(sa.insert(ALERTS).values(id=identity, type="ACTUAL", **words))
+        for sink, is_now in (("mail", "sent"), ("slack", state)):
+            settled = None if is_now == "pending" else now
+            made = sa.insert(DELIVERIES).values(alert=identity, sink=sink, state=is_now, settled_at=settled)
+            connection.execute(made)
+    ended, marked = status()
+    assert ended == code
+    assert [line.startswith("! last budget alert: x, spend x, x, at ") for line in marked] == [True] * code
+    assert all(line.endswith(f": mail sent, slack {state}") for line in marked)

@@ -41,12 +41,7 @@ def _put(context: Context, changed: frozenset[str]) -> None:
 
 def _create(context: Context) -> str:
     _put(context, frozenset(_FIELDS))
-    context.id = str(context.inputs["name"])
-    if tags := context.inputs.get("tags"):
-        arn = f"arn:aws:cloudwatch:{context.api.region}:{context.api.account}:alarm:{context.id}"
-        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
-        context.call("tag_resource", ResourceARN=arn, Tags=pairs)
-    return context.id
+    return str(context.inputs["name"])
 
 
 def _observe(context: Context, found: dict[str, Any]) -> None:

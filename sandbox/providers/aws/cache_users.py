@@ -195,13 +195,13 @@ def _change_members(context: Context, group: str, add: set[str], remove: set[str
     difference = {"UserIdsToAdd": sorted(add), "UserIdsToRemove": sorted(remove)}
     if add or remove:
         context.call("modify_user_group", UserGroupId=group, **{name: ids for name, ids in difference.items() if ids})
-        _follow(context, [group])
 
 
 def _modify_group(context: Context, changed: frozenset[str]) -> None:
     if "userIds" in changed:
         before, wanted = set(_members(context, context.id)), set(context.inputs.get("userIds") or [])
         _change_members(context, context.id, wanted - before, before - wanted)
+    _follow(context, [context.id])
 
 
 USER_GROUP = AwsType(
@@ -248,10 +248,16 @@ def _join(context: Context) -> str:
     return f"{group},{user}"
 
 
+def _let_in(context: Context) -> None:
+    """Apart from the membership, which is made by then: a server that is not told now is told by the next update."""
+    _follow(context, [context.value("userGroupId")])
+
+
 def _leave(context: Context) -> None:
     group, user = context.value("userGroupId"), context.value("userId")
     if user in _members(context, group):
         _change_members(context, group, set(), {user})
+    _follow(context, [group])
 
 
 USER_GROUP_ASSOCIATION = AwsType(
@@ -264,7 +270,9 @@ USER_GROUP_ASSOCIATION = AwsType(
     replace_on=frozenset({"userGroupId", "userId"}),
     hooked=frozenset({"userGroupId", "userId"}),
     create_hook=_join,
+    after_create=_let_in,
     read_hook=_read_membership,
+    after_update=lambda context, _: _let_in(context),
     delete_hook=_leave,
     missing=_GROUP_GONE,
     operations=("modify_user_group", "describe_user_groups", "describe_users", "describe_replication_groups"),

@@ -53,7 +53,7 @@ def create(context: Context) -> dict[str, Any]:
         )
     if entry.after_create:
         hook = entry.after_create
-        _attempt(context, failures, unset, set(), lambda: hook(context))
+        _attempt(context, failures, unset, set(entry.hooked), lambda: hook(context))
     return _finish(context, failures, unset)
 
 

@@ -122,7 +122,7 @@ def live_through(world: World, example: Example) -> None:
     assert created.id
     assert all(not isinstance(value, Unknown) for value in state.values())
     try:
-        _unchanged(world, example, resource, created.id, inputs, state)
+        unchanged(world, example, resource, created.id, inputs, state)
         if example.seen:
             example.seen(world, created.id, state)
         if example.duplicate:
@@ -135,7 +135,7 @@ def live_through(world: World, example: Example) -> None:
             assert not any(kind.replaces for kind in diff.changes.values()), diff
             state = provider.update(resource, created.id, inputs, state, new, preview=False, timeout=0)
             inputs = new
-            _unchanged(world, example, resource, created.id, inputs, state)
+            unchanged(world, example, resource, created.id, inputs, state)
             if example.seen:
                 example.seen(world, created.id, state)
         for name, value in example.replace.items():
@@ -158,7 +158,7 @@ def _preview_promises(world: World, resource: Resource, inputs: Properties) -> N
     }
 
 
-def _unchanged(
+def unchanged(
     world: World, example: Example, resource: Resource, id: str, inputs: Properties, state: Properties
 ) -> None:
     """A refresh sees what the state says, and the same program makes no difference."""

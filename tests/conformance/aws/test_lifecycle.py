@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -64,6 +64,30 @@ def test_a_server_that_the_endpoint_was_not_told_of_is_told_by_the_next_update(
         example.seen(world, kept.id, state)
     finally:
         world.provider.delete(resource, kept.id, inputs, state, timeout=0)
+
+
+def test_a_cache_that_was_not_told_of_a_member_is_told_by_the_next_update_and_of_a_leaver_by_the_next_delete(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (example,) = (one for one in EXAMPLES if one.token == "aws:elasticache/userGroupAssociation:UserGroupAssociation")
+    told = list[Sequence[str]]()
+    follow = "sandbox.providers.aws.cache_users._follow"
+    resource = world.resource(example.token)
+    inputs = world.checked(resource, example.inputs(world))
+    with monkeypatch.context() as patched, pytest.raises(PartialFailure) as half:
+        patched.setattr(follow, refused)
+        world.provider.create(resource, inputs, preview=False, timeout=0)
+    kept = half.value
+    monkeypatch.setattr(follow, lambda _, groups: told.append(groups))
+    state = world.provider.update(resource, kept.id, inputs, kept.outputs, inputs, preview=False, timeout=0)
+    assert told == [[inputs["userGroupId"]]]
+    with monkeypatch.context() as patched, pytest.raises(ProviderError):
+        patched.setattr(follow, refused)
+        world.provider.delete(resource, kept.id, inputs, state, timeout=0)
+    world.provider.delete(resource, kept.id, inputs, state, timeout=0)
+    assert told == [[inputs["userGroupId"]]] * 2
+    assert example.gone is not None
+    example.gone(world, kept.id, state)
 
 
 def refused(*_: object, **__: object) -> None:
