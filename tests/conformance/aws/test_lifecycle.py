@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -64,6 +65,14 @@ def test_a_server_that_the_endpoint_was_not_told_of_is_told_by_the_next_update(
         example.seen(world, kept.id, state)
     finally:
         world.provider.delete(resource, kept.id, inputs, state, timeout=0)
+
+
+def test_the_default_group_without_a_vpc_is_the_default_vpcs(world: World) -> None:
+    (vpc,) = world.client("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    (example,) = (one for one in EXAMPLES if one.token == "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
+    live_through(world, replace(example, inputs=lambda world: {"ingress": []}, replace={"vpcId": "vpc-1"}))
+    made = world.make(example.token, {})
+    assert made["vpcId"] == vpc["VpcId"]
 
 
 def refused(*_: object, **__: object) -> None:

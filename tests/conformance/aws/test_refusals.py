@@ -135,6 +135,13 @@ def test_what_is_not_known_yet_is_not_refused(provider: AwsProvider) -> None:
     inputs = {"name": UNKNOWN, "targetKeyId": UNKNOWN}
     assert _refused(provider, "aws:kms/alias:Alias", inputs) == {}
     assert _refused(provider, "aws:ec2/subnet:Subnet", {"vpcId": UNKNOWN, "cidrBlock": UNKNOWN, "tags": UNKNOWN}) == {}
+    for later in (
+        {"transitEncryptionEnabled": UNKNOWN, "userGroupIds": ["a"]},
+        {"transitEncryptionEnabled": UNKNOWN, "authToken": UNKNOWN},
+        {"multiAzEnabled": UNKNOWN, "automaticFailoverEnabled": False},
+        {"automaticFailoverEnabled": UNKNOWN, "numCacheClusters": 1},
+    ):
+        assert _refused(provider, "aws:elasticache/replicationGroup:ReplicationGroup", {**CACHE, **later}) == {}
 
 
 @pytest.mark.parametrize(
