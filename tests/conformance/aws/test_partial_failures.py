@@ -1,4 +1,4 @@
-"""A step that fails between the AWS endpoint and a real server: nothing is lost, and the next run ends what was begun."""
+"""A step that fails between the AWS endpoint and a real server: nothing is lost, and the next run ends it."""
 
 from __future__ import annotations
 
