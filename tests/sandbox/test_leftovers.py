@@ -16,6 +16,10 @@ import psutil
 
 from sandbox.home import Home
 from sandbox.processes.leftovers import end_workers
+from sandbox.processes.postgres import PostgresServer
+from sandbox.processes.site import Site
+from sandbox.supervisor.definitions import DatabaseDefinition
+from sandbox.supervisor.ports import Ports
 from sandbox.supervisor.table import ProcessTable
 from tests.sandbox.test_processes import spec, until
 
@@ -45,6 +49,24 @@ def test_only_the_program_itself_is_ended_and_only_in_that_folder(tmp_path: Path
         assert other.poll() is None, "another sandbox's"
         assert shell.poll() is None, "somebody who looks at the folder"
     end_workers("server", tmp_path / "that was never there")
+
+
+def test_a_postgres_starts_on_a_folder_that_no_other_works_on(tmp_path: Path) -> None:
+    """Who computed when its server and the supervisor were killed is met by the next start."""
+    site = Site(Home(tmp_path / "home"), Ports(tmp_path / "ports.json", {}))
+    definition = DatabaseDefinition(name="one", username="a", password="b", database="c", parameters={})
+    server = PostgresServer(site, definition, tmp_path / "one")
+    prepare, leftovers = server.spec().prepare, server.spec().leftovers
+    assert prepare is not None and leftovers is not None
+    prepare()
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    shutil.copyfile(os.path.realpath(sleep), tmp_path / "postgres")
+    (tmp_path / "postgres").chmod(0o755)
+    for ended in (prepare, leftovers):
+        with running(tmp_path / "postgres", tmp_path / "one" / "pg") as left:
+            ended()
+            assert left.wait(10) == -signal.SIGKILL
 
 
 def test_who_is_stopped_is_asked_for_its_leftovers(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,6 +15,7 @@ from sandbox.processes.site import Site
 from sandbox.supervisor.definitions import DatabaseDefinition
 from sandbox.supervisor.launch import start
 from sandbox.supervisor.messages import Database, SupervisorError
+from sandbox.supervisor.pidfile import ProcessIdentity
 from sandbox.supervisor.ports import Ports
 from tests.sandbox.conftest import PASSWORD, kill_and_wait
 from tests.temporary_sandbox import Sandbox, temporary_sandbox, without_chosen_ports
@@ -254,8 +254,10 @@ def test_kill_9_while_somebody_computes_ends_that_too(sandbox: Sandbox, database
         connection.pgconn.send_query(b"SELECT sum(n) FROM generate_series(1, 100000000000) AS n")
         # It begins to compute; before, it would still see the server's end.
         until_running(database, pid)
+        computing = ProcessIdentity.of(pid)
+        assert computing is not None
         kill_and_wait(sandbox.supervisor, "postgres-processes")
-        assert not Path(f"/proc/{pid}").exists()
+        assert not computing.is_alive()
     finally:
         connection.close()
 
