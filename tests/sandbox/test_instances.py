@@ -12,6 +12,7 @@ from typing import cast, get_args
 import pytest
 
 from errors import FreeholdError
+from sandbox import files
 from sandbox.files import unwritable
 from sandbox.home import Home
 from sandbox.processes import redis
@@ -99,7 +100,7 @@ def test_one_that_is_deleted_is_gone_with_its_data_and_its_port(site: Site) -> N
 
 
 def test_what_fills_the_disk_while_it_is_made_makes_room_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, write = site.home.data / "caches" / "one", ports.write_atomically
+    data, write = site.home.data / "caches" / "one", files.write_atomically
 
     def while_there_is_room(path: Path, content: bytes, mode: int) -> None:
         if data.exists():

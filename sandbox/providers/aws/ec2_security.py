@@ -248,6 +248,8 @@ _RULE_FIELDS = {
 def _modify_rule(context: Context, changed: frozenset[str]) -> None:
     if changed & set(_RULE_FIELDS):
         rule = {api: context.inputs[wire] for wire, api in _RULE_FIELDS.items() if wire in context.inputs}
+        if "description" in changed:
+            rule.setdefault("Description", "")  # taken away
         if rule["IpProtocol"] == "-1":
             rule |= {"FromPort": -1, "ToPort": -1}
         context.call(

@@ -316,6 +316,7 @@ REPLICATION_GROUP = AwsType(
             "modify_replication_group",
             {name: _FIELDS[name] for name in _MODIFIED},
             {"ReplicationGroupId": "{id}", "ApplyImmediately": "{applyImmediately}"},
+            clear={"snapshotRetentionLimit": 0},
         ),
     ),
     after_create=_start,

@@ -268,6 +268,7 @@ INSTANCE = AwsType(
                 "performanceInsightsEnabled": "EnablePerformanceInsights",
             },
             {"DBInstanceIdentifier": "{identifier}", "ApplyImmediately": "{applyImmediately}"},
+            clear={"iamDatabaseAuthenticationEnabled": False},
         ),
     ),
     hooked=frozenset({"enabledCloudwatchLogsExports"}),
