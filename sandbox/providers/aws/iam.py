@@ -81,6 +81,7 @@ ROLE = AwsType(
             clear={"description": ""},
         ),
     ),
+    hooked=frozenset({"permissionsBoundary"}),
     after_update=_boundary,
     before_delete=_detach,
     delete=Call("delete_role", fixed={"RoleName": "{id}"}),
