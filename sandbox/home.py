@@ -117,7 +117,7 @@ class Home:
         return self.data / "recorded.sqlite"
 
     def socket(self, name: str) -> Path:
-        """A Unix socket's path: below `run`, or below /tmp where that is too long for the kernel.
+        """A Unix socket's path: below `run`, or below /tmp where that is too long for the kernel. Makes nothing.
 
         Not TMPDIR, which differs between those who have to find it. Raises FreeholdError where somebody else has the
         folder there, whose name can be guessed.
@@ -127,14 +127,19 @@ class Home:
             return path
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         folder = SHORT_FOLDER / f"freehold-{os.getuid()}-{digest}"
-        _require_own(folder)
+        with suppress(FileNotFoundError):
+            _require_own(folder)
         return folder / f"{name}.sock"
+
+    def place_for_socket(self, name: str) -> Path:
+        """The same, with its folder made: for who is going to listen there."""
+        path = self.socket(name)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.socket(name)  # somebody else may have made the folder meanwhile
 
 
 def _require_own(folder: Path) -> None:
-    """Make the folder, for this user alone, where it is not there."""
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
+    """That the folder is this user's alone. Raises FileNotFoundError where there is none."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         what = "the folder for the sandbox's sockets is not this user's alone"

@@ -21,6 +21,7 @@ from psycopg import sql
 
 from sandbox.files import unwritable
 from sandbox.processes.certificates import KeyPair
+from sandbox.processes.leftovers import end_workers
 from sandbox.processes.site import Site
 from sandbox.supervisor.definitions import DatabaseDefinition
 from sandbox.supervisor.messages import SupervisorError
@@ -98,6 +99,7 @@ class PostgresServer:
 
         def prepare() -> None:
             port_is_free()
+            end_workers("postgres", self.data / "pg")  # of one that was killed together with its supervisor
             self._initialise()
             self.configure()
             self.require_valid_parameters()
@@ -113,6 +115,7 @@ class PostgresServer:
             prepare=prepare,
             check=self._check,
             unprivileged=True,
+            leftovers=lambda: end_workers("postgres", self.data / "pg"),
             # Fast shutdown: clients are disconnected (postgres(1)).
             stop_signal=signal.SIGINT,
         )

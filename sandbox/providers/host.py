@@ -66,7 +66,7 @@ class Host:
 
     def listen(self) -> None:
         """Take the socket. Raises FreeholdError where another host answers on it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = self.home.place_for_socket("providers")
         if _answers(self.path):
             raise FreeholdError("another provider host is running", where=str(self.path), mend="stop that one first")
         self.path.unlink(missing_ok=True)

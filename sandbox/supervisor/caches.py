@@ -77,5 +77,5 @@ class Caches(Instances[CacheDefinition, Cache]):
 
     async def _discard(self, name: str) -> None:
         await self._table.remove([f"redis-{name}"])
+        await asyncio.to_thread(self._store.remove, name)  # first: on a full disk, nothing else can be written
         self._site.ports.forget(f"redis-{name}")
-        await asyncio.to_thread(self._store.remove, name)

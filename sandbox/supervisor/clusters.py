@@ -137,9 +137,9 @@ class Clusters(Instances[ClusterDefinition, Cluster]):
     async def _discard(self, name: str) -> None:
         processes = [f"{kind}-{name}" for kind in _KINDS]
         await self._table.remove(processes)
-        for process in (*processes, f"etcd-{name}.peer"):
-            self._site.ports.forget(process)
         certificates = self._site.home.certificates / "clusters" / name
         if certificates.exists():
             await asyncio.to_thread(shutil.rmtree, certificates)
-        await asyncio.to_thread(self._store.remove, name)
+        await asyncio.to_thread(self._store.remove, name)  # first: on a full disk, nothing else can be written
+        for process in (*processes, f"etcd-{name}.peer"):
+            self._site.ports.forget(process)

@@ -97,5 +97,5 @@ class Databases(Instances[DatabaseDefinition, Database]):
 
     async def _discard(self, name: str) -> None:
         await self._table.remove([f"postgres-{name}"])
+        await asyncio.to_thread(self._store.remove, name)  # first: on a full disk, nothing else can be written
         self._site.ports.forget(f"postgres-{name}")
-        await asyncio.to_thread(self._store.remove, name)

@@ -6,6 +6,7 @@ import functools
 import os
 import pwd
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from errors import FreeholdError
@@ -26,9 +27,9 @@ def own(path: Path) -> None:
     if user is None:
         return
     for folder, _, files in os.walk(path):
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        for file in files:
-            os.chown(os.path.join(folder, file), user.pw_uid, user.pw_gid, follow_symlinks=False)
+        for place in (folder, *(os.path.join(folder, file) for file in files)):
+            with suppress(FileNotFoundError):  # a server that runs on it makes and removes files all the time
+                os.chown(place, user.pw_uid, user.pw_gid, follow_symlinks=place == folder)
 
 
 def drop(command: tuple[str, ...]) -> tuple[str, ...]:

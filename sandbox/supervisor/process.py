@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
 import time
 from collections import deque
@@ -34,6 +35,7 @@ _BACKOFF_FIRST, _BACKOFF_LAST = 0.2, 10.0
 _RESTARTS, _RESTARTS_BEFORE_READY, _RESTART_WINDOW_SECONDS = 6, 2, 120.0
 _LOG_LIMIT_BYTES = 20 * 2**20
 _LOG_TAIL_BYTES = 4096
+_FATAL = re.compile(r" (FATAL|PANIC):  ")
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class ManagedProcess:
         self._home = home
         self._state: ProcessState = "waiting"
         self._message = ""
+        self._log_begin = 0
         self._process: asyncio.subprocess.Process | None = None
         self._identity: ProcessIdentity | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -163,6 +166,7 @@ class ManagedProcess:
             **self.spec.environment,
         }
         with _open_log(self.log) as log:
+            self._log_begin = log.tell()
             process = await asyncio.create_subprocess_exec(
                 *launch_command(self.spec),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -220,13 +224,15 @@ class ManagedProcess:
         if code is None:
             return
         how = f"ended with exit code {code}" if code >= 0 else f"was ended by {_signal_name(-code)}"
-        said = _last_line(self.log)
+        said = _last_words(self.log, self._log_begin)
         raise NotReady(f"{how}: {said}" if said and code > 0 else how)
 
     async def _end(self) -> None:
         if self._identity is not None:
             await asyncio.to_thread(self._identity.end, _STOP_SECONDS)
             self._identity = None
+            if self.spec.leftovers is not None:
+                await asyncio.to_thread(self.spec.leftovers)
         if self._process is not None:
             await self._process.wait()
             self._process = None
@@ -264,15 +270,16 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _last_line(path: Path) -> str:
-    """The log's last line that holds text, at most 300 characters of it."""
+def _last_words(path: Path, begin: int) -> str:
+    """What a process that began to write there said of its end, at most 300 characters of it: its last line, but of
+    Postgres, which says last that it is shut down, the reason."""
     try:
         with open(path, "rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
-            lines = log.read().decode(errors="replace").split("\n")
+            log.seek(max(begin, log.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
+            lines = [line.strip()[:300] for line in log.read().decode(errors="replace").split("\n") if line.strip()]
     except FileNotFoundError:
         return ""
-    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
+    return next((line for line in reversed(lines) if _FATAL.search(line)), lines[-1] if lines else "")
 
 
 def _memory(pid: int) -> int | None:

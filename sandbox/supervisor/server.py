@@ -59,8 +59,7 @@ class Server:
     async def run(self) -> None:
         """Returns when everything has been stopped."""
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
-        socket = self._home.socket("supervisor")
-        socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        socket = self._home.place_for_socket("supervisor")
         # The lock is ours: what lies there is a killed supervisor's.
         socket.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._serve, socket, limit=_REQUEST_LIMIT_BYTES)
@@ -72,7 +71,7 @@ class Server:
         starting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await starting
-        await self._table.remove(self._table.names())
+        await self._table.close()
         # After the home was removed, another supervisor's may lie there.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(socket.stat(), made):

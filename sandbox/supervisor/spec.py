@@ -32,6 +32,9 @@ class ProcessSpec:
     port: int | None = None
     prepare: Callable[[], None] | None = None
     """Called before each start, restarts included: leftovers of a killed run go here."""
+    leftovers: Callable[[], None] | None = None
+    """Called after each end, before anybody may start it anew: ends what it had started in sessions of their own,
+    where a kill of the process alone leaves them."""
     stop_signal: signal.Signals = signal.SIGTERM
     unprivileged: bool = False
     """Must not run as root: under root it is given another user (see `sandbox.supervisor.privileges`)."""

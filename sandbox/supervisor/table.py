@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable
 
+from errors import FreeholdError
 from sandbox.home import Home
 from sandbox.supervisor import pidfile
 from sandbox.supervisor.messages import ProcessStatus
@@ -20,6 +21,7 @@ class ProcessTable:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._processes: dict[str, ManagedProcess] = {}
+        self._closed = False
 
     def __getitem__(self, name: str) -> ManagedProcess:
         return self._processes[name]
@@ -47,6 +49,8 @@ class ProcessTable:
 
     async def start(self, specs: Iterable[ProcessSpec]) -> None:
         """Start new processes; returns when all are ready, raises the first failure once every one is decided."""
+        if self._closed:
+            raise FreeholdError("is stopping", where="sandbox", mend="./freehold sandbox start")
         names = []
         for spec in specs:
             self._processes[spec.name] = ManagedProcess(spec, self._home)
@@ -79,6 +83,11 @@ class ProcessTable:
             await asyncio.gather(*(left.pop(name).stop() for name in free))
         for name in names:
             self._processes.pop(name, None)
+
+    async def close(self) -> None:
+        """Stop them all, and start none any more, whoever was about to (an update that restarts a server)."""
+        self._closed = True
+        await self.remove(self.names())
 
     async def _start_one(self, name: str) -> None:
         process = self._processes[name]

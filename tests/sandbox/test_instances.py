@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import cast, get_args
@@ -10,9 +12,12 @@ from typing import cast, get_args
 import pytest
 
 from errors import FreeholdError
+from sandbox import files
+from sandbox.files import unwritable
 from sandbox.home import Home
 from sandbox.processes import redis
 from sandbox.processes.site import Site
+from sandbox.supervisor import ports
 from sandbox.supervisor.caches import Caches
 from sandbox.supervisor.definitions import CacheDefinition, DefinitionStore
 from sandbox.supervisor.messages import CreateCache, ProcessState, SupervisorError
@@ -92,6 +97,27 @@ def test_one_that_is_deleted_is_gone_with_its_data_and_its_port(site: Site) -> N
         asyncio.run(kept.delete("one"))
         assert (table.running, kept.names(), site.ports.get("redis-one")) == ([], (), None)
         assert not list((site.home.data / "caches").iterdir())
+
+
+def test_what_fills_the_disk_while_it_is_made_makes_room_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, write = site.home.data / "caches" / "one", files.write_atomically
+
+    def while_there_is_room(path: Path, content: bytes, mode: int) -> None:
+        if data.exists():
+            raise unwritable(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        write(path, content, mode)
+
+    class Full(Table):
+        async def start(self, specs: Iterable[ProcessSpec]) -> None:
+            data.mkdir()
+            raise FreeholdError("the disk is full", where="redis-one")
+
+    monkeypatch.setattr(ports, "write_atomically", while_there_is_room)
+    kept = caches(site, Full())
+    for _ in range(2):  # the second, as one that was never made
+        with pytest.raises(FreeholdError, match="the disk is full"):
+            asyncio.run(kept.create(ASKED))
+        assert not data.exists() and site.ports.get("redis-one") is None
 
 
 @pytest.mark.parametrize("state", get_args(ProcessState))

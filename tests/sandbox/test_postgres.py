@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from sandbox.processes.site import Site
 from sandbox.supervisor.definitions import DatabaseDefinition
 from sandbox.supervisor.launch import start
 from sandbox.supervisor.messages import Database, SupervisorError
+from sandbox.supervisor.pidfile import ProcessIdentity
 from sandbox.supervisor.ports import Ports
 from tests.sandbox.conftest import PASSWORD, kill_and_wait
 from tests.temporary_sandbox import Sandbox, temporary_sandbox, without_chosen_ports
@@ -242,3 +244,27 @@ def test_kill_9_loses_nothing_that_was_committed(sandbox: Sandbox, database: Dat
         assert value(connection, "SELECT count(*) FROM kept") == 1000
         assert value(connection, "SHOW fsync") == "on"
         connection.execute("DROP TABLE kept")
+
+
+def test_kill_9_while_somebody_computes_ends_that_too(sandbox: Sandbox, database: Database) -> None:
+    """A process of Postgres' that computes does not see that its server is gone, and keeps another off the folder."""
+    connection = connect(database, autocommit=True)
+    try:
+        pid = value(connection, "SELECT pg_backend_pid()")
+        connection.pgconn.send_query(b"SELECT sum(n) FROM generate_series(1, 100000000000) AS n")
+        # It begins to compute; before, it would still see the server's end.
+        until_running(database, pid)
+        computing = ProcessIdentity.of(pid)
+        assert computing is not None
+        kill_and_wait(sandbox.supervisor, "postgres-processes")
+        assert not computing.is_alive()
+    finally:
+        connection.close()
+
+
+def until_running(database: Database, pid: int) -> None:
+    deadline = time.monotonic() + 20
+    with connect(database, autocommit=True) as other:
+        while value(other, f"SELECT state FROM pg_stat_activity WHERE pid = {pid}") != "active":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

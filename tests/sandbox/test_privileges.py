@@ -44,3 +44,20 @@ def test_what_a_link_leads_to_is_not_given_away(tmp_path: Path) -> None:
     own(tmp_path / "data")
     assert (tmp_path / "data" / "file").stat().st_uid != 0
     assert (tmp_path / "ours").stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_a_running_server_removes_meanwhile_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "file").touch()
+    give = os.chown
+
+    def removed_meanwhile(path: str, *owner: int, follow_symlinks: bool) -> None:
+        if Path(path) == tmp_path / "data" / "a":
+            (tmp_path / "data" / "a" / "file").unlink()
+        give(path, *owner, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(os, "chown", removed_meanwhile)
+    own(tmp_path / "data")
+    assert (tmp_path / "data" / "b" / "file").stat().st_uid != 0

@@ -287,3 +287,46 @@ def test_a_log_that_cannot_be_written_is_one_line(home: Home, tmp_path: Path) ->
             await table.start([spec(tmp_path, "one", FOREVER)])
 
     asyncio.run(run())
+
+
+def test_nothing_is_started_once_all_were_stopped(home: Home, tmp_path: Path) -> None:
+    """As an update that has stopped its server, and is about to start it again, while the sandbox stops."""
+
+    async def run() -> None:
+        table = ProcessTable(home)
+        slowly = "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), sys.exit()))"
+        one = spec(tmp_path, "one", f"{slowly}\npathlib.Path({str(tmp_path / 'trapped')!r}).touch()\n{FOREVER}")
+        await table.start([one])
+        await until((tmp_path / "trapped").exists)
+        updating = asyncio.create_task(table.replace(one))
+        await until(lambda: table["one"].state == "stopping")
+        await table.close()
+        with pytest.raises(FreeholdError, match=r"^sandbox: is stopping; "):
+            await updating
+        assert table.names() == []
+
+    asyncio.run(run())
+
+
+def test_why_a_server_ended_is_told_and_not_that_it_is_shut_down(home: Home, tmp_path: Path) -> None:
+    said = 'print("x LOG:  starting\\nx FATAL:  the reason\\nx LOG:  database system is shut down", file=sys.stderr)'
+
+    async def run() -> None:
+        table = ProcessTable(home)
+        with pytest.raises(FreeholdError, match="ended with exit code 1: x FATAL:  the reason;"):
+            await table.start([spec(tmp_path, "one", f"os.unlink({str(tmp_path / 'one')!r})\n{said}\nsys.exit(1)")])
+
+    asyncio.run(run())
+
+
+def test_what_it_said_in_an_earlier_life_is_not_told_of_this_one(home: Home, tmp_path: Path) -> None:
+    home.logs.mkdir(parents=True)
+    (home.logs / "one.log").write_text("x FATAL:  of yesterday\n")
+
+    async def run() -> None:
+        table = ProcessTable(home)
+        last = f"os.unlink({str(tmp_path / 'one')!r})\nprint('today', file=sys.stderr)\nsys.exit(1)"
+        with pytest.raises(FreeholdError, match="ended with exit code 1: today;"):
+            await table.start([spec(tmp_path, "one", last)])
+
+    asyncio.run(run())

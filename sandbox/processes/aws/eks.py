@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import moto.eks.urls as urls
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import ec2_backends
-from moto.eks.exceptions import InvalidRequestException
+from moto.eks.exceptions import InvalidRequestException, ResourceNotFoundException
 from moto.eks.models import Cluster
 from moto.eks.responses import EKSResponse
 
@@ -88,6 +88,30 @@ class EksOperations(EKSResponse):
         if group := cluster.resources_vpc_config.get("clusterSecurityGroupId"):
             ec2_backends[self.current_account][self.region].delete_security_group(group_id=group)
         return answer
+
+    def tag_resource(self) -> ActionResult:
+        self._tags().update(self._get_param("tags"))
+        return EmptyResult()
+
+    def untag_resource(self) -> ActionResult:
+        tags = self._tags()
+        for key in self.querystring.get("tagKeys", []):
+            tags.pop(key, None)
+        return EmptyResult()
+
+    def list_tags_for_resource(self) -> ActionResult:
+        return ActionResult({"tags": self._tags()})
+
+    def _tags(self) -> dict[str, str]:
+        """Of the cluster or the node group that the path names; moto knows clusters only, and takes one key away."""
+        arn = self._extract_arn_from_path()
+        for cluster in self.eks_backend.clusters.values():
+            tagged: list[Any] = [cluster, *cluster.nodegroups.values()]
+            for one in tagged:
+                if one.arn == arn:
+                    tags: dict[str, str] = one.tags
+                    return tags
+        raise ResourceNotFoundException(message="Resource was not found")
 
     def _cluster(self) -> Cluster:
         cluster: Cluster = self.eks_backend.describe_cluster(name=self._get_param("name"))

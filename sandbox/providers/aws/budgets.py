@@ -123,7 +123,7 @@ def _read(context: Context) -> dict[str, Any] | None:
         if record.get("TimePeriod", {}).get(api):
             found[wire] = record["TimePeriod"][api].astimezone(UTC).strftime(_TIME)
     found["arn"] = context.fill(f"arn:{{partition}}:budgets::{account}:budget/{name}")
-    found["tags"] = found["tagsAll"] = dict(context.inputs.get("tags") or context.outputs.get("tags") or {})
+    found["tags"] = found["tagsAll"] = dict((context.inputs or context.outputs).get("tags") or {})
     return found
 
 

@@ -61,6 +61,11 @@ def _new_version(context: Context, changed: frozenset[str]) -> None:
 
 
 def _tags_as_maps(context: Context, found: dict[str, Any]) -> None:
+    # Of the template itself moto tells in its own record what it was made with, and nothing that came later.
+    own = context.api.all("ec2", "describe_tags", "Tags", Filters=[{"Name": "resource-id", "Values": [context.id]}])
+    found["tags"] = found["tagsAll"] = {
+        tag["Key"]: tag.get("Value", "") for tag in own if not tag["Key"].startswith("aws:")
+    }
     records = context.call("describe_launch_template_versions", LaunchTemplateId=context.id, Versions=["$Latest"])
     data = records["LaunchTemplateVersions"][0]["LaunchTemplateData"]
     if data.get("TagSpecifications"):
@@ -114,7 +119,9 @@ LAUNCH_TEMPLATE = AwsType(
     missing=("InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateName.NotFoundException"),
     tags=ec2_tags("launch-template"),
     computed_outputs={"arn": "arn:{partition}:ec2:{region}:{account}:launch-template/{id}"},
-    operations=("create_launch_template", "create_launch_template_version", "modify_launch_template"),
-)
+    operations=(
+        "create_launch_template", "create_launch_template_version", "modify_launch_template", "describe_tags",
+    ),
+)  # fmt: skip
 
 TYPES = (LAUNCH_TEMPLATE,)

@@ -161,14 +161,19 @@ SECURITY_GROUP = AwsType(
 
 def _default_group(context: Context) -> str:
     """The VPC's default group: the provider's page says that this resource takes it over."""
-    filters = [
-        {"Name": "group-name", "Values": ["default"]},
-        {"Name": "vpc-id", "Values": [context.inputs["vpcId"]]},
-    ]
+    vpc = context.inputs.get("vpcId") or _default_vpc(context)
+    filters = [{"Name": "group-name", "Values": ["default"]}, {"Name": "vpc-id", "Values": [vpc]}]
     groups = context.call("describe_security_groups", Filters=filters)["SecurityGroups"]
     if not groups:
-        raise ProviderError(f"{context.inputs['vpcId']} has no default security group")
+        raise ProviderError(f"{vpc} has no default security group")
     return str(groups[0]["GroupId"])
+
+
+def _default_vpc(context: Context) -> str:
+    found = context.call("describe_vpcs", Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    if not found:
+        raise ProviderError("vpcId: is not given, and the region has no default VPC")
+    return str(found[0]["VpcId"])
 
 
 def _take_over(context: Context) -> None:
@@ -183,6 +188,7 @@ DEFAULT_SECURITY_GROUP = AwsType(
     documentation=page("ec2/defaultsecuritygroup"),
     service="ec2",
     replace_on=frozenset({"vpcId"}),
+    computed=frozenset({"vpcId"}),
     defaults={"revokeRulesOnDelete": False},
     sets=_RULE_LISTS,
     rules=(_description,),
@@ -198,7 +204,7 @@ DEFAULT_SECURITY_GROUP = AwsType(
     missing=("InvalidGroup.NotFound",),
     tags=ec2_tags("security-group"),
     computed_outputs={"arn": _ARN + "security-group/{id}"},
-    operations=_RULE_OPERATIONS,
+    operations=(*_RULE_OPERATIONS, "describe_vpcs"),
 )
 
 _RULE_SOURCES = ("cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId")
@@ -242,6 +248,8 @@ _RULE_FIELDS = {
 def _modify_rule(context: Context, changed: frozenset[str]) -> None:
     if changed & set(_RULE_FIELDS):
         rule = {api: context.inputs[wire] for wire, api in _RULE_FIELDS.items() if wire in context.inputs}
+        if "description" in changed:
+            rule.setdefault("Description", "")  # taken away
         if rule["IpProtocol"] == "-1":
             rule |= {"FromPort": -1, "ToPort": -1}
         context.call(

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox.providers.aws import cache_users
+from sandbox.providers.aws.api import ApiError
 from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.endpoint import started, tell
 from sandbox.providers.aws.table import AwsType, Call, Modify, Read, Tags, page, same
-from sandbox.providers.interface import CheckFailure, Properties, ProviderError
+from sandbox.providers.interface import CheckFailure, Properties, ProviderError, Unknown
 from sandbox.providers.typed import Autoname, Kind, given, matches, one_of
 
 TAGS = Tags(
@@ -20,6 +21,8 @@ TAGS = Tags(
     read="TagList",
     read_operation="list_tags_for_resource",
 )
+
+_GONE = ("ReplicationGroupNotFoundFault", "ReplicationGroupNotFound")
 
 SUBNET_GROUP = AwsType(
     token="aws:elasticache/subnetGroup:SubnetGroup",
@@ -63,6 +66,16 @@ SUBNET_GROUP = AwsType(
     computed_outputs={"arn": "arn:{partition}:elasticache:{region}:{account}:subnetgroup:{id}"},
 )
 
+_REPLICATION_GROUP = "aws:elasticache/replicationGroup:ReplicationGroup"
+
+
+def _servers_follow(context: Context, changed: frozenset[str]) -> None:
+    """Gives the changed parameters to the servers of the replication groups that name the group."""
+    for record in context.recorded.list(_REPLICATION_GROUP):
+        if record.inputs["parameterGroupName"] == context.id and context.supervisor.cache(record.id):
+            context.supervisor.update_cache(record.id, parameters=server_settings(context, context.id))
+
+
 # moto has no cache parameter groups: kept in the sandbox's store, and applied to the real servers from there.
 PARAMETER_GROUP = AwsType(
     token="aws:elasticache/parameterGroup:ParameterGroup",
@@ -77,6 +90,7 @@ PARAMETER_GROUP = AwsType(
     id_form="{name}",
     replace_on=frozenset({"name", "family", "description"}),
     sets=frozenset({"parameters"}),
+    after_update=_servers_follow,
     computed_outputs={"arn": "arn:{partition}:elasticache:{region}:{account}:parametergroup:{name}"},
 )
 
@@ -104,27 +118,35 @@ def _together(inputs: Properties) -> Iterable[CheckFailure]:
             "authToken", "`authToken` conflicts with `userGroupIds`: AUTH and user groups exclude each other"
         )
     encrypted = inputs.get("transitEncryptionEnabled")
+    plain = encrypted is not True and not isinstance(encrypted, Unknown)
     for name in ("authToken", "userGroupIds"):
-        if given(inputs, name) and encrypted is not True:
+        if given(inputs, name) and plain:
             yield CheckFailure(name, f"`{name}` requires transitEncryptionEnabled")
-    if encrypted is not True:
+    if plain:
         yield CheckFailure(
             "transitEncryptionEnabled",
             "the sandbox's Redis servers speak TLS only: transitEncryptionEnabled must be true",
         )
-    if inputs.get("multiAzEnabled") and not inputs.get("automaticFailoverEnabled"):
+    if inputs.get("multiAzEnabled") is True and not inputs.get("automaticFailoverEnabled"):
         yield CheckFailure("multiAzEnabled", "`multiAzEnabled` requires automaticFailoverEnabled")
     clusters = inputs.get("numCacheClusters")
-    if inputs.get("automaticFailoverEnabled") and isinstance(clusters, int) and clusters < 2:
+    if inputs.get("automaticFailoverEnabled") is True and isinstance(clusters, int) and clusters < 2:
         yield CheckFailure("numCacheClusters", "automaticFailoverEnabled requires at least 2 cache clusters")
     token = inputs.get("authToken")
     if isinstance(token, str) and not 16 <= len(token) <= 128:
         yield CheckFailure("authToken", "has to have 16 to 128 characters")
 
 
+def _settings(context: Context) -> dict[str, str]:
+    """What its server is to be given; which group it names is kept, because moto does not tell."""
+    group = context.inputs.get("parameterGroupName")
+    context.recorded.put(_REPLICATION_GROUP, context.id, context.resource.urn, {"parameterGroupName": group}, {})
+    return server_settings(context, group)
+
+
 def _start(context: Context) -> None:
     inputs, name = context.inputs, context.id
-    settings, supervisor = server_settings(context, inputs.get("parameterGroupName")), context.supervisor
+    settings, supervisor = _settings(context), context.supervisor
     server = started(
         lambda: supervisor.create_cache(name, parameters=settings),
         lambda: supervisor.update_cache(name, parameters=settings),
@@ -154,9 +176,8 @@ def _changed(context: Context, changed: frozenset[str]) -> None:
         _start(context)
         return
     tell(context, "elasticache", context.id, address=server.host, port=server.port)  # or was, before this
-    if "parameterGroupName" in changed:
-        settings = server_settings(context, context.inputs.get("parameterGroupName"))
-        context.supervisor.update_cache(context.id, parameters=settings)
+    # Changed or not: an update before this may have ended between the endpoint and the server.
+    context.supervisor.update_cache(context.id, parameters=_settings(context))
     cache_users.set_users(context, context.id, context.inputs)
 
 
@@ -169,8 +190,11 @@ def _delete(context: Context) -> None:
             ReplicationGroupId=name,
             **({"FinalSnapshotIdentifier": snapshot} if snapshot else {}),
         )
-    finally:
-        context.supervisor.delete_cache(name)
+    except ApiError as error:
+        if error.code not in _GONE:
+            raise  # and its server keeps its data
+    context.supervisor.delete_cache(name)
+    context.recorded.delete(_REPLICATION_GROUP, name)
 
 
 def _observe(context: Context, found: dict[str, Any]) -> None:
@@ -221,7 +245,7 @@ _MODIFIED = (
 )  # fmt: skip
 
 REPLICATION_GROUP = AwsType(
-    token="aws:elasticache/replicationGroup:ReplicationGroup",
+    token=_REPLICATION_GROUP,
     kind=Kind.LIVE,
     documentation=page("elasticache/replicationgroup"),
     note=(
@@ -292,12 +316,13 @@ REPLICATION_GROUP = AwsType(
             "modify_replication_group",
             {name: _FIELDS[name] for name in _MODIFIED},
             {"ReplicationGroupId": "{id}", "ApplyImmediately": "{applyImmediately}"},
+            clear={"snapshotRetentionLimit": 0},
         ),
     ),
     after_create=_start,
     after_update=_changed,
     delete_hook=_delete,
-    missing=("ReplicationGroupNotFoundFault", "ReplicationGroupNotFound"),
+    missing=_GONE,
     tags=TAGS,
     hooked=frozenset({"numCacheClusters", "userGroupIds"}),
     operations=("delete_replication_group", "increase_replica_count", "decrease_replica_count"),

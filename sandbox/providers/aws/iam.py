@@ -24,7 +24,11 @@ def _detach(context: Context) -> None:
 
 
 def _boundary(context: Context, changed: frozenset[str]) -> None:
-    if "permissionsBoundary" in changed and not context.inputs.get("permissionsBoundary"):
+    if "permissionsBoundary" not in changed:
+        return
+    if boundary := context.inputs.get("permissionsBoundary"):
+        context.call("put_role_permissions_boundary", RoleName=context.id, PermissionsBoundary=boundary)
+    else:
         context.call("delete_role_permissions_boundary", RoleName=context.id)
 
 
@@ -76,8 +80,8 @@ ROLE = AwsType(
             whole=True,
             clear={"description": ""},
         ),
-        Modify("put_role_permissions_boundary", same("permissionsBoundary"), {"RoleName": "{id}"}),
     ),
+    hooked=frozenset({"permissionsBoundary"}),
     after_update=_boundary,
     before_delete=_detach,
     delete=Call("delete_role", fixed={"RoleName": "{id}"}),
@@ -85,7 +89,7 @@ ROLE = AwsType(
     tags=Tags("tag_role", "untag_role", {"RoleName": "{id}"}, in_create="Tags"),
     operations=(
         "list_attached_role_policies", "detach_role_policy", "list_role_policies", "delete_role_policy",
-        "delete_role_permissions_boundary",
+        "delete_role_permissions_boundary", "put_role_permissions_boundary",
     ),
 )  # fmt: skip
 

@@ -109,13 +109,15 @@ def _set_parameters(context: Context) -> None:
 
 
 def _change_parameters(context: Context, changed: frozenset[str]) -> None:
-    if "parameters" not in changed:
-        return
-    kept = {item["name"] for item in context.inputs.get("parameters") or []}
-    gone = [item for item in context.outputs.get("parameters") or [] if item["name"] not in kept]
-    if gone:
-        context.call("reset_db_parameter_group", DBParameterGroupName=context.id, Parameters=_parameters(context, gone))
-    _set_parameters(context)
+    if "parameters" in changed:
+        kept = {item["name"] for item in context.inputs.get("parameters") or []}
+        gone = _parameters(
+            context, [item for item in context.outputs.get("parameters") or [] if item["name"] not in kept]
+        )
+        if gone:
+            context.call("reset_db_parameter_group", DBParameterGroupName=context.id, Parameters=gone)
+        _set_parameters(context)
+    # Changed or not: an update before this may have ended between the endpoint and the servers.
     instances = context.api.all("rds", "describe_db_instances", "DBInstances")
     for instance in instances:
         if context.id in {group["DBParameterGroupName"] for group in instance["DBParameterGroups"]}:

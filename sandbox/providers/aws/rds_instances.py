@@ -100,8 +100,8 @@ def _changed(context: Context, changed: frozenset[str]) -> None:
     tell(context, "rds", name, address=server.host, port=server.port)  # or was, before this
     if "password" in changed:
         supervisor.update_database(name, password=context.inputs["password"])
-    if "parameterGroupName" in changed:
-        supervisor.update_database(name, parameters=server_settings(context, context.inputs.get("parameterGroupName")))
+    # Changed or not: an update before this may have ended between the endpoint and the server.
+    supervisor.update_database(name, parameters=server_settings(context, context.inputs.get("parameterGroupName")))
 
 
 def _find(context: Context) -> dict[str, Any] | None:
@@ -268,6 +268,7 @@ INSTANCE = AwsType(
                 "performanceInsightsEnabled": "EnablePerformanceInsights",
             },
             {"DBInstanceIdentifier": "{identifier}", "ApplyImmediately": "{applyImmediately}"},
+            clear={"iamDatabaseAuthenticationEnabled": False},
         ),
     ),
     hooked=frozenset({"enabledCloudwatchLogsExports"}),

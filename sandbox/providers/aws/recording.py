@@ -36,6 +36,8 @@ def update(context: Context) -> dict[str, Any]:
     kept = {name: record.outputs[name] for name in ("createdAt", "associatedAt") if name in record.outputs}
     state = _state(context, kept)
     context.recorded.put(context.entry.token, context.id, context.resource.urn, context.inputs, state)
+    if context.entry.after_update:
+        context.entry.after_update(context, frozenset(context.inputs))
     return state
 
 

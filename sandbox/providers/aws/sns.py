@@ -9,6 +9,7 @@ from sandbox.providers.aws.api import ApiError
 from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.table import AwsType, Call, Read, Tags, page
 from sandbox.providers.interface import ProviderError
+from sandbox.providers.property_diff import same_document
 from sandbox.providers.typed import Autoname, Kind, one_of
 
 _TOPIC_ATTRIBUTES = {
@@ -135,7 +136,8 @@ def _read_policy(context: Context) -> dict[str, Any] | None:
         if error.code in TOPIC.missing:
             return None
         raise
-    if "__default_statement_ID" in found["Policy"]:  # the topic has its own policy again
+    # By the whole of it: the provider's page names its statement as SNS names that of a new topic.
+    if same_document(found["Policy"], _default_policy(context)):
         return None
     return {"arn": context.id, "policy": found["Policy"], "owner": found["Owner"]}
 

@@ -64,7 +64,17 @@ QUEUE = AwsType(
     conflicts=(frozenset({"name", "namePrefix"}), frozenset({"kmsMasterKeyId", "sqsManagedSseEnabled"})),
     create_hook=_create,
     hooked=frozenset({"name"}),
-    computed=frozenset(_ATTRIBUTES),
+    # https://www.pulumi.com/registry/packages/aws/api-docs/sqs/queue/#inputs; the rest is as it was when not given.
+    defaults={
+        "delaySeconds": 0, "maxMessageSize": 262144, "messageRetentionSeconds": 345600, "receiveWaitTimeSeconds": 0,
+        "visibilityTimeoutSeconds": 30,
+    },
+    computed=frozenset(
+        {
+            "kmsDataKeyReusePeriodSeconds", "kmsMasterKeyId", "redriveAllowPolicy", "redrivePolicy",
+            "sqsManagedSseEnabled",
+        }
+    ),
     documents=frozenset({"redrivePolicy", "redriveAllowPolicy"}),
     replace_on=frozenset({"name", "namePrefix"}),
     reads=(
@@ -96,7 +106,7 @@ QUEUE = AwsType(
         read_operation="list_queue_tags",
     ),
     operations=("get_queue_url", "create_queue"),
-)
+)  # fmt: skip
 
 
 def _put_policy(context: Context, changed: frozenset[str]) -> None:

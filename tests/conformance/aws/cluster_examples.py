@@ -84,7 +84,7 @@ def _group_inputs(world: World) -> dict[str, Any]:
     }
 
 
-def _nodes(world: World, state: Mapping[str, Any]) -> list[Any]:
+def nodes(world: World, state: Mapping[str, Any]) -> list[Any]:
     server = world.supervisor.cluster(state["clusterName"])
     assert server is not None
     with new_client_from_config(str(server.admin_kubeconfig)) as client:  # type: ignore[no-untyped-call]
@@ -97,13 +97,13 @@ def _group_seen(world: World, id: str, state: Mapping[str, Any]) -> None:
         "nodegroup"
     ]
     assert found["scalingConfig"] == state["scalingConfig"]
-    nodes = _nodes(world, state)
-    assert len(nodes) == state["scalingConfig"]["desiredSize"]
-    assert {node.metadata.labels["pool"] for node in nodes} == {state["labels"]["pool"]}
+    there = nodes(world, state)
+    assert len(there) == state["scalingConfig"]["desiredSize"]
+    assert {node.metadata.labels["pool"] for node in there} == {state["labels"]["pool"]}
 
 
 def _group_gone(world: World, id: str, state: Mapping[str, Any]) -> None:
-    assert _nodes(world, state) == []
+    assert nodes(world, state) == []
 
 
 def _recorded(token: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -88,6 +89,14 @@ def test_a_cache_that_was_not_told_of_a_member_is_told_by_the_next_update_and_of
     assert told == [[inputs["userGroupId"]]] * 2
     assert example.gone is not None
     example.gone(world, kept.id, state)
+
+
+def test_the_default_group_without_a_vpc_is_the_default_vpcs(world: World) -> None:
+    (vpc,) = world.client("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    (example,) = (one for one in EXAMPLES if one.token == "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
+    live_through(world, replace(example, inputs=lambda world: {"ingress": []}, replace={"vpcId": "vpc-1"}))
+    made = world.make(example.token, {})
+    assert made["vpcId"] == vpc["VpcId"]
 
 
 def refused(*_: object, **__: object) -> None:

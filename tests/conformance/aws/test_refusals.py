@@ -72,6 +72,15 @@ INSTANCE = {
          {"description": "x", "transitEncryptionEnabled": False}, "transitEncryptionEnabled", "TLS only"),
         ("aws:elasticache/replicationGroup:ReplicationGroup",
          {**CACHE, "automaticFailoverEnabled": True, "numCacheClusters": 1}, "numCacheClusters", "at least 2"),
+        ("aws:eks/nodeGroup:NodeGroup",
+         {**NODES, "scalingConfig": {"minSize": 1, "desiredSize": 3, "maxSize": 2}},
+         "scalingConfig.desiredSize", "1 to 2"),
+        ("aws:eks/nodeGroup:NodeGroup",
+         {**NODES, "launchTemplate": {"id": "lt-1", "name": "one", "version": "1"}}, "launchTemplate", "exactly one"),
+        ("aws:eks/nodeGroup:NodeGroup", {**NODES, "launchTemplate": {"version": "1"}}, "launchTemplate", "exactly one"),
+        ("aws:eks/cluster:Cluster",
+         {"roleArn": "r", "vpcConfig": {"subnetIds": ["a", "b"]}, "enabledClusterLogTypes": ["api", "kubelet"]},
+         "enabledClusterLogTypes[1]", "expected one of api, audit"),
         ("aws:elasticache/user:User",
          {"userId": "u", "userName": "u", "engine": "redis", "accessString": "on", "passwords": ["short"]},
          "passwords[0]", "16 to 128"),
@@ -135,6 +144,13 @@ def test_what_is_not_known_yet_is_not_refused(provider: AwsProvider) -> None:
     inputs = {"name": UNKNOWN, "targetKeyId": UNKNOWN}
     assert _refused(provider, "aws:kms/alias:Alias", inputs) == {}
     assert _refused(provider, "aws:ec2/subnet:Subnet", {"vpcId": UNKNOWN, "cidrBlock": UNKNOWN, "tags": UNKNOWN}) == {}
+    for later in (
+        {"transitEncryptionEnabled": UNKNOWN, "userGroupIds": ["a"]},
+        {"transitEncryptionEnabled": UNKNOWN, "authToken": UNKNOWN},
+        {"multiAzEnabled": UNKNOWN, "automaticFailoverEnabled": False},
+        {"automaticFailoverEnabled": UNKNOWN, "numCacheClusters": 1},
+    ):
+        assert _refused(provider, "aws:elasticache/replicationGroup:ReplicationGroup", {**CACHE, **later}) == {}
 
 
 @pytest.mark.parametrize(

@@ -239,6 +239,8 @@ def test_a_long_home_has_its_sockets_in_one_place_for_all(tmp_path: Path, monkey
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
         found.add(home.socket("providers"))
     (path,) = found
+    assert not path.parent.exists(), "a question made something"
+    assert home.place_for_socket("providers") == path
     try:
         assert len(os.fsencode(path)) < 108
         assert path.parent.stat().st_mode & 0o077 == 0
