@@ -153,6 +153,8 @@ def _url(control: DatabaseContract, login: str, contract: PlatformContract, envi
             "PGSSLROOTCERT is not set: the server could not be verified", where="control database", mend=mend
         )
     secret = read_secret(login, contract.region, environment)
+    if missing := {"username", "password"} - secret.keys():
+        raise _no_login(login, f"its record has no {min(missing)}")
     return sa.URL.create(
         "postgresql+psycopg",
         username=str(secret["username"]),
@@ -183,5 +185,15 @@ def read_secret(reference: str, region: str, environment: Mapping[str, str]) -> 
             raise TransientError(str(error), where=reference, mend="try again") from None
         mend = "see that the credentials may read it (secretsmanager:GetSecretValue)"
         raise FreeholdError(str(error), where=reference, mend=mend) from None
-    record: Mapping[str, object] = json.loads(answer["SecretString"])
+    try:
+        record = json.loads(answer["SecretString"])
+    except (KeyError, ValueError):
+        record = None
+    if not isinstance(record, dict):
+        raise _no_login(reference, "it is no JSON object")
     return record
+
+
+def _no_login(reference: str, what: str) -> FreeholdError:
+    """What it holds instead may be a password: it is not shown."""
+    return FreeholdError(what, where=reference, mend="`./freehold up` of the cell writes it")

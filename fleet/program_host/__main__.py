@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 _LINGER_SECONDS = 2.0
@@ -18,8 +18,11 @@ _LINGER_SECONDS = 2.0
 _THREADS = 4
 
 
-def serve(control: Connection, forks: socket.socket) -> None:
-    """Answer requests until the other end of `control` is closed, then wait for the engines that are being served."""
+def serve(control: Connection, forks: socket.socket, forker: int) -> None:
+    """Answer requests until the other end of `control` is closed, then wait for the engines that are being served.
+
+    The same where the process `forker` dies, at the other end of `forks`: whoever asks next gets another host.
+    """
     # Only in this process: gRPC's threads do not survive a fork.
     import grpc
     from pulumi.runtime.proto import language_pb2_grpc
@@ -29,7 +32,8 @@ def serve(control: Connection, forks: socket.socket) -> None:
 
     runs, plugins = Runs(), PolicyPlugins(forks)
     servers: dict[str, Any] = {}
-    while True:
+    watched = os.pidfd_open(forker)
+    while watched not in wait([control, watched]):
         try:
             request = json.loads(control.recv_bytes())
         except (EOFError, OSError):
@@ -43,6 +47,7 @@ def serve(control: Connection, forks: socket.socket) -> None:
         server.start()
         servers[address] = server
         control.send_bytes(json.dumps({"address": address, "commands": str(plugins.folder)}).encode())
+    control.close()
     _outlast(runs)
     plugins.close()
 
@@ -72,7 +77,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     forks, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if os.fork() == 0:
+    if (forker := os.fork()) == 0:
         from fleet.program_host.forker import Forker
 
         os.close(options.control)
@@ -80,7 +85,7 @@ def main() -> None:
         Forker(requests).serve()
         os._exit(0)
     requests.close()
-    serve(Connection(options.control), forks)
+    serve(Connection(options.control), forks, forker)
     os._exit(0)  # without waiting for gRPC's threads; the forker ends with the socket
 
 

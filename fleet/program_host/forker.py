@@ -122,7 +122,14 @@ class Forker:
                 os.kill(child, signal.SIGKILL)
             return False
         described, output, errors, ended = descriptors
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError as error:  # too many processes, or too little memory, for now: who asked hears that it was ended
+            with suppress(OSError):
+                os.write(errors, f"freehold: no process for the program: {error.strerror}\n".encode())
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return True
         if child == 0:
             os.close(ended)
             _become(described, output, errors)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import threading
@@ -90,6 +91,9 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             return language_pb2.RunResponse()
         if code == _TOLD:
             return language_pb2.RunResponse(bail=True)
+        if code == -signal.SIGKILL:
+            # For want of memory, mostly. Told as the engine tells it of a plugin, which `fleet.failures` lets pass.
+            return language_pb2.RunResponse(error="the program was ended (signal: killed)")
         return language_pb2.RunResponse(error=f"program exited with non-zero exit code: {code}")
 
 

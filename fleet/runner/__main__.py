@@ -56,7 +56,7 @@ class Process:
             self._beat()
             try:
                 self._run_once()
-            except (FreeholdError, sa.exc.OperationalError) as error:
+            except (FreeholdError, sa.exc.SQLAlchemyError) as error:
                 line = error.line() if isinstance(error, FreeholdError) else str(error).splitlines()[0]
                 _log.warning("cell-does-not-answer", cell=self._cell, error=line)
                 time.sleep(_OPEN_PAUSE_SECONDS)

@@ -77,8 +77,8 @@ class Runner:
         self._stopping = True
 
     def run(self) -> None:
-        """Returns when it was told to stop and nothing runs any more; raises what the database says when it is gone for
-        longer than a lease."""
+        """Returns when it was told to stop and nothing runs any more; raises what the database says when it takes no
+        claims for longer than a lease."""
         answered = time.monotonic()
         with ThreadPoolExecutor(self._pace.concurrency) as pool:
             while not self._stopping:
@@ -88,8 +88,9 @@ class Runner:
                     try:
                         claimed = self._claim(pool)
                         answered = time.monotonic()
-                    except sa.exc.OperationalError as error:
-                        _log.warning("database-does-not-answer", error=str(error).splitlines()[0])
+                    # Whatever it says: one that can only be read, or of another schema by now, takes no claims either.
+                    except sa.exc.SQLAlchemyError as error:
+                        _log.warning("database-does-not-answer", error=_line(error))
                         if time.monotonic() - answered > self._pace.lease:
                             self._drain()
                             raise
@@ -169,6 +170,8 @@ class Runner:
             return self._tried(run, error.line())
         except FreeholdError as error:
             return self._given_up(run, error.line())
+        except sa.exc.SQLAlchemyError as error:  # the work reads the tenant's row
+            return self._tried(run, TransientError(_line(error), where="control database").line())
         except Exception as error:
             _log.exception("defect", operation=str(run.operation.id), tenant=run.operation.tenant)
             return self._given_up(run, f"a defect of the runner: {type(error).__name__}: {error}".splitlines()[0])
@@ -204,17 +207,21 @@ def _refused(run: Run, error: str) -> Record:
 
 
 def _written(run: Run, write: Callable[[], None]) -> None:
-    """What came of the run, through a restart of the database. Raises what it says after that."""
+    """What came of the run, through a restart or a failover of the database. Raises what it says after that."""
     run.concluding = True
     for left in reversed(range(_WRITES)):
         try:
             return write()
-        except sa.exc.OperationalError as error:
+        except sa.exc.SQLAlchemyError as error:
             if left == 0:
                 raise
-            _log.warning("not-written-yet", error=str(error).splitlines()[0])
+            _log.warning("not-written-yet", error=_line(error))
             time.sleep(_WRITE_PAUSE_SECONDS)
     raise AssertionError("unreachable")
+
+
+def _line(error: sa.exc.SQLAlchemyError) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 __all__ = ["Done", "Pace", "Runner", "Superseded"]

@@ -113,10 +113,25 @@ def _secrets(text: str) -> tuple[bytes, ...]:
 
 def _database(environment: Mapping[str, str], read_secret: ReadSecret) -> sa.URL:
     if reference := environment.get("DATABASE_SECRET_ARN"):
-        record = json.loads(read_secret(reference))
+        record = read_secret(reference)
         authority = environment.get("PGSSLROOTCERT", "")
         if not authority:
             raise UsageError("PGSSLROOTCERT is not set: the server could not be verified", where=_WHERE)
+        return _recorded(record, reference, authority)
+    text = environment.get("DATABASE_URL", "")
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        # The text may hold a password: it is not shown.
+        mend = "set it to postgresql://user:password@host:port/database"
+        raise UsageError("DATABASE_URL is missing or no address of a database", where=_WHERE, mend=mend) from None
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _recorded(text: str, reference: str, authority: str) -> sa.URL:
+    """The database that the secret's record tells."""
+    try:
+        record = json.loads(text)
         return sa.URL.create(
             "postgresql+psycopg",
             username=str(record["username"]),
@@ -126,14 +141,10 @@ def _database(environment: Mapping[str, str], read_secret: ReadSecret) -> sa.URL
             database=str(record["database"]),
             query={"sslmode": "verify-full", "sslrootcert": authority},
         )
-    text = environment.get("DATABASE_URL", "")
-    try:
-        url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError):
-        # The text may hold a password: it is not shown.
-        mend = "set it to postgresql://user:password@host:port/database"
-        raise UsageError("DATABASE_URL is missing or no address of a database", where=_WHERE, mend=mend) from None
-    return url.set(drivername="postgresql+psycopg")
+    except (KeyError, TypeError, ValueError):
+        # What it holds instead may be a password: it is not shown.
+        what = "it is no JSON object with host, port, database, username and password"
+        raise UsageError(what, where=reference, mend="`./freehold up` of the cell writes it") from None
 
 
 def _blueprint(name: str) -> Blueprint:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,12 +30,13 @@ from tests.temporary_sandbox import Sandbox
 
 
 @contextmanager
-def _forker() -> Iterator[socket.socket]:
+def _forker(prepare: Callable[[], object] = lambda: None) -> Iterator[socket.socket]:
     """The end of a forker's socket that asks; the forker is a process, as it is beside an engine."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     child = os.fork()
     if child == 0:
         ours.close()
+        prepare()
         Forker(theirs).serve()
         os._exit(0)
     theirs.close()

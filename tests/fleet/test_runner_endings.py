@@ -33,6 +33,11 @@ def gone() -> sa.exc.OperationalError:
     return sa.exc.OperationalError("SELECT", {}, Exception("the database system is shutting down"))
 
 
+def read_only() -> sa.exc.InternalError:
+    """As a server says it for a while after a failover."""
+    return sa.exc.InternalError("UPDATE", {}, Exception("cannot execute UPDATE in a read-only transaction"))
+
+
 class Answers(Queue):
     """Has `operations` of one attempt each; `written` is what came of them."""
 
@@ -41,11 +46,11 @@ class Answers(Queue):
         self.written: list[str] = []
         self.writing: Callable[[], object] = lambda: None
         """Called before each write; may raise."""
-        self.is_gone = False
+        self.trouble: sa.exc.SQLAlchemyError | None = None
 
     def claim(self, cell: str, holder: str, lease_seconds: float) -> Claim | None:
-        if self.is_gone:
-            raise gone()
+        if self.trouble is not None:
+            raise self.trouble
         if not self.left:
             return None
         self.left -= 1
@@ -106,7 +111,7 @@ def running(queue: Queue, work: Work, pace: Pace = PACE) -> Iterator[tuple[Runne
 
 def test_what_came_of_it_is_written_when_the_database_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "_WRITE_PAUSE_SECONDS", 0.001)
-    queue, troubles = Answers(), [gone(), gone()]
+    queue, troubles = Answers(), [gone(), read_only()]
 
     def writing() -> None:
         if troubles:
@@ -189,19 +194,22 @@ def test_what_was_to_be_ended_before_is_not_only_asked_again() -> None:
     assert set(counts) == {2}
 
 
-def test_without_its_database_for_longer_than_a_lease_it_ends_what_goes_on_and_raises() -> None:
+@pytest.mark.parametrize("trouble", [gone(), read_only()], ids=["gone", "read-only"])
+def test_without_its_database_for_longer_than_a_lease_it_ends_what_goes_on_and_raises(
+    trouble: sa.exc.SQLAlchemyError,
+) -> None:
     """Whoever runs it opens the cell anew: the database may be elsewhere by now."""
     queue, ended = Answers(), list[int]()
 
     def work(run: Run) -> Done:
-        queue.is_gone = True
+        queue.trouble = trouble
         try:
             return stopped_at(2)(run)
         finally:
             ended.append(run.interrupts.count)
 
     runner = Runner(queue, work, cell="sandbox", holder="one", pace=replace(PACE, concurrency=2, lease=0.05))
-    with pytest.raises(sa.exc.OperationalError):
+    with pytest.raises(type(trouble)):
         runner.run()
     assert (ended, queue.written) == ([2], [])
 
@@ -215,3 +223,18 @@ def test_the_last_failure_is_the_one_of_that_number(limit: int, written: str) ->
 
     with running(queue, work, replace(PACE, backoff=Backoff(limit=limit))):
         until(lambda: queue.written == [written])
+
+
+@pytest.mark.parametrize("trouble", [gone(), read_only()], ids=["gone", "read-only"])
+def test_a_database_that_fails_the_work_may_be_back_for_the_next_try(trouble: sa.exc.SQLAlchemyError) -> None:
+    """It reads the tenant's row between the claim and the engine: no reason to give the tenant up."""
+    queue = Answers()
+
+    def work(run: Run) -> Done:
+        raise trouble
+
+    with running(queue, work) as (_, lines):
+        until(lambda: queue.written == ["to be retried"])
+        until(lambda: any(line["event"] == "operation-to-be-retried" for line in lines))
+    (told,) = (line["error"] for line in lines if line["event"] == "operation-to-be-retried")
+    assert told == f"control database: {str(trouble).splitlines()[0]}"

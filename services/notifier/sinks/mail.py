@@ -57,7 +57,8 @@ class MailSink:
         except smtplib.SMTPNotSupportedError:
             raise SinkRefused("the server offers no encryption, or no login") from None
         except smtplib.SMTPRecipientsRefused as error:
-            raise _answered(max(code for code, _ in error.recipients.values())) from None
+            # Nobody has it yet: one who may take it later is worth another attempt, whatever the others are.
+            raise _answered(min(code for code, _ in error.recipients.values())) from None
         except smtplib.SMTPResponseException as error:
             raise _answered(error.smtp_code) from None
         except ssl.SSLCertVerificationError:

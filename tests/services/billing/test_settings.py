@@ -62,6 +62,19 @@ def test_from_the_secret_manager() -> None:
     assert (told.database.password, told.database.query["sslmode"]) == ("p@:/", "verify-full")
 
 
+@pytest.mark.parametrize(
+    "record", ["hunter2", '["hunter2"]', "null", '{"password": "hunter2"}', '{"host": "h", "port": "hunter2"}']
+)
+def test_a_secret_that_is_no_login_is_one_line_that_does_not_show_it(record: str) -> None:
+    environment = {**GOOD, "DATABASE_SECRET_ARN": "arn:database", "PGSSLROOTCERT": "/ca.pem"}
+    with pytest.raises(UsageError) as refused:
+        settings.read(environment, lambda reference: record)
+    assert refused.value.line() == (
+        "arn:database: it is no JSON object with host, port, database, username and password; "
+        "`./freehold up` of the cell writes it"
+    )
+
+
 def test_the_secret_manager_has_less_time_than_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two secrets that come at the last moment leave of its 20 seconds some for the event."""
     asked: list[Config] = []

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from services.notifier.sinks import SinkFailed
-from tests.services.notifier.test_sinks import ALERT, SHORT, _mail, _mail_server, _Mailbox
+from tests.services.notifier.test_mail import _mail, _mail_server, _Mailbox
+from tests.services.notifier.test_sinks import ALERT, SHORT
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x1c", "\r"])
