@@ -14,8 +14,7 @@ import pytest
 from errors import FreeholdError
 from fleet.state import StackState, read_state
 from sandbox.home import CHECKOUT
-from sandbox.supervisor.client import Supervisor
-from sandbox.supervisor.messages import ProcessStatus
+from sandbox.supervisor.client import NotRunning, Supervisor
 from tests.rehearsal.freehold import Freehold, stack_path, until
 from tests.rehearsal.inventory import differences
 from tests.temporary_sandbox import temporary_sandbox
@@ -97,15 +96,19 @@ def kill_server(kind: str) -> Action:
     """SIGKILL to a server of the sandbox while `up` runs; returns once it is back."""
 
     def kill(freehold: Freehold, command: subprocess.Popen[str]) -> None:
-        def process() -> ProcessStatus:
-            (found,) = (one for one in supervisor.status().processes if one.kind == kind)
-            return found
+        def ready() -> int | None:
+            """Its process; after a stop `up` has to start the sandbox first."""
+            try:
+                processes = Supervisor.connect(freehold.home).status().processes
+            except NotRunning:
+                return None
+            return next((one.pid for one in processes if one.kind == kind and one.state == "ready"), None)
 
-        supervisor = Supervisor.connect(freehold.home)
-        killed = process().pid
+        until(lambda: ready() is not None)
+        killed = ready()
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
-        until(lambda: process().state == "ready" and process().pid != killed)
+        until(lambda: ready() not in (None, killed))
 
     return kill
 

@@ -123,7 +123,7 @@ def test_a_rolled_secret_is_seen_in_time(function: Any, books: Books, monkeypatc
     ("changes", "told"),
     [
         ({"STRIPE_WEBHOOK_SECRET": ""}, "there is no signing secret"),
-        ({"DATABASE_SECRET_ARN": "arn:of:half:a-record"}, "JSONDecodeError"),
+        ({"DATABASE_SECRET_ARN": "arn:of:half:a-record", "PGSSLROOTCERT": "/authority.pem"}, "it is no JSON object"),
     ],
 )
 def test_secrets_that_cannot_be_read_leave_those_that_are_known_in_use(
