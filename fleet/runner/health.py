@@ -67,8 +67,9 @@ class Health:
             labels=("cell", "state"),
         )
         answers = GaugeMetricFamily("freehold_runner_queue_up", "Whether the queue could be read.", labels=("cell",))
+        engine = self._engine  # once: the cell may close meanwhile
         try:
-            backlog = QueueView(self._engine).backlog(self._cell) if self._engine is not None else None
+            backlog = QueueView(engine).backlog(self._cell) if engine is not None else None
         except sa.exc.SQLAlchemyError as error:
             _log.warning("database-does-not-answer", error=str(error).splitlines()[0])
             backlog = None

@@ -126,7 +126,8 @@ class Webhook:
         # Types are many and Stripe's to invent: those without meaning here are one.
         kind = event.type if event.type in HANDLED_TYPES else "other"
         self._metrics.events.labels(kind, state).inc()
-        self._metrics.last.set(self._clock())
+        if conclusion is not None:
+            self._metrics.last.set(self._clock())
         if conclusion is None or conclusion.state in ("applied", "unmatched"):
             tenant, reason = (conclusion.tenant, conclusion.reason) if conclusion else (None, None)
             log = _log.warning if state == "unmatched" else _log.info

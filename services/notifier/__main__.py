@@ -89,12 +89,17 @@ def run(environment: Mapping[str, str]) -> int:
     lives = working(threads)
     ready = _ready(database_answers(engine), schema, lives)
     service = Starlette(routes=routes(ready, metrics.registry, lives=lives))
-    # uvicorn ends on either, and then raises it again: by then it is to mean nothing.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    uvicorn.Server(
+    server = uvicorn.Server(
         uvicorn.Config(service, host=settings.host, port=settings.port, log_config=None, access_log=False)
-    ).run()
+    )
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    # uvicorn ends on either too, once it has begun, and then raises it again: by then it means nothing more.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    server.run()
     stop.set()
     wake()
     for thread in threads:

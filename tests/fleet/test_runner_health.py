@@ -61,6 +61,25 @@ def older(database: sa.Engine, tenant: str, seconds: float) -> None:
         connection.execute(sa.update(OPERATIONS).where(OPERATIONS.c.tenant == tenant).values(created_at=then))
 
 
+def test_a_cell_that_closes_while_it_is_asked_has_no_figures(health: Health, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runner's own thread closes it, a server's thread asks."""
+
+    class Closing(Health):
+        asked = 0
+
+        @property
+        def _engine(self) -> sa.Engine | None:
+            self.asked += 1
+            return sa.create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none") if self.asked == 1 else None
+
+        @_engine.setter
+        def _engine(self, _: sa.Engine | None) -> None:
+            """Kept above."""
+
+    figures = {one.name: one.samples for one in Closing(CELL).collect()}
+    assert [sample.value for sample in figures["freehold_runner_queue_up"]] == [0]
+
+
 def test_the_queue_in_figures(database: sa.Engine, as_runner: sa.Engine, health: Health, runner: httpx.Client) -> None:
     health.opened(as_runner)
     add_tenants(database, "acme", "beta", "zeta")

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,9 +36,9 @@ DEADLINE_SECONDS = 60.0
 class _Notifier:
     """`python -m services.notifier`, as the container runs it."""
 
-    def __init__(self, environment: Mapping[str, str], port: int) -> None:
+    def __init__(self, environment: Mapping[str, str], port: int, program: Sequence[str]) -> None:
         self.port = port
-        self._process = subprocess.Popen([sys.executable, "-m", "services.notifier"], cwd=CHECKOUT, env=environment)
+        self._process = subprocess.Popen([sys.executable, *program], cwd=CHECKOUT, env=environment)
 
     def signal(self, number: signal.Signals) -> int:
         """Returns the exit code."""
@@ -63,7 +63,9 @@ class _Notifier:
 
 
 @contextmanager
-def _notifier(line: Line, sinks: Mapping[str, Any], port: int) -> Iterator[_Notifier]:
+def _notifier(
+    line: Line, sinks: Mapping[str, Any], port: int, program: Sequence[str] = ("-m", "services.notifier")
+) -> Iterator[_Notifier]:
     secrets = line.aws("secretsmanager")
 
     def secret(record: Mapping[str, Any]) -> str:
@@ -90,6 +92,7 @@ def _notifier(line: Line, sinks: Mapping[str, Any], port: int) -> Iterator[_Noti
             "NOTIFIER_SINKS_SECRET": secret(sinks),
         },
         port,
+        program,
     )
     try:
         yield process
@@ -144,6 +147,29 @@ def test_it_tells_its_health_and_drains_on_sigterm(line: Line) -> None:
         terminated.set()
         assert notifier._process.wait() == 0
     assert line.deliveries()["webhook"].state is alerts.State.SENT
+
+
+_TERMINATED_EARLY = """
+import os, runpy, signal
+import uvicorn
+
+run = uvicorn.Server.run
+
+
+def terminated(self, *arguments):
+    os.kill(os.getpid(), signal.SIGTERM)
+    run(self, *arguments)
+
+
+uvicorn.Server.run = terminated
+runpy.run_module("services.notifier", run_name="__main__")
+"""
+
+
+def test_a_sigterm_before_its_server_has_begun_ends_it_too(line: Line) -> None:
+    """It would wait for the SIGKILL that comes a minute later."""
+    with catcher() as sink, _notifier(line, _webhook(sink), free_port(), ("-c", _TERMINATED_EARLY)) as notifier:
+        assert notifier._process.wait(DEADLINE_SECONDS) == 0
 
 
 def test_a_worker_that_has_ended_has_the_process_restarted() -> None:
