@@ -8,6 +8,8 @@ from enum import Enum
 from typing import Final
 
 MANAGER: Final = "freehold"
+MANAGER_LABEL: Final = "app.kubernetes.io/managed-by"
+"""Kubernetes' own: https://kubernetes.io/docs/reference/labels-annotations-taints/#app-kubernetes-io-managed-by"""
 _VALUE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -51,9 +53,7 @@ def tags(ownership: Ownership, dialect: Dialect, *, name: str | None = None) -> 
     if ownership.tenant is not None:
         values["tenant"] = ownership.tenant
     if dialect is Dialect.KUBERNETES:
-        return {f"freehold.dev/{key}": value for key, value in values.items()} | {
-            "app.kubernetes.io/managed-by": MANAGER
-        }
+        return {f"freehold.dev/{key}": value for key, value in values.items()} | {MANAGER_LABEL: MANAGER}
     values["managed-by"] = MANAGER
     if dialect is Dialect.AWS and name is not None:
         values["Name"] = name

@@ -124,7 +124,6 @@ _CLAIMS = _Rules(
         ),
     },
 )
-_MANAGED: Final = "app.kubernetes.io/managed-by"
 _OBJECTS = _Rules(
     # Of what they may delete, the kinds that the program makes as well. Pods and replica sets have its label too.
     on=(
@@ -139,9 +138,9 @@ _OBJECTS = _Rules(
         )
     },
     validations={
-        f"oldObject.metadata.?labels[?'{_MANAGED}'].orValue('') != '{tags.MANAGER}'": (
+        f"oldObject.metadata.?labels[?'{tags.MANAGER_LABEL}'].orValue('') != '{tags.MANAGER}'": (
             f"what {tags.MANAGER} made is not deleted by tenants: its next change would fail on it; to delete all of "
-            f"the own, select -l {_MANAGED}!={tags.MANAGER}"
+            f"the own, select -l {tags.MANAGER_LABEL}!={tags.MANAGER}"
         ),
     },
 )

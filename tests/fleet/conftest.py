@@ -1,4 +1,4 @@
-"""A control database of the test's own."""
+"""A control database of the test's own, and what a runner tells of itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from catalog.services import Service
+from fleet.runner.health import Health
+from tests.fleet.clock import Clock
+from tests.fleet.samples import CELL
 from tests.service_logins import login
 
 
@@ -25,3 +28,14 @@ def as_runner(database: sa.Engine) -> Iterator[sa.Engine]:
     engine = sa.create_engine(login(database.url, Service.RUNNER), pool_size=20)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    """Of a runner whose time stands still until the test moves the clock."""
+    return Health(CELL, clock)

@@ -16,28 +16,12 @@ from fleet.operations import OPERATIONS, Kind
 from fleet.queue import Queue
 from fleet.queue_view import OVERDUE_SECONDS, Backlog, QueueView
 from fleet.runner.health import SILENT_SECONDS, Health, served
+from tests.fleet.clock import Clock
 from tests.fleet.samples import CELL, add_tenants, ask
 
 pytestmark = pytest.mark.sandbox
 
 HOUR = 3600.0
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def health(clock: Clock) -> Health:
-    return Health(CELL, clock)
 
 
 @pytest.fixture

@@ -23,15 +23,8 @@ from fleet.runner.loop import Pace
 from fleet.targets import Target
 from sandbox.home import Home
 from services.health import NotReady
-
-CELL = "sandbox"
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.fleet.clock import Clock
+from tests.fleet.samples import CELL
 
 
 class Opened:
@@ -68,16 +61,6 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
     monkeypatch.setattr(program, "Runner", one.runner)
     monkeypatch.setattr(program, "_OPEN_PAUSE_SECONDS", 0.0)
     return one
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def health(clock: Clock) -> Health:
-    return Health(CELL, clock)
 
 
 @pytest.fixture

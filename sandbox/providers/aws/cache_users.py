@@ -27,7 +27,6 @@ _TAGS = Tags(
 )
 _USER = "aws:elasticache/user:User"
 _GROUP_GONE = ("UserGroupNotFoundFault", "UserGroupNotFound")
-_USER_GONE = ("UserNotFoundFault", "UserNotFound")
 _EVERYTHING = "on ~* &* +@all"
 # A server is given its complete set of users: who reads the members must be who sets them.
 _setting = RLock()
@@ -126,11 +125,7 @@ def _create_user(context: Context) -> str:
 def _delete_user(context: Context) -> None:
     """What it was given is forgotten with it, and not before: a refused deletion leaves a user that can log in."""
     groups = _groups_of(context, context.id)
-    try:
-        context.call("delete_user", UserId=context.id)
-    except ApiError as error:
-        if error.code not in _USER_GONE:
-            raise
+    context.delete("delete_user", UserId=context.id)
     context.recorded.delete(_USER, context.id)
     _follow(context, groups)
 
@@ -189,7 +184,7 @@ USER = AwsType(
     ),
     after_update=_modify_user,
     delete_hook=_delete_user,
-    missing=_USER_GONE,
+    missing=("UserNotFoundFault", "UserNotFound"),
     tags=_TAGS,
     computed_outputs={"arn": "arn:{partition}:elasticache:{region}:{account}:user:{id}"},
     operations=("create_user", "modify_user", "delete_user", "describe_user_groups", "describe_replication_groups"),

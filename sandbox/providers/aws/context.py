@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.home import Home
-from sandbox.providers.aws.api import Api
+from sandbox.providers.aws.api import Api, ApiError
 from sandbox.providers.aws.table import AwsType
 from sandbox.providers.interface import Messenger, ProviderError, Resource
 from sandbox.providers.recorded import RecordedStore
@@ -40,6 +40,15 @@ class Context:
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """An operation of the type's own service."""
         return self.api.call(self.entry.service, operation, **parameters)
+
+    def delete(self, operation: str, **parameters: Any) -> None:
+        """An operation that deletes the resource. Where it is gone already, a deletion before this one was cut short:
+        the caller goes on with what is left beside it."""
+        try:
+            self.call(operation, **parameters)
+        except ApiError as error:
+            if error.code not in self.entry.missing:
+                raise
 
     @property
     def supervisor(self) -> Supervisor:

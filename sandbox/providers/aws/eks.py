@@ -91,11 +91,7 @@ def _update(context: Context, changed: frozenset[str]) -> None:
 def _delete(context: Context) -> None:
     if context.inputs.get("deletionProtection"):
         raise ProviderError(f"{context.id} has deletionProtection on; set it to false and update before deleting it")
-    try:
-        context.call("delete_cluster", name=context.id)
-    except ProviderError as error:
-        if "ResourceNotFoundException" not in str(error):
-            raise
+    context.delete("delete_cluster", name=context.id)
     context.supervisor.delete_cluster(context.id)
     eks_access.forget_cluster(context, context.id)
 

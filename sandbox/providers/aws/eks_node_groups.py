@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sandbox.providers.aws.api import ApiError
 from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.eks import TAGS
 from sandbox.providers.aws.requests import parameters
@@ -27,7 +26,6 @@ _GROUP_FIELDS = {
     "nodeRoleArn": "nodeRole",
     "subnetIds": "subnets",
 }  # fmt: skip
-_GONE = ("ResourceNotFoundException",)
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_Taint.html against Kubernetes' own spelling
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 
@@ -112,11 +110,7 @@ def _difference(kind: str, before: Mapping[str, Any], wanted: Mapping[str, Any])
 
 def _delete_group(context: Context) -> None:
     cluster, name = context.value("clusterName"), context.value("nodeGroupName")
-    try:
-        context.call("delete_nodegroup", clusterName=cluster, nodegroupName=name)
-    except ApiError as error:
-        if error.code not in _GONE:
-            raise  # else its nodes may be there still: a deletion before this was cut short
+    context.delete("delete_nodegroup", clusterName=cluster, nodegroupName=name)
     if context.supervisor.cluster(cluster) is not None:
         context.supervisor.delete_node_group(cluster, name)
 
@@ -190,7 +184,7 @@ NODE_GROUP = AwsType(
     ),
     after_update=_change_group,
     delete_hook=_delete_group,
-    missing=_GONE,
+    missing=("ResourceNotFoundException",),
     tags=TAGS,
     operations=("update_nodegroup_config", "update_nodegroup_version", "delete_nodegroup"),
 )  # fmt: skip

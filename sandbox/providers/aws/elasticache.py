@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox.providers.aws import cache_users
-from sandbox.providers.aws.api import ApiError
 from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.endpoint import started, tell
 from sandbox.providers.aws.table import AwsType, Call, Modify, Read, Tags, page, same
@@ -21,8 +20,6 @@ TAGS = Tags(
     read="TagList",
     read_operation="list_tags_for_resource",
 )
-
-_GONE = ("ReplicationGroupNotFoundFault", "ReplicationGroupNotFound")
 
 SUBNET_GROUP = AwsType(
     token="aws:elasticache/subnetGroup:SubnetGroup",
@@ -184,15 +181,12 @@ def _changed(context: Context, changed: frozenset[str]) -> None:
 def _delete(context: Context) -> None:
     name = context.inputs.get("replicationGroupId") or context.id
     snapshot = context.inputs.get("finalSnapshotIdentifier")
-    try:
-        context.call(
-            "delete_replication_group",
-            ReplicationGroupId=name,
-            **({"FinalSnapshotIdentifier": snapshot} if snapshot else {}),
-        )
-    except ApiError as error:
-        if error.code not in _GONE:
-            raise  # and its server keeps its data
+    # Where it is refused, the server keeps its data.
+    context.delete(
+        "delete_replication_group",
+        ReplicationGroupId=name,
+        **({"FinalSnapshotIdentifier": snapshot} if snapshot else {}),
+    )
     context.supervisor.delete_cache(name)
     context.recorded.delete(_REPLICATION_GROUP, name)
 
@@ -322,7 +316,7 @@ REPLICATION_GROUP = AwsType(
     after_create=_start,
     after_update=_changed,
     delete_hook=_delete,
-    missing=_GONE,
+    missing=("ReplicationGroupNotFoundFault", "ReplicationGroupNotFound"),
     tags=TAGS,
     hooked=frozenset({"numCacheClusters", "userGroupIds"}),
     operations=("delete_replication_group", "increase_replica_count", "decrease_replica_count"),

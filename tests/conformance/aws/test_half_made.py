@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import pytest
@@ -28,13 +27,6 @@ IN_STEPS = {
     or (entry.tags and not (entry.tags.in_create or entry.tags.specification))
 } - {*SERVERS, "aws:eks/nodeGroup:NodeGroup"}
 """Types whose create may take more than one call; of those it is one, and then what the sandbox starts."""
-
-
-@pytest.fixture
-def world(sandbox) -> Iterator[World]:  # type: ignore[no-untyped-def]
-    made = World(sandbox.environment)
-    yield made
-    made.clean()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -35,13 +35,6 @@ EXAMPLES: tuple[Example, ...] = (
 )
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture
-def world(sandbox) -> Iterator[World]:  # type: ignore[no-untyped-def]
-    made = World(sandbox.environment)
-    yield made
-    made.clean()
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.token)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -19,13 +19,6 @@ from tests.conformance.aws.data_examples import PASSWORD, log_in
 from tests.conformance.aws.lifecycle import World
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture
-def world(sandbox) -> Iterator[World]:  # type: ignore[no-untyped-def]
-    made = World(sandbox.environment)
-    yield made
-    made.clean()
 
 
 def made(world: World, token: str, **more: Any) -> tuple[Resource, str, Properties, Mapping[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,13 +14,6 @@ from tests.conformance.aws.iam_examples import trust
 from tests.conformance.aws.lifecycle import World
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture
-def world(sandbox: Any) -> Iterator[World]:
-    made = World(sandbox.environment)
-    yield made
-    made.clean()
 
 
 def test_who_and_where(world: World) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,13 +13,6 @@ pytestmark = pytest.mark.sandbox
 
 TAGS = {"product": "chronos", "environment": "test", "cost-centre": "c1"}
 BOUNDARY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
-
-
-@pytest.fixture
-def world(sandbox) -> Iterator[World]:  # type: ignore[no-untyped-def]
-    made = World(sandbox.environment)
-    yield made
-    made.clean()
 
 
 @pytest.mark.parametrize(
