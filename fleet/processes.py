@@ -23,6 +23,14 @@ def members(token: str) -> Iterator[psutil.Process]:
             continue  # it has ended meanwhile, or is not ours
 
 
+def ended(process: psutil.Process) -> bool:
+    """Whether it runs no more, if only as a zombie that nobody has waited for yet."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True  # between the two questions
+
+
 def end_run(token: str, *, grace: float) -> int:
     """End what lives of a run: SIGINT to the engine, `grace` seconds to finish, then SIGKILL to all.
 
@@ -58,10 +66,5 @@ def _send(process: psutil.Process, number: signal.Signals) -> None:
 
 def _wait_for(process: psutil.Process, seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-                return
-        except psutil.NoSuchProcess:
-            return
+    while time.monotonic() < deadline and not ended(process):
         time.sleep(0.05)

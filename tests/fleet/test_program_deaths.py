@@ -14,6 +14,7 @@ from pulumi.runtime.proto import language_pb2
 from errors import TransientError
 from fleet.events import Progress
 from fleet.failures import explain
+from fleet.processes import ended
 from fleet.program_host.client import ProgramHost
 from fleet.program_host.forker import Task
 from fleet.program_host.language import Language, Runs
@@ -63,4 +64,4 @@ def test_a_host_that_can_fork_no_more_is_replaced(tmp_path: Path) -> None:
 
         until(replaced)
         assert _answers(served.address)  # what it serves, it serves to its end
-    until(lambda: not before.is_running() or before.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: ended(before))

@@ -20,6 +20,7 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import analyzer_pb2_grpc, language_pb2, language_pb2_grpc
 
+from fleet.processes import ended
 from fleet.program_host import analyzer, client, forker
 from fleet.program_host.client import ProgramHost
 from fleet.program_host.forker import Forker, Task
@@ -111,7 +112,7 @@ def test_a_run_that_nobody_wants_any_more_is_ended(forks: socket.socket, tmp_pat
         assert lines.read() == ""
     assert run.code() == -9
     run.close()
-    until(lambda: not child.is_running())
+    until(lambda: ended(child))
 
 
 def test_no_run_outlives_who_asked_for_it(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_no_run_outlives_who_asked_for_it(tmp_path: Path) -> None:
         run = forker.start_heard(asking, Task((script,), str(tmp_path), {}))
         with open(run.output, closefd=False) as lines:
             child = psutil.Process(int(lines.readline()))
-    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: ended(child))
     run.close()
 
 
@@ -177,7 +178,7 @@ def test_a_program_that_was_edited_is_imported_anew(programs: ProgramHost, monke
             assert _answers(other.address)
             assert _pid(programs) != before.pid
         assert _answers(served.address)  # an engine that it serves is served to its end
-    until(lambda: not before.is_running() or before.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: ended(before))
 
 
 @pytest.mark.parametrize("program", ["platform", "tenant"])
@@ -226,7 +227,7 @@ def test_a_policy_plugin_is_a_fork_that_ends_with_it(tmp_path: Path) -> None:
         (host,) = psutil.Process(_pid(programs)).children()  # the process that forks
         (fork,) = host.children()
         plugin.kill()
-        until(lambda: not fork.is_running() or fork.status() == psutil.STATUS_ZOMBIE)
+        until(lambda: ended(fork))
 
 
 def test_without_its_host_a_policy_plugin_is_the_engine_s_own(tmp_path: Path, sandbox: Sandbox) -> None:

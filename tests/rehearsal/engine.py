@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -82,9 +83,9 @@ class Run:
 @functools.cache
 def sdks() -> ProgramHost:
     """Has imported what the programs of tests import, once for this process."""
-    return ProgramHost(
-        "tests.rehearsal.sdks", log=Path(tempfile.mkdtemp(prefix="freehold-sdks-")) / "log", policies=True
-    )
+    folder = tempfile.mkdtemp(prefix="freehold-sdks-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return ProgramHost("tests.rehearsal.sdks", log=Path(folder) / "log", policies=True)
 
 
 _INITIALISED: dict[tuple[str, str], tuple[Json, str]] = {}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from fleet.processes import ended
 from sandbox.home import Home
 from sandbox.processes.leftovers import end_workers
 from sandbox.processes.postgres import PostgresServer
@@ -64,9 +65,9 @@ def test_a_postgres_starts_on_a_folder_that_no_other_works_on(tmp_path: Path) ->
     assert sleep is not None
     shutil.copyfile(os.path.realpath(sleep), tmp_path / "postgres")
     (tmp_path / "postgres").chmod(0o755)
-    for ended in (prepare, leftovers):
+    for end in (prepare, leftovers):
         with running(tmp_path / "postgres", tmp_path / "one" / "pg") as left:
-            ended()
+            end()
             assert left.wait(10) == -signal.SIGKILL
 
 
@@ -90,4 +91,4 @@ def test_who_is_stopped_is_asked_for_its_leftovers(tmp_path: Path) -> None:
 
     left = asyncio.run(run())
     # Nobody of ours waits for it, so it may be there for a moment yet, or as a zombie.
-    wait_for(lambda: not left.is_running() or left.status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: ended(left))
