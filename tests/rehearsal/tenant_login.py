@@ -11,12 +11,16 @@ from typing import Any
 import psycopg
 import redis
 from psycopg.conninfo import make_conninfo
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from catalog import identifiers
 from fleet.cloud import client
 from tests.rehearsal.freehold import Freehold
 
 REGION = "us-east-1"
+ONCE = Retry(NoBackoff(), 0)
+"""A login that is refused would be tried for seconds."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,9 @@ class Tenant:
 
     def redis(self) -> redis.Redis:
         authority = self.built.variables["PGSSLROOTCERT"]
-        return redis.Redis.from_url(self.connections["REDIS_URL"], ssl_ca_certs=authority, decode_responses=True)
+        return redis.Redis.from_url(
+            self.connections["REDIS_URL"], ssl_ca_certs=authority, decode_responses=True, retry=ONCE
+        )
 
 
 def log_in(built: Freehold, tenant: str, folder: Path) -> Tenant:

@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.conformance.aws.ec2_network_examples import TAGS, refused, subnet, vpc
 from tests.conformance.aws.lifecycle import Example, World
@@ -143,7 +145,15 @@ def log_in(world: World, address: str, port: int, name: str, password: str, cach
     server = world.supervisor.cache(cache)
     assert server is not None
     authority = str(server.certificate_authority_path)
-    return redis.Redis(host=address, port=port, username=name, password=password, ssl=True, ssl_ca_certs=authority)
+    return redis.Redis(
+        host=address,
+        port=port,
+        username=name,
+        password=password,
+        ssl=True,
+        ssl_ca_certs=authority,
+        retry=Retry(NoBackoff(), 0),  # a wrong password would be tried for seconds
+    )
 
 
 def _cache_seen(world: World, id: str, state: Mapping[str, Any]) -> None:

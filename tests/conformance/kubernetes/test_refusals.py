@@ -72,7 +72,8 @@ def test_types_that_are_not_served_say_so(api: Api, type: str) -> None:
         api.provider().check(resource(type), {}, None, b"")
 
 
-def test_a_kind_that_nobody_defined(api: Api, namespace: str) -> None:
+def test_a_kind_that_nobody_defined(api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.providers.kubernetes.provider._DEFINED", 0.5)  # seconds that it may be about to be
     type = "kubernetes:nobody.example.com/v1:Thing"
     with pytest.raises(ProviderError, match=r"serves no Thing in nobody\.example\.com/v1"):
         api.provider().read(resource(type), f"{namespace}/x", {}, {}) or api.provider().create(

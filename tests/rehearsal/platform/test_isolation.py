@@ -16,7 +16,7 @@ from psycopg import sql
 
 from fleet.cloud import client
 from tests.rehearsal.freehold import Freehold
-from tests.rehearsal.tenant_login import REGION, Tenant, log_in
+from tests.rehearsal.tenant_login import ONCE, REGION, Tenant, log_in
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1500)]
 
@@ -244,7 +244,8 @@ def test_redis_lets_nobody_in_without_a_user(tenants: dict[str, Tenant]) -> None
     address = url.rpartition("@")[2]
     authority = tenants["acme"].built.variables["PGSSLROOTCERT"]
     refused = pytest.raises(redis.exceptions.AuthenticationError, match="Authentication required")
-    with redis.Redis.from_url(f"rediss://{address}", ssl_ca_certs=authority, protocol=2) as anybody, refused:
+    anybody = redis.Redis.from_url(f"rediss://{address}", ssl_ca_certs=authority, protocol=2, retry=ONCE)
+    with anybody, refused:
         anybody.ping()
 
 
