@@ -11,9 +11,9 @@ from components import tenant_names
 from errors import UsageError
 from stacks import cells, platform
 from stacks.settings.platform import RunnerSettings
-from tests.components.recording import ACCOUNT, declare
+from tests.components.recording import ACCOUNT, Recording, declare
 from tests.stacks.files import load, platform_settings, stack_file
-from tests.stacks.test_programs import ANSWERS
+from tests.stacks.test_programs import ANSWERS, tenant_program
 from tests.stacks.test_runner_settings import CHOSEN
 
 pytestmark = pytest.mark.usefixtures("no_archive")
@@ -26,14 +26,20 @@ ORDINARY = ("dev", "dev-2", "dev-eu1", "dev-gcp", "dev-spoke", "dev-nodes2", "de
 
 
 @cache
+def _platform(cell: str, by_cell_tag: bool = False) -> Recording:
+    dev = platform_settings("dev")
+    budget = dev.budget.model_copy(update={"by_cell_tag": by_cell_tag})
+    runner = RunnerSettings.model_validate(CHOSEN)
+    whole = {"runner": runner, "billing": platform_settings("sandbox").billing, "budget": budget}
+    return declare(lambda: platform.run(dev.model_copy(update=whole), cell), stack=cell, answers=ANSWERS)
+
+
+@cache
 def _names(cell: str) -> frozenset[tuple[str, str]]:
     """Of each physical name in the cell its kind and itself."""
-    whole = {"runner": RunnerSettings.model_validate(CHOSEN), "billing": platform_settings("sandbox").billing}
-    settings = platform_settings("dev").model_copy(update=whole)
-    recording = declare(lambda: platform.run(settings, cell), stack=cell, answers=ANSWERS)
     return frozenset(
         (one.type, one.plain()[key])
-        for one in recording.resources
+        for one in _platform(cell).resources
         for key in _KEYS
         if one.type.startswith("aws:") and one.type not in _APART and key in one.plain()
     )
@@ -100,3 +106,28 @@ def test_what_the_names_of_tenants_begin_with_holds_all_of_the_cell_s_name() -> 
         prefixes = tenant_names.prefixes(product, cell)
         assert prefixes.cache_user == f"{cell}-t-"
         assert prefixes.role == f"{product}-{cell}-t-"
+
+
+def test_all_that_is_billed_in_a_cell_has_its_tag_and_its_budget_can_go_by_it() -> None:
+    """By the environment's it would count what other cells of it cost."""
+    recording = _platform("dev-eu1", by_cell_tag=True)
+    for one in (*recording.resources, *tenant_program().resources):
+        marks = one.plain().get("tags") if one.type.startswith("aws:") else None
+        cell = "sandbox" if marks and "tenant" in marks else "dev-eu1"
+        assert marks is None or marks["cell"] == cell, one.urn
+    machines = recording.inputs("aws:ec2/launchTemplate:LaunchTemplate")["tagSpecifications"]
+    assert {(of["resourceType"], of["tags"]["cell"]) for of in machines} == {
+        ("instance", "dev-eu1"),
+        ("volume", "dev-eu1"),
+    }
+    disks = recording.inputs("kubernetes:storage.k8s.io/v1:StorageClass")["parameters"]
+    assert "cell=dev-eu1" in disks.values()
+    budget = recording.inputs("aws:budgets/budget:Budget")
+    assert budget["costFilters"] == [{"name": "TagKeyValue", "values": ["user:cell$dev-eu1"]}]
+
+
+def test_a_budget_goes_by_one_tag() -> None:
+    config = stack_file("dev")["config"]
+    both = {**config["freehold:budget"], "byEnvironmentTag": True, "byCellTag": True}
+    with pytest.raises(UsageError, match="byEnvironmentTag and byCellTag are both true"):
+        load({**config, "freehold:budget": both}, "dev")
