@@ -57,7 +57,7 @@ def run(settings: PlatformSettings, cell: str, accounts: tuple[str, ...] = ()) -
     cluster = _cluster(site, settings, network, provider)
     kubernetes = None
     if settings.inside_network:
-        kubernetes = cluster_provider(cluster.kubeconfig, cluster.oidc_issuer)
+        kubernetes = cluster_provider(cluster.kubeconfig, cluster.oidc_issuer, after=cluster.admitted)
         cluster_services.run(site, settings.cluster, cluster, kubernetes)
 
     guard = billing_webhook.guard(site, network) if settings.billing else None

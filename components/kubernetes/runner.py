@@ -111,8 +111,8 @@ class Runner(pulumi.ComponentResource):
             },
             opts=child,
         )
-        # Of several, one goes on while another gives back its leases, which may take ten minutes; a single one goes when
-        # it is told to. One that is not ready, because a database is away, say, holds no node back.
+        # Of several, one goes on while another ends what it does, which may take ten minutes; a single one goes when it
+        # is told to. One that is not ready, because a database is away, say, holds no node back.
         # https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy
         policy.PodDisruptionBudget(
             f"{name}-disruption",

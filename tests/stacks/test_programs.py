@@ -286,6 +286,12 @@ def test_what_runs_pods_comes_after_the_nodes_and_goes_before_them() -> None:
         assert driver.urn in recording.named(later).dependencies, later
 
 
+def test_nothing_is_made_in_the_cluster_before_its_administrators_are_let_in() -> None:
+    recording = _platform()
+    (let_in,) = recording.of("aws:eks/accessPolicyAssociation:AccessPolicyAssociation")
+    assert let_in.urn in recording.one("pulumi:providers:kubernetes").dependencies
+
+
 def test_unknown_fields_of_a_newer_contract_are_passed_over() -> None:
     newer = {**_platform().exports["contract"], "colour": "red"}
     assert contract.read("sandbox", newer).cell == "sandbox"
