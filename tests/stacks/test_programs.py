@@ -208,7 +208,7 @@ def test_what_a_tenants_people_changed_does_not_stop_its_operations(program: str
 
 
 def test_another_administrator_replaces_nothing_in_the_cluster() -> None:
-    """In a preview its access entry, and with it the kubeconfig, is unknown."""
+    """Nor does another endpoint, which a preview may not know, and with it the kubeconfig."""
     before = _platform().one("pulumi:providers:kubernetes").plain()
     assert same_cluster(before, {**before, "kubeconfig": UNKNOWN})
 
