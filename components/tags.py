@@ -15,7 +15,10 @@ _VALUE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Ownership:
-    """What every resource is marked with. `tenant` is None for what the whole environment shares.
+    """What every resource is marked with. `tenant` is None for what a whole cell shares, `cell` for what is in none.
+
+    Costs go by the marks in the cloud: two cells of one environment can be told apart there, and a cluster is in one
+    cell, so that labels do not tell it.
 
     Each value is a lower-case label of at most 63 characters, which AWS tags (256), GCP labels (63) and
     Kubernetes labels (63) all take as it is. Raises ValueError for any other.
@@ -25,9 +28,10 @@ class Ownership:
     environment: str
     cost_centre: str
     tenant: str | None = None
+    cell: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("product", "environment", "cost_centre", "tenant"):
+        for name in ("product", "environment", "cost_centre", "tenant", "cell"):
             value = getattr(self, name)
             if value is not None and not _VALUE.fullmatch(value):
                 raise ValueError(
@@ -54,6 +58,8 @@ def tags(ownership: Ownership, dialect: Dialect, *, name: str | None = None) -> 
         values["tenant"] = ownership.tenant
     if dialect is Dialect.KUBERNETES:
         return {f"freehold.dev/{key}": value for key, value in values.items()} | {MANAGER_LABEL: MANAGER}
+    if ownership.cell is not None:
+        values["cell"] = ownership.cell
     values["managed-by"] = MANAGER
     if dialect is Dialect.AWS and name is not None:
         values["Name"] = name

@@ -81,8 +81,8 @@ def _unheard(budget: Planned, resources: Sequence[Planned]) -> Findings:
 
 
 def _filters(budget: Planned) -> Findings:
-    """A filter leaves spend out, and so may a billing view. The filter by this stack's own environment is what several
-    stacks in an account need, and AWS counts nothing by a tag that nobody has activated, which no plan shows:
+    """A filter leaves spend out, and so may a billing view. The filter by this stack's own environment or cell is what
+    several stacks in an account need, and AWS counts nothing by a tag that nobody has activated, which no plan shows:
     https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html
     """
     filters, expression = as_list(_given(budget, "costFilters")), _given(budget, "filterExpression")
@@ -91,8 +91,8 @@ def _filters(budget: Planned) -> Findings:
         yield Finding("filterExpression" if expression is UNKNOWN else "costFilters", reason, False, budget.urn)
     elif expression:
         yield Finding("filterExpression", f"of {budget.name} leaves spend of the stack out", urn=budget.urn)
-    elif filters and all(_is_by_environment(each, budget) for each in filters):
-        reason = f"of {budget.name} counts nothing unless the tag environment is active in Billing"
+    elif filters and all(_is_by_own_tag(each, budget) for each in filters):
+        reason = f"of {budget.name} counts nothing unless its tag is active in Billing"
         yield Finding("costFilters", reason, certain=False, urn=budget.urn)
     elif filters:
         yield Finding("costFilters", f"of {budget.name} leaves spend of the stack out", urn=budget.urn)
@@ -102,12 +102,13 @@ def _filters(budget: Planned) -> Findings:
         yield Finding("billingViewArn", f"of {budget.name} may leave the stack's spend out", False, budget.urn)
 
 
-def _is_by_environment(filter: Any, budget: Planned) -> bool:
+def _is_by_own_tag(filter: Any, budget: Planned) -> bool:
     parts = as_object(filter)
     if isinstance(parts, Unknown) or parts.get("name") != "TagKeyValue":
         return False
     values = as_list(parts.get("values"))
-    return not isinstance(values, Unknown) and list(values) == [f"user:environment${budget.stack.split('-')[0]}"]
+    own = ([f"user:cell${budget.stack}"], [f"user:environment${budget.stack.split('-')[0]}"])
+    return not isinstance(values, Unknown) and list(values) in own
 
 
 def _given(budget: Planned, name: str) -> Any:

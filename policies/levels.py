@@ -13,9 +13,13 @@ ADVISORY_ENVIRONMENTS: Final = frozenset({"dev"})
 
 def environment_of(stack: str) -> str:
     """The environment that a stack belongs to: `prod` for `prod`, `prod-eu1` and `tenant.prod-eu1.acme`."""
+    return cell_of(stack).split("-", 1)[0]
+
+
+def cell_of(stack: str) -> str:
+    """The cell that a stack belongs to: `prod-eu1` for `prod-eu1` and `tenant.prod-eu1.acme`."""
     parts = stack.split(".")
-    cell = parts[1] if parts[0] == "tenant" and len(parts) > 1 else parts[0]
-    return cell.split("-", 1)[0]
+    return parts[1] if parts[0] == "tenant" and len(parts) > 1 else parts[0]
 
 
 def level_for(stack: str) -> Level:

@@ -9,12 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from policies.levels import ENVIRONMENTS, environment_of
+from policies.levels import ENVIRONMENTS, cell_of, environment_of
 from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_list, as_object
 from policies.templates import CONTROL
 
 NAMESPACE: Final = "kubernetes:core/v1:Namespace"
 TENANT: Final = "tenant"
+CELL: Final = "cell"
 LABEL_DOMAIN: Final = "freehold.dev/"
 AUTOSCALING_GROUP: Final = "aws:autoscaling/group:Group"
 _Tags = Mapping[str, Any] | Unknown | None
@@ -30,7 +31,8 @@ def taggable_types() -> frozenset[str]:
 def required_tags(resource: Planned, settings: Settings) -> Findings:
     """The tags of the settings are there and not empty, `tenant` too in a tenant's stack. Tenant and environment are
     those of the stack: rights go by them, and a budget by environment counts what is marked so and nothing else. A
-    stack that is called after no environment may serve any.
+    stack that is called after no environment may serve any. A cell may be left out; told, it is the stack's own, for a
+    budget may go by that as well.
 
     On AWS the provider's default tags count where the resource has none of that key, but for autoscaling groups:
     docs.hashicorp.com/terraform/tutorials/aws/aws-default-tags. In Kubernetes namespaces carry the labels, which is
@@ -48,7 +50,10 @@ def required_tags(resource: Planned, settings: Settings) -> Findings:
         yield from _missing("metadata.labels", labels, None, {_label(tag): value for tag, value in required.items()})
     elif resource.type in taggable_types():
         default = None if resource.type == AUTOSCALING_GROUP else _default_tags(resource.provider)
-        yield from _missing("tags", resource.properties.get("tags"), default, required)
+        own = resource.properties.get("tags")
+        if environment in ENVIRONMENTS and isinstance(_value(CELL, _pairs(own), _pairs(default)), str):
+            required[CELL] = cell_of(resource.stack)
+        yield from _missing("tags", own, default, required)
     elif resource.type == CONTROL:
         yield Finding("desiredState", "may lack tags, which have another form there for each kind", certain=False)
 

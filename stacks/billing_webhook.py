@@ -17,11 +17,12 @@ from stacks.site import Site
 
 
 def guard(site: Site, network: Network) -> FunctionGuard:
-    """Declares what the function may reach; before the database, which lets in whoever is behind it."""
+    """Declares what the function may reach, and its role; before the database, which lets in whoever is behind it."""
     return site.cloud.function_guard(
         "billing-guard",
         FunctionGuardArgs(
             ownership=site.ownership,
+            place=site.place,
             function_name=site.named("billing"),
             network_id=network.network_id,
             data_cidrs=tuple(network.data_cidrs),
@@ -54,6 +55,8 @@ def run(
             livemode=settings.livemode,
             subnet_ids=tuple(network.private_subnet_ids),
             security_group_id=behind.security_group_id,
+            role=behind.role,
+            role_name=behind.role_name,
             database_secret=login,
             database_key=control.admin_key,
             authority=package.AUTHORITY,

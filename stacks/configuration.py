@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 
 from errors import UsageError
+from stacks import cells
 from stacks.settings.base import Settings
 from stacks.settings.platform import PlatformSettings
 from stacks.settings.tenant import TenantSettings
@@ -163,13 +164,7 @@ def _below(path: Sequence[int | str], other: Sequence[int | str]) -> bool:
 
 def _check_stack(settings: PlatformSettings | TenantSettings, stack: str) -> None:
     if isinstance(settings, PlatformSettings):
-        if "t" in stack.split("-"):
-            # What a runner may touch goes by the beginning of names, and of this cell's they would begin alike.
-            raise UsageError(
-                f"the part `t` stands between cell and tenant in names: {stack} looks like tenants of another cell",
-                where=f"stack {stack}",
-                mend="call it something else",
-            )
+        cells.check(stack)
         if environment_of(stack) != "sandbox" and not settings.cluster.admins:
             # Whoever runs `up` first would administer the cluster, and the next one would put another in their place.
             raise UsageError(

@@ -46,7 +46,7 @@ def run(settings: PlatformSettings, cell: str, accounts: tuple[str, ...] = ()) -
     site = Site(
         cloud,
         cell,
-        Ownership(settings.blueprint, environment_of(cell), settings.cost_centre),
+        Ownership(settings.blueprint, environment_of(cell), settings.cost_centre, cell=cell),
         place,
         pulumi.ResourceOptions(provider=provider),
         recovery_days=30 if settings.protect else 0,
@@ -57,7 +57,7 @@ def run(settings: PlatformSettings, cell: str, accounts: tuple[str, ...] = ()) -
     cluster = _cluster(site, settings, network, provider)
     kubernetes = None
     if settings.inside_network:
-        kubernetes = cluster_provider(cluster.kubeconfig, cluster.oidc_issuer)
+        kubernetes = cluster_provider(cluster.kubeconfig, cluster.oidc_issuer, after=cluster.admitted)
         cluster_services.run(site, settings.cluster, cluster, kubernetes)
 
     guard = billing_webhook.guard(site, network) if settings.billing else None
@@ -127,7 +127,7 @@ def _budget(site: Site, settings: PlatformSettings) -> BudgetAlerts:
             monthly_usd=settings.budget.monthly_usd,
             emails=settings.budget.emails,
             webhooks=settings.budget.webhooks,
-            by_environment_tag=settings.budget.by_environment_tag,
+            by_tag=settings.budget.by_tag,
         ),
         site.opts,
     )

@@ -63,6 +63,7 @@ def run(settings: TenantSettings) -> None:
                 environment=environment_of(record.cell),
                 cost_centre=record.cost_centre or record.id,
                 tenant=record.id,
+                cell=record.cell,
             ),
             cell=record.cell,
             workspaces=record.workspaces,

@@ -10,8 +10,8 @@ import pulumi
 from pulumi_aws import cloudwatch, iam, lambda_, secretsmanager, sqs
 
 from components import tags
-from components.aws.arn import arn, managed_policy
-from components.aws.policy_document import assumed_by, policy_document
+from components.aws.arn import arn
+from components.aws.policy_document import policy_document
 from components.contracts.billing_webhook import BillingWebhookArgs
 from components.naming import physical_name
 
@@ -27,7 +27,7 @@ class BillingWebhook(pulumi.ComponentResource):
     - a function URL without AWS' authentication: Stripe cannot sign as AWS wants, and each request carries Stripe's own
       signature, which the function checks before anything else; an HTTP API would add a hop and a price, and no check
     - a secret for the signing secrets, without a value: it is put in by hand, so that no state ever holds it
-    - a role that may write its own log, read the two secrets, and be attached to the network
+    - what its role may: write its own log, read the two secrets
     - a dead-letter queue for asynchronous calls, which are made by hand at most: a call by the address is synchronous,
       what fails there is answered with 5xx, and Stripe sends it again
     - alarms: errors, throttled calls, answers of 5xx, dead letters, events without tenant or plan, events that wait
@@ -65,7 +65,7 @@ class BillingWebhook(pulumi.ComponentResource):
             tags=self._marks,
             opts=self._child,
         )
-        role, allowed = self._role(secret.arn, group.arn, letters.arn)
+        may = self._may(secret.arn, group.arn, letters.arn)
         function = lambda_.Function(
             f"{name}-function",
             name=args.function_name,
@@ -77,7 +77,7 @@ class BillingWebhook(pulumi.ComponentResource):
             architectures=[args.architecture],
             memory_size=512,
             timeout=_TIMEOUT_SECONDS,
-            role=role.arn,
+            role=args.role,
             reserved_concurrent_executions=args.concurrency,
             environment={
                 "variables": {
@@ -94,7 +94,7 @@ class BillingWebhook(pulumi.ComponentResource):
             logging_config={"log_format": "Text", "log_group": group.name},
             tags=self._marks,
             # Lambda checks what its role may do when it attaches a function to a network and a queue.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=allowed),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[may]),
         )
         address = lambda_.FunctionUrl(
             f"{name}-address", function_name=function.name, authorization_type="NONE", opts=self._child
@@ -106,20 +106,11 @@ class BillingWebhook(pulumi.ComponentResource):
         self.signing_secret = secret.arn
         self.register_outputs({"url": self.url, "signing_secret": self.signing_secret})
 
-    def _role(
-        self, signing: pulumi.Output[str], log: pulumi.Output[str], letters: pulumi.Output[str]
-    ) -> tuple[iam.Role, list[pulumi.Resource]]:
+    def _may(self, signing: pulumi.Output[str], log: pulumi.Output[str], letters: pulumi.Output[str]) -> iam.RolePolicy:
         args, own = self._args, arn(self._args.place, "lambda", f"function:{self._args.function_name}")
-        role = iam.Role(
-            f"{self._name}-role",
-            name=physical_name(args.function_name, limit=64),
-            assume_role_policy=assumed_by("lambda.amazonaws.com"),
-            tags=self._marks,
-            opts=self._child,
-        )
-        may = iam.RolePolicy(
+        return iam.RolePolicy(
             f"{self._name}-may",
-            role=role.id,
+            role=args.role_name,
             policy=policy_document(
                 {
                     "Effect": "Allow",
@@ -166,13 +157,6 @@ class BillingWebhook(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
-        attaches = iam.RolePolicyAttachment(
-            f"{self._name}-attaches",
-            role=role.name,
-            policy_arn=managed_policy(args.place, "service-role/AWSLambdaENIManagementAccess"),
-            opts=self._child,
-        )
-        return role, [may, attaches]
 
     def _let_everybody_call(self, function: lambda_.Function, address: lambda_.FunctionUrl) -> None:
         """By the address, and by nothing else.

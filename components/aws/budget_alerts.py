@@ -115,9 +115,10 @@ class BudgetAlerts(pulumi.ComponentResource):
             for threshold in thresholds
         ]
         scope: list[budgets.BudgetCostFilterArgsDict] = []
-        if args.by_environment_tag:
+        if args.by_tag:
             # https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-create-filters.html
-            scope = [{"name": "TagKeyValue", "values": [f"user:environment${args.ownership.environment}"]}]
+            marked = tags.aws(args.ownership)[args.by_tag]
+            scope = [{"name": "TagKeyValue", "values": [f"user:{args.by_tag}${marked}"]}]
         budget = budgets.Budget(
             f"{name}-budget",
             account_id=args.place.account,

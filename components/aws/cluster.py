@@ -38,6 +38,7 @@ class Cluster(pulumi.ComponentResource):
     cluster_name: pulumi.Output[str]
     endpoint: pulumi.Output[str]
     kubeconfig: pulumi.Output[str]
+    admitted: Sequence[pulumi.Resource]
     security_group_id: pulumi.Output[str]
     oidc_issuer: pulumi.Output[str]
     oidc_provider: pulumi.Output[str]
@@ -50,7 +51,9 @@ class Cluster(pulumi.ComponentResource):
         self._tags = tags.aws(args.ownership, name=args.name)
         cluster = self._control_plane()
         own_group = cluster.vpc_config.apply(lambda config: str(config.cluster_security_group_id))
-        admitted = [*self._admit(cluster), *self._let_operators_in(own_group)]
+        # None of it is in the kubeconfig: another administrator would leave that unknown in a preview, which then shows
+        # an update of everything in the cluster.
+        self.admitted = [*self._admit(cluster), *self._let_operators_in(own_group)]
         nodes_group = self._nodes_security_group()
 
         issuer = cluster.identities.apply(_issuer)
@@ -100,10 +103,9 @@ class Cluster(pulumi.ComponentResource):
 
         self.cluster_name = cluster.name
         self.endpoint = cluster.endpoint
-        # Who takes the kubeconfig waits for the access entries and rules: before them nobody could log in.
-        self.kubeconfig = pulumi.Output.all(
-            cluster.name, cluster.endpoint, cluster.certificate_authority.data, *[way.id for way in admitted]
-        ).apply(lambda known: kubeconfig(known[0], args.place.region, known[1], known[2]))
+        self.kubeconfig = pulumi.Output.all(cluster.name, cluster.endpoint, cluster.certificate_authority.data).apply(
+            lambda known: kubeconfig(known[0], args.place.region, known[1], known[2])
+        )
         self.security_group_id = nodes_group.id
         self.oidc_issuer = issuer
         self.oidc_provider = provider.arn

@@ -159,7 +159,9 @@ def _tenants(args: RunnerIdentityArgs) -> list[Row]:
     roles = arn(args.place, "iam", f"role/{args.tenants.role}*", regional=False)
     secrets = arn(args.place, "secretsmanager", f"secret:{args.tenants.secret}*")
     all_of_them = [users, roles, secrets]
-    marks = {key: value for key, value in tags.aws(args.ownership).items() if key != "cost-centre"}
+    # A tenant may have a cost centre of its own. The cell is in the names, and what an earlier release made has no mark
+    # of it.
+    marks = {key: value for key, value in tags.aws(args.ownership).items() if key not in ("cost-centre", "cell")}
 
     def marked(kind: str) -> dict[str, str]:
         return {f"aws:{kind}Tag/{key}": value for key, value in marks.items()}

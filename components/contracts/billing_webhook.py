@@ -28,7 +28,9 @@ class BillingWebhookArgs:
     subnet_ids: tuple[pulumi.Input[str], ...]
     """Private subnets with a way out: the function asks the secret manager."""
     security_group_id: pulumi.Input[str]
-    """Of its `FunctionGuard`."""
+    role: pulumi.Input[str]
+    role_name: pulumi.Input[str]
+    """All of its `FunctionGuard`."""
     database_secret: pulumi.Input[str]
     """Reference to JSON: host, port, database, username, password."""
     database_key: pulumi.Input[str]

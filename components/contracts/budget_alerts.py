@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pulumi
 
@@ -22,9 +22,10 @@ class BudgetAlertsArgs:
     emails: tuple[str, ...] = ()
     webhooks: tuple[str, ...] = ()
     """HTTPS endpoints that take SNS' messages and confirm their subscription (paging; no chat does)."""
-    by_environment_tag: bool = False
-    """Count only what carries this environment's tag. Needs the tag to be activated for cost allocation: until it is,
-    the budget counts nothing and never alerts. False counts the whole account."""
+    by_tag: Literal["cell", "environment"] | None = None
+    """Count only what carries the owner's tag of this name: the cell's alone, or that of all cells of the environment.
+    Needs the tag to be activated for cost allocation: until it is, the budget counts nothing and never alerts. None
+    counts the whole account."""
     thresholds_actual_percent: tuple[int, ...] = (80, 95, 100)
     thresholds_forecast_percent: tuple[int, ...] = (100,)
 

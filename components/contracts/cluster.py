@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,6 +68,8 @@ class Cluster(Protocol):
     endpoint: pulumi.Output[str]
     kubeconfig: pulumi.Output[str]
     """JSON without any credential: it logs in by a command of the cloud's own tool."""
+    admitted: Sequence[pulumi.Resource]
+    """What lets administrators and their networks in: before it nobody can use the kubeconfig."""
     security_group_id: pulumi.Output[str]
     oidc_issuer: pulumi.Output[str]
     oidc_provider: pulumi.Output[str]

@@ -127,7 +127,13 @@ class NodeAutoscaler(pulumi.ComponentResource):
         policy.PodDisruptionBudget(
             f"{name}-disruption",
             metadata={"name": SERVICE_ACCOUNT, "namespace": NAMESPACE, "labels": labels | selector},
-            spec={"max_unavailable": 1, "selector": {"match_labels": selector}},
+            # Where both crash, each time anew, no node could be emptied otherwise:
+            # https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy
+            spec={
+                "max_unavailable": 1,
+                "selector": {"match_labels": selector},
+                "unhealthy_pod_eviction_policy": "AlwaysAllow",
+            },
             opts=child,
         )
         self.register_outputs({})

@@ -32,7 +32,7 @@ class NotifierDeployment(pulumi.ComponentResource):
     """A namespace of the notifier's own under the restricted pod security standard, and a Deployment of one replica.
 
     One is enough: what arrives while it is replaced waits in the queue. Two would do no harm, each delivery is taken
-    by one.
+    by one. It has no PodDisruptionBudget: one that kept a single pod would keep its node too.
     """
 
     def __init__(self, name: str, args: NotifierDeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:

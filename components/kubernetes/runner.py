@@ -9,6 +9,7 @@ import pulumi
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta import v1 as meta
+from pulumi_kubernetes.policy import v1 as policy
 
 from components import tags
 from components.kubernetes.images import AUTHORITY
@@ -107,6 +108,19 @@ class Runner(pulumi.ComponentResource):
                         "volumes": [{"name": "home", "empty_dir": {}}, {"name": "tmp", "empty_dir": {}}],
                     },
                 },
+            },
+            opts=child,
+        )
+        # Of several, one goes on while another ends what it does, which may take ten minutes; a single one goes when it
+        # is told to. One that is not ready, because a database is away, say, holds no node back.
+        # https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy
+        policy.PodDisruptionBudget(
+            f"{name}-disruption",
+            metadata=metadata,
+            spec={
+                "max_unavailable": 1,
+                "selector": {"match_labels": selector},
+                "unhealthy_pod_eviction_policy": "AlwaysAllow",
             },
             opts=child,
         )

@@ -163,7 +163,8 @@ class BudgetSettings(Settings):
     emails: tuple[Email, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
     by_environment_tag: bool = False
-    """Count this environment's tag only; see `components.contracts.budget_alerts`."""
+    by_cell_tag: bool = False
+    """Count this environment's or this cell's tag only; see `components.contracts.budget_alerts`."""
 
     @model_validator(mode="after")
     def _reaches_somebody(self) -> BudgetSettings:
@@ -173,6 +174,19 @@ class BudgetSettings(Settings):
         if len(set(addresses)) != len(addresses):
             raise ValueError("an address is named twice")
         return self
+
+    @model_validator(mode="after")
+    def _counts_by_one_tag(self) -> BudgetSettings:
+        if self.by_environment_tag and self.by_cell_tag:
+            raise ValueError("byEnvironmentTag and byCellTag are both true: an environment holds its cells; choose one")
+        return self
+
+    @property
+    def by_tag(self) -> Literal["cell", "environment"] | None:
+        """The tag that it goes by."""
+        if self.by_cell_tag:
+            return "cell"
+        return "environment" if self.by_environment_tag else None
 
 
 class NotifierSettings(Settings):

@@ -187,6 +187,7 @@ def runner_identity(backend: str = "s3://state/team?region=us-east-1") -> Runner
 def function_guard() -> FunctionGuardArgs:
     return FunctionGuardArgs(
         ownership=PLATFORM,
+        place=PLACE,
         function_name="chronos-cloud-sandbox-billing",
         network_id="vpc-1",
         data_cidrs=("10.10.252.0/22",),
@@ -205,6 +206,8 @@ def billing_webhook() -> BillingWebhookArgs:
         livemode=False,
         subnet_ids=SUBNETS,
         security_group_id="sg-billing",
+        role=f"arn:aws:iam::{ACCOUNT}:role/billing",
+        role_name="billing",
         database_secret=DATABASE_SECRET,
         database_key=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k",
         authority="database-authority.pem",

@@ -290,6 +290,8 @@ class TestNodeAutoscaler:
         assert spec["replicas"] == 2
         budget = _spec(autoscaler, "kubernetes:policy/v1:PodDisruptionBudget")
         assert budget["maxUnavailable"] == 1 and budget["selector"] == spec["selector"]
+        # Two pods that crash would hold their nodes back, and every upgrade of nodes.
+        assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
         (container,) = spec["template"]["spec"]["containers"]
         assert container["image"].startswith("registry.k8s.io/autoscaling/cluster-autoscaler:v1.35.")
         assert "--leader-elect=true" in container["args"] and "--cloud-provider=example" in container["args"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,19 @@ def test_its_probes_ask_what_it_serves_and_touches(runner: Recording) -> None:
     assert variables["FREEHOLD_HOME"] in writable and variables["HOME"] in writable
     assert variables["USER"], "the engine refuses to lock a stack for a user without a name"
     assert variables["PULUMI_BACKEND_URL"] == "s3://state" and variables["PGSSLROOTCERT"]
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 5])
+def test_one_replica_at_a_time_is_sent_away_and_none_holds_its_node_for_ever(replicas: int) -> None:
+    recording = declare(lambda: Runner("runner", replace(samples.runner(), replicas=replicas)))
+    deployment = recording.inputs("kubernetes:apps/v1:Deployment")
+    budget = recording.inputs("kubernetes:policy/v1:PodDisruptionBudget")
+    assert budget["metadata"]["namespace"] == deployment["metadata"]["namespace"]
+    assert budget["spec"] == {
+        "maxUnavailable": 1,
+        "selector": deployment["spec"]["selector"],
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }
 
 
 @pytest.mark.parametrize(("concurrency", "memory"), [(1, "1024Mi"), (8, "8192Mi")])

@@ -97,6 +97,7 @@ def test_planned_limits_are_limits() -> None:
     [
         {"costFilters": [{"name": "Service", "values": ["AWS Glue"]}]},
         {"costFilters": [{"name": "TagKeyValue", "values": ["user:environment$dev"]}]},
+        {"costFilters": [{"name": "TagKeyValue", "values": ["user:cell$prod-eu1"]}]},
         {"costFilters": [OWN_TAG, {"name": "Service", "values": ["AWS Glue"]}]},
         {"filterExpression": {"dimensions": {"key": "SERVICE", "values": ["AWS Glue"]}}},
         {"timePeriodEnd": "2020-01-01_00:00"},
@@ -116,8 +117,10 @@ def test_no_filter_and_a_period_to_come_are_compliant() -> None:
     assert findings(POLICY, VPC, budget(alert(), FORECAST, costFilters=[], **period)) == []
 
 
-def test_whether_the_environments_own_tag_counts_cannot_be_told() -> None:
-    (found,) = findings(POLICY, VPC, budget(alert(), FORECAST, costFilters=[OWN_TAG]))
+@pytest.mark.parametrize("value", ["user:environment$prod", "user:cell$prod"])
+def test_whether_the_stack_s_own_tag_counts_cannot_be_told(value: str) -> None:
+    own = {"name": "TagKeyValue", "values": [value]}
+    (found,) = findings(POLICY, VPC, budget(alert(), FORECAST, costFilters=[own]))
     assert not found.certain and "active" in found.reason
 
 

@@ -129,6 +129,30 @@ def test_a_platforms_stack_marks_its_own_environment(stack: str, own: bool) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("stack", "own"),
+    [
+        ("prod", False),
+        ("prod-eu1", True),
+        ("tenant.prod-eu1.acme", True),
+        ("tenant.prod.acme", False),
+        ("backups", True),
+    ],
+)
+def test_a_cell_that_is_told_is_the_stack_s_own(stack: str, own: bool) -> None:
+    """What carries another's costs nothing in the budget that goes by it."""
+    tenant = "acme" if stack.startswith("tenant.") else None
+    owner = component_tags.Ownership("chronos", "prod", "platform", tenant, cell="prod-eu1")
+    found = [
+        finding.text() for finding in findings(POLICY, planned(TOPIC, stack=stack, tags=component_tags.aws(owner)))
+    ]
+    assert found == ([] if own else ["`tags` has not the stack's own `cell`"])
+    default = {"defaultTags": {"tags": {"cell": "prod-eu1"}}}
+    tags = component_tags.aws(ACME if tenant else SHARED)
+    by_default = findings(POLICY, planned(TOPIC, stack=stack, provider=default, tags=tags))
+    assert bool(certain(by_default)) is not own
+
+
 def test_types_that_take_no_tags_are_left_alone() -> None:
     assert findings(POLICY, planned("aws:ec2/route:Route")) == []
     assert findings(POLICY, planned("freehold:tenant:TenantWorkspace")) == []

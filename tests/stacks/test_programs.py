@@ -59,7 +59,7 @@ def _platform(environment: str = "sandbox", preview: bool = False) -> Recording:
     )
 
 
-def _tenant(id: str = "acme", **record: str) -> Recording:
+def tenant_program(id: str = "acme", **record: str) -> Recording:
     settings = TenantSettings.model_validate(
         {
             "program": "tenant",
@@ -71,7 +71,7 @@ def _tenant(id: str = "acme", **record: str) -> Recording:
     return declare(lambda: tenant.run(settings), stack=f"tenant.sandbox.{id}", answers=answers)
 
 
-PROGRAMS: dict[str, Callable[[], Recording]] = {"platform": _platform, "tenant": _tenant}
+PROGRAMS: dict[str, Callable[[], Recording]] = {"platform": _platform, "tenant": tenant_program}
 
 
 def test_platform_exports_one_typed_contract() -> None:
@@ -168,7 +168,7 @@ def test_credentials_of_another_account_are_refused_by_the_provider_itself() -> 
     accounts = (ACCOUNT, "222222222222")
     recording = declare(lambda: platform.run(platform_settings("dev"), "dev", accounts), stack="dev", answers=ANSWERS)
     assert json.loads(recording.one("pulumi:providers:aws").plain()["allowedAccountIds"]) == list(accounts)
-    assert json.loads(_tenant().one("pulumi:providers:aws").plain()["allowedAccountIds"]) == [ACCOUNT]
+    assert json.loads(tenant_program().one("pulumi:providers:aws").plain()["allowedAccountIds"]) == [ACCOUNT]
 
 
 def test_what_public_may_do_in_the_shared_database_is_taken_away() -> None:
@@ -187,7 +187,7 @@ def test_what_public_may_do_in_the_shared_database_is_taken_away() -> None:
 
 
 def test_tenant_reads_the_contract_and_the_secret_behind_it() -> None:
-    recording = _tenant()
+    recording = tenant_program()
     provider = recording.one("pulumi:providers:postgresql")
     assert isinstance(provider.inputs["password"], Secret)
     assert provider.plain()["superuser"] == "false" and provider.plain()["sslmode"] == "require"
@@ -208,13 +208,13 @@ def test_what_a_tenants_people_changed_does_not_stop_its_operations(program: str
 
 
 def test_another_administrator_replaces_nothing_in_the_cluster() -> None:
-    """In a preview its access entry, and with it the kubeconfig, is unknown."""
+    """Nor does another endpoint, which a preview may not know, and with it the kubeconfig."""
     before = _platform().one("pulumi:providers:kubernetes").plain()
     assert same_cluster(before, {**before, "kubeconfig": UNKNOWN})
 
 
 def test_tenant_exports_where_its_things_are() -> None:
-    exported = _tenant().exports["tenant"]
+    exported = tenant_program().exports["tenant"]
     assert exported["namespaces"] == {"default": "t-acme--default"}
     assert (exported["postgres"], exported["redis_user"]) == ("t_acme", "t-acme")
     assert exported["object_prefix"] == "tenants/acme/"
@@ -244,8 +244,8 @@ def test_a_cell_of_another_product_is_refused() -> None:
 def test_a_tenant_whose_data_has_to_stay_in_another_region_is_refused() -> None:
     line = r"^freehold:tenant\.region: cell sandbox is in us-east-1, and the tenant's region is eu-west-1; give"
     with pytest.raises(pulumi.RunError, match=line):
-        _tenant(region="eu-west-1")
-    assert _tenant(region="us-east-1").exports["tenant"]["cell"] == "sandbox"
+        tenant_program(region="eu-west-1")
+    assert tenant_program(region="us-east-1").exports["tenant"]["cell"] == "sandbox"
 
 
 def test_no_tenant_before_the_shared_database_is_closed() -> None:
@@ -284,6 +284,12 @@ def test_what_runs_pods_comes_after_the_nodes_and_goes_before_them() -> None:
     # Children come after their component, and go before it.
     for later in ("node-autoscaler", "default-storage"):
         assert driver.urn in recording.named(later).dependencies, later
+
+
+def test_nothing_is_made_in_the_cluster_before_its_administrators_are_let_in() -> None:
+    recording = _platform()
+    (let_in,) = recording.of("aws:eks/accessPolicyAssociation:AccessPolicyAssociation")
+    assert let_in.urn in recording.one("pulumi:providers:kubernetes").dependencies
 
 
 def test_unknown_fields_of_a_newer_contract_are_passed_over() -> None:

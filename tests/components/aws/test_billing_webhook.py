@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from components.aws.billing_webhook import BillingWebhook
+from components.aws.function_guard import FunctionGuard
 from tests.components import samples
-from tests.components.recording import declare
+from tests.components.recording import ACCOUNT, declare
 
 
 def test_the_signing_secrets_are_in_no_state() -> None:
@@ -123,10 +124,20 @@ def test_dead_letters_stay_for_two_weeks() -> None:
 
 def test_its_role_may_do_it_all_before_the_function_is_made() -> None:
     """Lambda checks what the role may do when it attaches the function to a network and a queue."""
-    recording = declare(lambda: BillingWebhook("webhook", samples.billing_webhook()))
+
+    def program() -> None:
+        guard = FunctionGuard("guard", samples.function_guard())
+        group, role, name = guard.security_group_id, guard.role, guard.role_name
+        args = replace(samples.billing_webhook(), security_group_id=group, role=role, role_name=name)
+        BillingWebhook("webhook", args)
+
+    recording = declare(program)
     rights = [
         *recording.of("aws:iam/rolePolicy:RolePolicy"),
         *recording.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment"),
     ]
     assert len(rights) == 2
-    assert {one.urn for one in rights} <= recording.one("aws:lambda/function:Function").dependencies
+    function = recording.one("aws:lambda/function:Function")
+    assert {one.urn for one in rights} <= function.dependencies
+    (role,) = recording.of("aws:iam/role:Role")
+    assert function.plain()["role"] == f"arn:aws:iam:us-east-1:{ACCOUNT}:{role.name}"

@@ -8,9 +8,11 @@ import pytest
 from pulumi_aws import ec2
 
 from components.aws.cluster import Cluster
+from components.kubernetes.provider import cluster_provider
 from tests.components import samples
 from tests.components.recording import ACCOUNT, declare
 
+ASSOCIATION = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 
 
@@ -52,7 +54,7 @@ def test_public_endpoint_only_for_named_networks() -> None:
 def test_admins_by_access_entries() -> None:
     recording = declare(lambda: Cluster("cluster", samples.cluster()))
     entries = recording.of("aws:eks/accessEntry:AccessEntry")
-    links = recording.of("aws:eks/accessPolicyAssociation:AccessPolicyAssociation")
+    links = recording.of(ASSOCIATION)
     expected = {f"arn:aws:iam::{ACCOUNT}:role/ci", f"arn:aws:iam::{ACCOUNT}:user/ada"}
     assert {entry.plain()["principalArn"] for entry in entries} == expected
     assert {link.plain()["principalArn"] for link in links} == expected
@@ -61,15 +63,19 @@ def test_admins_by_access_entries() -> None:
     }
 
 
-def test_who_takes_the_kubeconfig_is_let_in_by_then() -> None:
+def test_what_is_made_in_the_cluster_comes_after_whoever_is_let_in_and_does_not_change_with_them() -> None:
+    """Of another administrator a preview knows no id, and would show an update of all that goes by it."""
+
     def program() -> None:
         cluster = Cluster("cluster", replace(samples.cluster(), operator_cidrs=("10.99.0.0/22",)))
         ec2.SecurityGroup("taker", vpc_id="vpc-1", description=cluster.kubeconfig)
+        cluster_provider(cluster.kubeconfig, cluster.oidc_issuer, after=cluster.admitted)
 
     recording = declare(program)
-    ways = [*recording.of("aws:eks/accessPolicyAssociation:AccessPolicyAssociation"), *recording.of(INGRESS)]
+    ways = {way.urn for way in (*recording.of(ASSOCIATION), *recording.of(INGRESS))}
     assert len(ways) == 3
-    assert {way.urn for way in ways} <= recording.named("taker").dependencies
+    assert ways <= recording.one("pulumi:providers:kubernetes").dependencies
+    assert recording.named("taker").dependencies == {recording.one("aws:eks/cluster:Cluster").urn}
 
 
 def test_operators_reach_the_private_endpoint() -> None:

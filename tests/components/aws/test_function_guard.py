@@ -17,3 +17,12 @@ def test_it_lets_nobody_in_and_goes_out_to_the_database_and_by_tls() -> None:
         ("10.10.252.0/22", 5432, 5432),
         ("0.0.0.0/0", 443, 443),
     }
+
+
+def test_its_role_goes_after_the_group() -> None:
+    """As that role Lambda takes the function's interfaces off the network, and with them they leave the group. Without
+    the role both would stay."""
+    recording = declare(lambda: FunctionGuard("guard", samples.function_guard()))
+    attaches = recording.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
+    assert attaches.urn in recording.one("aws:ec2/securityGroup:SecurityGroup").dependencies
+    assert recording.one("aws:iam/role:Role").urn in attaches.dependencies
