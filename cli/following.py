@@ -72,6 +72,10 @@ class Follower:
                     self._screen.tell(f"tenant {asked.tenant}: no runner has taken it yet; operation {asked.id} waits")
             _show(now, step)
             time.sleep(_LOOK_SECONDS)
+        if now.state is State.CANCELLED:
+            # Its tenant is being deleted, or is gone; what says so may be a runner's, which knows of no command.
+            mend = f"./freehold tenant show {asked.tenant}{self._environment.options} tells how far that is"
+            raise FreeholdError(now.error or f"operation {now.id} was cancelled", mend=mend)
         if now.state is not State.SUCCEEDED:
             raise FreeholdError(now.error or f"it was {now.state}")
         step.result = tally((now.result or {}).get("changes") or {})
