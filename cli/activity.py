@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import sqlalchemy as sa
 
 from cli.live import Line
-from cli.output import spell
+from cli.output import moment, spell
 from fleet.environments import Environment
 from fleet.operations import Operation
 from fleet.queue_view import QueueView
@@ -98,7 +98,7 @@ def _event(database: sa.Engine, target: Target) -> Sequence[Line]:
         unfinished = connection.scalar(_UNFINISHED_EVENTS) or 0
     if last is None:
         return []
-    told = f"{last.type} at {_moment(last.received_at)}: {last.state}{f' to {last.tenant}' if last.tenant else ''}"
+    told = f"{last.type} at {moment(last.received_at)}: {last.state}{f' to {last.tenant}' if last.tenant else ''}"
     if unfinished:
         told += f"; {unfinished} events are kept whose effect failed"
     return [Line("last Stripe event", told, inbox(target), ok=not unfinished)]
@@ -117,7 +117,7 @@ def _alerts(database: sa.Engine, options: str) -> Sequence[Line]:
     dead = any(one.state == alerts.State.DEAD for one in sinks)
     line = Line(
         "last budget alert",
-        f"{last.budget}, spend {last.threshold}, {last.period}, at {_moment(last.received_at)}: {told}",
+        f"{last.budget}, spend {last.threshold}, {last.period}, at {moment(last.received_at)}: {told}",
         shown,
         ok=not dead and last not in undelivered,
     )
@@ -127,7 +127,3 @@ def _alerts(database: sa.Engine, options: str) -> Sequence[Line]:
     names = [f"{one.budget}, spend {one.threshold}, {one.period}" for one in earlier[:_NAMED]]
     more = f"; and {len(earlier) - _NAMED} more" if len(earlier) > _NAMED else ""
     return [line, Line("budget alerts that not every sink took", "; ".join(names) + more, shown, ok=False)]
-
-
-def _moment(when: datetime) -> str:
-    return when.astimezone().strftime("%Y-%m-%d %H:%M")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -194,7 +195,7 @@ def _told(operation: Operation) -> list[tuple[str, str]]:
     if operation.error is not None:
         lines.append(("operation error", operation.error))
     if operation.failures and not operation.ended:
-        lines.append(("tried again", f"after {operation.not_before:%H:%M:%S} UTC"))
+        lines.append(("tried again", f"after {operation.not_before.astimezone(UTC):%H:%M:%S} UTC"))
     return lines
 
 
