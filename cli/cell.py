@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cli.output import Screen
-from errors import UsageError
+from errors import TransientError, UsageError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -84,6 +84,7 @@ def open_cell(env: str | None, target: Target | None, *, read_only: bool = False
     """The cell, if it is built. Raises FreeholdError where it is not, or does not answer.
 
     `read_only` is for who only looks: the control database is left as it is."""
+    from cli.following import UNREACHABLE, reason
     from cli.opening import check_account, open_environment, platform_state
     from fleet.control_database import control_database, control_database_to_read
     from fleet.environments import choose
@@ -98,5 +99,9 @@ def open_cell(env: str | None, target: Target | None, *, read_only: bool = False
         database = opened(contract, environment.engine)
         try:
             yield Cell(environment, contract, database, screen)
+        except UNREACHABLE as error:
+            # Whether what it asked for was written is not known then; asked for again, it is asked once.
+            where, mend = f"control database of {cell}", "run it again: what is asked for twice is done once"
+            raise TransientError(f"the connection was lost: {reason(error)}", where=where, mend=mend) from None
         finally:
             database.dispose()
