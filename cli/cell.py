@@ -84,7 +84,6 @@ def open_cell(env: str | None, target: Target | None, *, read_only: bool = False
     """The cell, if it is built. Raises FreeholdError where it is not, or does not answer.
 
     `read_only` is for who only looks: the control database is left as it is."""
-    from cli.following import UNREACHABLE, reason
     from cli.opening import check_account, open_environment, platform_state
     from fleet.control_database import control_database, control_database_to_read
     from fleet.environments import choose
@@ -98,10 +97,20 @@ def open_cell(env: str | None, target: Target | None, *, read_only: bool = False
         opened = control_database_to_read if read_only else control_database
         database = opened(contract, environment.engine)
         try:
-            yield Cell(environment, contract, database, screen)
-        except UNREACHABLE as error:
-            # Whether what it asked for was written is not known then; asked for again, it is asked once.
-            where, mend = f"control database of {cell}", "run it again: what is asked for twice is done once"
-            raise TransientError(f"the connection was lost: {reason(error)}", where=where, mend=mend) from None
+            with told_if_lost(cell):
+                yield Cell(environment, contract, database, screen)
         finally:
             database.dispose()
+
+
+@contextmanager
+def told_if_lost(cell: str) -> Iterator[None]:
+    """Around work with a cell's control database. Raises TransientError where it ends or restarts meanwhile."""
+    from cli.following import UNREACHABLE, reason
+
+    try:
+        yield
+    except UNREACHABLE as error:
+        # Whether what was asked for has been written is not known then; asked for again, it is asked once.
+        where, mend = f"control database of {cell}", "run it again: what is asked for twice is done once"
+        raise TransientError(f"the connection was lost: {reason(error)}", where=where, mend=mend) from None

@@ -82,6 +82,16 @@ def test_where_all_are_being_deleted_nothing_is_followed(monkeypatch: pytest.Mon
     assert (run.exit_code, ended(run)) == (0, [])
 
 
+@pytest.mark.parametrize(("gone", "said"), [(["acme"], "every other tenant is as"), ([], "every tenant is as")])
+def test_of_one_that_is_being_deleted_nothing_good_is_said(
+    gone: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "open_cell", Cell(*gone, gone=gone).opened)
+    monkeypatch.setattr(opening, "start_runner", lambda _: None)
+    run = CliRunner().invoke(app, ["fleet", "up", "--yes"])
+    assert run.stdout.startswith(said), run.output
+
+
 def test_one_whose_deletion_came_before_its_update_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     run = up(Cell("acme", ends=State.CANCELLED), monkeypatch)
     assert (run.exit_code, ended(run)) == (0, [("acme", "cancelled")])

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
+import cli.activity
 import cli.opening
 import cli.summary
 import fleet.control_database
@@ -137,3 +138,17 @@ def test_a_later_alert_that_was_delivered_hides_none_that_was_not(
     alert(database, "of-today", {"mail": "sent", "slack": "sent"})
     named = "; ".join(f"of-{day}, spend x, x" for day in range(1, 4))
     assert status() == (1, [f"! budget alerts that not every sink took: {named}; and 2 more"])
+
+
+def test_a_database_that_ends_amid_it_is_one_line(
+    status: Status, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost(*_: object) -> None:
+        raise sa.exc.OperationalError("SELECT 1", {}, Exception("terminating connection\nby command"))
+
+    monkeypatch.setattr(cli.activity, "look", lost)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"freehold: control database of {CELL}: the connection was lost: terminating connection; ")
