@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import timedelta
 
 import sqlalchemy as sa
 
 from cli.live import Line
-from cli.output import spell
+from cli.output import moment, spell
 from fleet.environments import Environment
 from fleet.operations import Operation
 from fleet.queue_view import QueueView
@@ -20,6 +20,23 @@ _INBOX = "-c 'select id, state, tenant, reason from billing_inbox'"
 _LAST_EVENT = sa.text(
     "SELECT id, type, state, tenant, received_at FROM billing_inbox ORDER BY received_at DESC, id LIMIT 1"
 )
+_NAMED = 3
+_LATE, _RECENT = timedelta(hours=1), timedelta(days=7)
+# Given up; or waiting for longer than a notifier that works tries it. Of old ones nobody needs to be told any more.
+_UNDELIVERED = (
+    sa.select(alerts.ALERTS.c.id)
+    .where(alerts.ALERTS.c.received_at > sa.func.now() - _RECENT)
+    .where(
+        sa.exists().where(
+            alerts.DELIVERIES.c.alert == alerts.ALERTS.c.id,
+            (alerts.DELIVERIES.c.state == alerts.State.DEAD)
+            | (
+                (alerts.DELIVERIES.c.state == alerts.State.PENDING)
+                & (alerts.ALERTS.c.received_at < sa.func.now() - _LATE)
+            ),
+        )
+    )
+)
 _UNFINISHED_EVENTS = sa.text("SELECT count(*) FROM billing_inbox WHERE state = 'received'")
 
 
@@ -28,7 +45,7 @@ def look(database: sa.Engine, environment: Environment) -> Sequence[Line]:
     return [
         *_operations(QueueView(database), environment),
         *_event(database, environment.target),
-        *_alert(database, environment.options),
+        *_alerts(database, environment.options),
     ]
 
 
@@ -81,28 +98,32 @@ def _event(database: sa.Engine, target: Target) -> Sequence[Line]:
         unfinished = connection.scalar(_UNFINISHED_EVENTS) or 0
     if last is None:
         return []
-    told = f"{last.type} at {_moment(last.received_at)}: {last.state}{f' to {last.tenant}' if last.tenant else ''}"
+    told = f"{last.type} at {moment(last.received_at)}: {last.state}{f' to {last.tenant}' if last.tenant else ''}"
     if unfinished:
         told += f"; {unfinished} events are kept whose effect failed"
     return [Line("last Stripe event", told, inbox(target), ok=not unfinished)]
 
 
-def _alert(database: sa.Engine, options: str) -> Sequence[Line]:
+def _alerts(database: sa.Engine, options: str) -> Sequence[Line]:
+    """The last one; and beside it those before it that did not reach every sink, which it would hide."""
     with database.connect() as connection:
         found = alerts.latest(connection, 1)
         sinks = alerts.deliveries(connection, [one.id for one in found])
-    told = ", ".join(f"{one.sink} {one.state}" for one in sinks)
+        undelivered = alerts.get(connection, connection.execute(_UNDELIVERED).scalars().all())
+    if not found:
+        return []
+    (last,), shown = found, f"./freehold budget show{options}"
+    told = ", ".join(f"{one.sink} {one.state}" for one in sinks) or "no sink"
     dead = any(one.state == alerts.State.DEAD for one in sinks)
-    return [
-        Line(
-            "last budget alert",
-            f"{one.budget}, spend {one.threshold}, {one.period}, at {_moment(one.received_at)}: {told}",
-            f"./freehold budget show{options}",
-            ok=not dead,
-        )
-        for one in found
-    ]
-
-
-def _moment(when: datetime) -> str:
-    return when.astimezone().strftime("%Y-%m-%d %H:%M")
+    line = Line(
+        "last budget alert",
+        f"{last.budget}, spend {last.threshold}, {last.period}, at {moment(last.received_at)}: {told}",
+        shown,
+        ok=not dead and last not in undelivered,
+    )
+    earlier = [one for one in reversed(undelivered) if one != last]
+    if not earlier:
+        return [line]
+    names = [f"{one.budget}, spend {one.threshold}, {one.period}" for one in earlier[:_NAMED]]
+    more = f"; and {len(earlier) - _NAMED} more" if len(earlier) > _NAMED else ""
+    return [line, Line("budget alerts that not every sink took", "; ".join(names) + more, shown, ok=False)]

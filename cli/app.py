@@ -6,6 +6,7 @@ Command modules import what is heavy only when they run, so that `--help` answer
 from __future__ import annotations
 
 import errno
+import io
 import sys
 from typing import Annotated
 
@@ -57,6 +58,9 @@ app.command(context_settings=EXTRA_ARGUMENTS)(test)
 
 def main() -> None:
     """Run the command. What a person is meant to read is one line; what is a defect of ours is a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A tenant's name is of any script, and the terminal's letters may not have it: as standard error does it.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="freehold")
     except FreeholdError as error:

@@ -35,10 +35,14 @@ class Asking:
     yes: YesOption = False
 
     def open_cell(self, tenant: str) -> AbstractContextManager[Cell]:
-        """The cell to ask. Raises UsageError where `tenant` is no id, FreeholdError where the cell does not answer."""
+        """The cell to ask. Raises UsageError where `tenant` is no id or the key none, FreeholdError where the cell does
+        not answer."""
+        from fleet.free_text import require_key
         from fleet.wishes import require_id
 
         require_id(tenant)
+        if self.key is not None:
+            require_key(self.key)
         return open_cell(self.env, self.target)
 
     def confirm(self, question: str) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from cli.cell import open_cell
 from cli.options import JsonOption, NoColorOption, TargetOption
-from cli.output import show_json, show_table
+from cli.output import moment, show_json, show_table
 from errors import FreeholdError, UsageError
 
 app = typer.Typer(name="budget", no_args_is_help=True, help="Show budgets and their alerts, and rehearse an alert.")
@@ -40,8 +40,11 @@ def simulate(
     In the cloud real people are told. An alert that arrived in this month is not sent again.
     """
     from cli.alerts import AlertLine, today
+    from fleet.wishes import require_id
 
     percent = _percent(spend)
+    if tenant is not None:
+        require_id(tenant)
     with open_cell(env, target) as cell:
         line = AlertLine(cell.environment, cell.contract, cell.database)
         budget = line.platform_budget() if tenant is None else line.tenant_budget(tenant)
@@ -94,7 +97,7 @@ def show(
     typer.echo(f"{budget.name}: ${budget.limit:,.2f} a month; alerts above {thresholds_text}")
     rows = [
         (
-            f"{one.alert.received_at:%Y-%m-%d %H:%M}",
+            moment(one.alert.received_at),
             one.alert.budget,
             one.alert.period,
             one.alert.threshold,

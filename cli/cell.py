@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cli.output import Screen
-from errors import UsageError
+from errors import TransientError, UsageError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -97,6 +97,20 @@ def open_cell(env: str | None, target: Target | None, *, read_only: bool = False
         opened = control_database_to_read if read_only else control_database
         database = opened(contract, environment.engine)
         try:
-            yield Cell(environment, contract, database, screen)
+            with told_if_lost(cell):
+                yield Cell(environment, contract, database, screen)
         finally:
             database.dispose()
+
+
+@contextmanager
+def told_if_lost(cell: str) -> Iterator[None]:
+    """Around work with a cell's control database. Raises TransientError where it ends or restarts meanwhile."""
+    from cli.following import UNREACHABLE, reason
+
+    try:
+        yield
+    except UNREACHABLE as error:
+        # Whether what was asked for has been written is not known then; asked for again, it is asked once.
+        where, mend = f"control database of {cell}", "run it again: what is asked for twice is done once"
+        raise TransientError(f"the connection was lost: {reason(error)}", where=where, mend=mend) from None

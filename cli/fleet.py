@@ -61,7 +61,8 @@ def up(
     if as_json:
         show_json([_as_json(one) for one in operations])
     elif not operations:
-        typer.echo("every tenant is as it is wanted, built by this version of the program")
+        others = "every other tenant" if due else "every tenant"  # those that were left out are told above
+        typer.echo(f"{others} is as it is wanted, built by this version of the program")
     else:
         _show(operations)
     # One that was cancelled had its tenant's deletion before it.

@@ -6,12 +6,14 @@ import getpass
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from cli.output import Screen, Step
-from errors import FreeholdError
+import sqlalchemy as sa
+
+from cli.output import Screen, Step, spell
+from errors import FreeholdError, TransientError
 from fleet.events import tally
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.operations import Operation, State
@@ -24,6 +26,18 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 0.2
 _RUNNER_LOOK_SECONDS = 5.0
 _UNTAKEN_SECONDS = 30.0
+_DATABASE_SECONDS = 300.0
+"""A failover takes a minute or two, and a change of the instance's class some more."""
+_DATABASE_PAUSE_SECONDS = 1.0
+
+T = TypeVar("T")
+UNREACHABLE = (sa.exc.OperationalError, sa.exc.InterfaceError)
+"""What a statement raises whose connection ended, or cannot be had."""
+
+
+def reason(error: sa.exc.DBAPIError) -> str:
+    """Its first line, without the statement."""
+    return next(iter(str(error.orig).strip().splitlines()), type(error).__name__)
 
 
 def requester() -> str:
@@ -56,7 +70,7 @@ class Follower:
         """The operation when it has ended well. Raises FreeholdError with its error, and where no runner is there."""
         failures, began = asked.failures, time.monotonic()
         looked, told = 0.0, False
-        while not (now := self._now(asked)).ended:
+        while not (now := self._now(asked, step)).ended:
             if self._interrupts.count:
                 raise Interrupted(f"tenant {asked.tenant}")
             if now.failures > failures:
@@ -72,13 +86,36 @@ class Follower:
                     self._screen.tell(f"tenant {asked.tenant}: no runner has taken it yet; operation {asked.id} waits")
             _show(now, step)
             time.sleep(_LOOK_SECONDS)
+        if now.state is State.CANCELLED:
+            # Its tenant is being deleted, or is gone; what says so may be a runner's, which knows of no command.
+            mend = f"./freehold tenant show {asked.tenant}{self._environment.options} tells how far that is"
+            raise FreeholdError(now.error or f"operation {now.id} was cancelled", mend=mend)
         if now.state is not State.SUCCEEDED:
             raise FreeholdError(now.error or f"it was {now.state}")
         step.result = tally((now.result or {}).get("changes") or {})
         return now
 
-    def _now(self, asked: Operation) -> Operation:
-        found = self._view.get(asked.id)
+    def _read(self, read: Callable[[], T], step: Step) -> T:
+        """What the queue says, through a restart or a failover of its database: the operation goes on meanwhile."""
+        began, told = time.monotonic(), False
+        while True:
+            try:
+                return read()
+            except UNREACHABLE as error:
+                if self._interrupts.count:
+                    raise Interrupted(f"cell {self._environment.cell}") from None
+                if time.monotonic() - began > _DATABASE_SECONDS:
+                    what = f"no longer followed, and goes on; the control database does not answer: {reason(error)}"
+                    mend = f"./freehold fleet status{self._environment.options} says how far it is"
+                    raise TransientError(what, where=f"cell {self._environment.cell}", mend=mend) from None
+                if not told:
+                    self._screen.tell(f"waiting for the control database, at most {spell(_DATABASE_SECONDS)}")
+                    told = True
+                step.doing("waiting for the control database")
+                time.sleep(_DATABASE_PAUSE_SECONDS)
+
+    def _now(self, asked: Operation, step: Step) -> Operation:
+        found = self._read(lambda: self._view.get(asked.id), step)
         if found is None:
             raise FreeholdError("it has gone from the queue", where=f"operation {asked.id}")
         return found
@@ -103,7 +140,7 @@ class Follower:
         """All of them when they have ended, well or not. Raises FreeholdError where no runner is there."""
         looked = 0.0
         while True:
-            now = self._view.all([one.id for one in asked])
+            now = self._read(lambda: self._view.all([one.id for one in asked]), step)
             ended = sum(one.ended for one in now)
             step.show(ended, len(now), _at_work(now))
             if ended == len(now):

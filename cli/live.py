@@ -19,6 +19,8 @@ Json = Any
 
 TENANT_LABEL = "freehold.dev/tenant"
 _KUBECTL_SECONDS = 60
+_NAMED = 5
+"""Nodes that are not ready, of those that are named."""
 # A backup is made every night, and what serves meanwhile rings nobody out of bed.
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html#Overview.DBInstance.Status
 _DATABASE_SERVES = {
@@ -30,6 +32,9 @@ _DATABASE_SERVES = {
     "storage-initialization",
     "storage-optimization",
 }
+# An upgrade of the control plane, or another change of its settings, during which it answers.
+# https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
+_CLUSTER_SERVES = {"ACTIVE", "UPDATING"}
 # https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ReplicationGroup.html
 _CACHE_SERVES = {"available", "snapshotting"}
 
@@ -115,7 +120,7 @@ def _cluster(contract: PlatformContract, aws: Callable[[str], Any]) -> Line:
         "cluster",
         f"{name}, Kubernetes {found['version']}, {found['status']}",
         f"aws eks describe-cluster --name {name}",
-        ok=found["status"] == "ACTIVE",
+        ok=found["status"] in _CLUSTER_SERVES,
     )
 
 
@@ -241,11 +246,20 @@ def _inside(contract: PlatformContract, environment: Mapping[str, str]) -> tuple
         reason = (run.stderr.strip().splitlines() or ["no answer"])[-1]
         return Line("nodes", reason, shown, ok=False), {}
     items = json.loads(run.stdout)["items"]
-    nodes = [item for item in items if item["kind"] == "Node"]
-    ready = sum(_ready(node) for node in nodes)
-    versions = sorted({node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes})
-    line = Line("nodes", f"{ready} of {len(nodes)} ready ({', '.join(versions)})", shown, ok=ready == len(nodes) > 0)
+    line = _nodes([item for item in items if item["kind"] == "Node"], shown)
     return line, _namespaces(items)
+
+
+def _nodes(nodes: Sequence[Json], shown: str) -> Line:
+    """One of three or more that is not ready is named, and no alarm: nodes come and go, and what ran there runs
+    elsewhere. Of large clusters it may be a tenth."""
+    away = sorted(node["metadata"]["name"] for node in nodes if not _ready(node))
+    versions = sorted({node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes})
+    told = f"{len(nodes) - len(away)} of {len(nodes)} ready" + (f" ({', '.join(versions)})" if versions else "")
+    if away:
+        more = f" and {len(away) - _NAMED} more" if len(away) > _NAMED else ""
+        told += f"; not ready: {', '.join(away[:_NAMED])}{more}"
+    return Line("nodes", told, shown, ok=len(nodes) > 2 * len(away) and len(away) <= max(1, len(nodes) // 10))
 
 
 def _ready(node: Json) -> bool:

@@ -15,6 +15,7 @@ def status(
     no_color: NoColorOption = False,
 ) -> None:
     """Show ENV's platform and tenants as they are now. Exits 1 where something does not answer as it should."""
+    from cli.cell import told_if_lost
     from cli.opening import check_account, open_environment, platform_state
     from cli.summary import collect, show
     from fleet.control_database import control_database_to_read
@@ -28,7 +29,8 @@ def status(
         check_account(environment, state, screen)
         assert state is not None  # or it would export no contract
         database = control_database_to_read(contract, environment.engine) if environment.inside_network else None
-        summary = collect(environment, state, contract, database)
+        with told_if_lost(cell):
+            summary = collect(environment, state, contract, database)
     show_json(summary.as_json()) if as_json else show(summary)
     if not summary.ok:
         raise summary.failure(as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,13 +47,14 @@ def create(
     from fleet.registry import Status
     from fleet.wishes import Request
 
+    request = Request(tenant, plan, name, subdomain, email, region)
+    request.require_lines()
     asking = Asking(cell_asked(env, cell), target, key, wait, yes)
     with asking.open_cell(tenant) as opened:
         found = opened.registry.get(tenant)
         again = found is not None and found.status in (Status.PENDING, Status.FAILED) and found.plan == plan
         if not again:
             asking.confirm(f"Create {tenant} on plan {plan} in {opened.environment.cell}?")
-        request = Request(tenant, plan, name, subdomain, email, region)
         asked = opened.requests.create(request, asking.asker())
         asking.follow(opened, asked, f"tenant {tenant}")
         _show(opened, tenant, asked, as_json=as_json)
@@ -193,7 +195,7 @@ def _told(operation: Operation) -> list[tuple[str, str]]:
     if operation.error is not None:
         lines.append(("operation error", operation.error))
     if operation.failures and not operation.ended:
-        lines.append(("tried again", f"after {operation.not_before:%H:%M:%S} UTC"))
+        lines.append(("tried again", f"after {operation.not_before.astimezone(UTC):%H:%M:%S} UTC"))
     return lines
 
 

@@ -48,7 +48,11 @@ class BackendLock:
                 return False
             # A process that began after the lock was taken was only given the same pid. When an engine began cannot be
             # told where the clock has been set since: it counts as the holder, until it ends.
-            return process.name() == _ENGINE or process.create_time() <= self.since + _ROUNDING_SECONDS
+            if process.name() == _ENGINE:
+                return True
+            # A lock of the future was taken before the clock was set back, and says nothing of who began before it.
+            ahead = self.since > time.time() + _ROUNDING_SECONDS
+            return not ahead and process.create_time() <= self.since + _ROUNDING_SECONDS
         except psutil.NoSuchProcess:
             return False
 
@@ -100,7 +104,7 @@ def clear_stale(
             return
         stop()
         if time.monotonic() >= deadline:
-            mend = "let it finish, then try again"
+            mend = f"let it finish, then try again; if process {living.pid} is no pulumi: pulumi cancel --stack {stack}"
             if living.elsewhere:
                 mend = f"let it finish; if no pulumi runs on that host: pulumi cancel --stack {stack}"
             raise TransientError(f"locked by {living}", where=f"stack {stack}", mend=mend)

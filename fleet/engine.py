@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from fleet.events import Progress
 from fleet.failures import explain
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
+from fleet.passing_stack import passing
 from fleet.processes import RUN_VARIABLE
 from fleet.program_host.client import ProgramHost
 from fleet.stack import Result, Stack
@@ -97,13 +99,25 @@ class Engine:
         return self._change("destroy", "--yes", "--skip-preview", *self._message())
 
     def preview(self) -> Result:
-        """What `up` would do. Takes no lock; a stack that does not exist is made (empty) for it."""
+        """What `up` would do. Takes no lock; a stack that does not exist is made (empty) for it, and taken away."""
         with self._interrupts.caught(self._tell):
             self._file()
             self._mend()
-            if self._state() is None:
-                self._initialise()
-            return self._operation("preview", *self._packs())
+            if self._state() is not None:
+                return self._operation("preview", *self._packs())
+            name, backend = self.stack.name, local_backend(self.stack.environment)
+            files = [self._path]
+            if backend is not None:  # the copy of a state that was lost: perhaps the last one
+                state = state_path(backend, self.stack.project, name)
+                files += (state.with_suffix(".json.bak"), state.with_suffix(".json.bak.attrs"))
+            with passing(name, tuple(files), make=self._initialise, remove=self._take_away, tell=self._tell):
+                return replace(self._operation("preview", *self._packs()), state=None)
+
+    def _take_away(self) -> None:
+        """Forget a stack that is empty, also after Ctrl-C. Raises FreeholdError where a run has it by now."""
+        path, what = self.home.run / f"stack-{self.stack.name}.lock", f"stack {self.stack.name}"
+        with locked(path, what, wait=0, tell=self._tell, stop=lambda: None):
+            self._short("stack", "rm", "--yes", "--preserve-config", "--stack", self.stack.name)
 
     def remove(self) -> None:
         """Forget the stack: its state and history. Raises FreeholdError if it still holds resources."""

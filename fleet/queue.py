@@ -190,7 +190,7 @@ def _begin(connection: sa.Connection, found: Operation, holder: str, lease_secon
     begun = operation(connection.execute(statement).one())
     waiting = (OPERATIONS.c.tenant == found.tenant) & (OPERATIONS.c.state == State.QUEUED)
     if found.kind is Kind.DELETE:
-        reason = f"the tenant is being deleted by operation {found.id}"
+        reason = f"tenant {found.tenant}: it is being deleted by operation {found.id}"
         values = {"state": State.CANCELLED, "error": reason, "finished_at": sa.func.now()}
         connection.execute(sa.update(OPERATIONS).where(waiting, OPERATIONS.c.number < found.number).values(values))
     if found.kind not in BUILDS:

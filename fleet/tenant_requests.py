@@ -46,6 +46,8 @@ class Requests:
             if _asked_before(connection, asker):
                 return _ask(connection, wanted.id, Kind.CREATE, asker)
             row = registry.lock(connection, wanted.id)
+            if row is not None and row.status is Status.DELETING and row.cell == self._wishes.cell:
+                raise registry.TenantExists("it is being deleted", where=f"tenant {row.id}", mend=self._wait(row.id))
             if row is None or row.status not in (Status.PENDING, Status.FAILED) or row.plan != wanted.plan:
                 known = row is not None
                 if row is None or row.status is Status.DELETED:
@@ -100,7 +102,8 @@ class Requests:
                 return _ask(connection, tenant, Kind.DELETE, asker)
             row = self._row(connection, tenant)
             if row.status is Status.DELETED:
-                raise UsageError("it is deleted already", where=f"tenant {tenant}")
+                mend = f"nothing is left to do; {self._again(tenant)}"
+                raise UsageError("it is deleted already", where=f"tenant {tenant}", mend=mend)
             registry.deleting(connection, tenant)
             return _ask(connection, tenant, Kind.DELETE, asker)
 
@@ -125,10 +128,18 @@ class Requests:
 
     def _existing(self, connection: sa.Connection, tenant: str) -> Tenant:
         row = self._row(connection, tenant)
-        if row.status in (Status.DELETING, Status.DELETED):
-            mend = f"{self._command('show', tenant)} tells how far that is"
-            raise UsageError(f"it is {row.status}", where=f"tenant {tenant}", mend=mend)
+        if row.status is Status.DELETING:
+            raise UsageError("it is being deleted", where=f"tenant {tenant}", mend=self._wait(tenant))
+        if row.status is Status.DELETED:
+            raise UsageError("it is deleted", where=f"tenant {tenant}", mend=self._again(tenant))
         return row
+
+    def _wait(self, tenant: str) -> str:
+        """What to do about a tenant that is being deleted, which nothing takes back."""
+        return f"that is not taken back: {self._command('show', tenant)} tells how far it is"
+
+    def _again(self, tenant: str) -> str:
+        return f"{self._command('create', tenant, '--plan PLAN')} makes a new one of that id, without its data"
 
     def _row(self, connection: sa.Connection, tenant: str) -> Tenant:
         row = registry.lock(connection, tenant)

@@ -11,6 +11,7 @@ from catalog import blueprints, limits
 from catalog.identifiers import check_tenant_id
 from catalog.plans import Plan, Tier
 from errors import UsageError
+from fleet.free_text import require_line
 from fleet.registry import Tenant, Wanted
 from stacks.settings.tenant import TenantRecord
 
@@ -25,6 +26,13 @@ class Request:
     subdomain: str | None = None
     email: str | None = None
     region: str | None = None
+
+    def require_lines(self) -> None:
+        """Raises UsageError where one of its texts would break what shows it."""
+        given = {"plan": self.plan, "name": self.name, "subdomain": self.subdomain}
+        for option, text in {**given, "email": self.email, "region": self.region}.items():
+            if text is not None:
+                require_line(text, f"--{option}")
 
 
 def require_id(text: str) -> str:
@@ -65,6 +73,7 @@ class Wishes:
     def wanted(self, request: Request) -> Wanted:
         """What a new tenant shall be. Raises UsageError for a bad value."""
         require_id(request.id)
+        request.require_lines()
         plan = require_plan(self.product, request.plan)
         if request.region not in (None, self.region):
             mend = "leave --region out, or choose a cell there with --cell"

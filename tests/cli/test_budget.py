@@ -37,3 +37,9 @@ def test_what_is_no_percentage_is_refused(spend: str) -> None:
     result = CliRunner().invoke(app, ["budget", "simulate", f"--spend={spend}"])
     assert isinstance(result.exception, UsageError)
     assert "--spend" in str(result.exception)
+
+
+def test_a_tenant_that_can_be_none_is_refused_in_one_line() -> None:
+    result = CliRunner().invoke(app, ["budget", "simulate", "--spend=96%", "--tenant", "a\nb"])
+    assert isinstance(result.exception, UsageError)
+    assert result.exception.line().startswith(r"tenant id 'a\nb' is not a DNS label")

@@ -29,7 +29,7 @@ class Cell:
 
     def update(self, tenant: str, asker: Asker) -> Operation:
         if tenant in self.gone:
-            raise UsageError("it is deleting", where=f"tenant {tenant}")
+            raise UsageError("it is being deleted", where=f"tenant {tenant}")
         asked = operation(tenant, State.QUEUED)
         self.asked[asked.id] = asked
         return asked
@@ -72,7 +72,7 @@ def ended(run: Result) -> list[tuple[str, str]]:
 def test_one_that_is_being_deleted_keeps_no_other_from_its_update(monkeypatch: pytest.MonkeyPatch) -> None:
     run = up(Cell("acme", "beta", "corp", gone=["beta"]), monkeypatch)
     assert run.exit_code == 0, run.output
-    assert "freehold: left out: tenant beta: it is deleting\n" in run.stderr
+    assert "freehold: left out: tenant beta: it is being deleted\n" in run.stderr
     assert "freehold: 2 tenants: 2 succeeded" in run.stderr
     assert ended(run) == [("acme", "succeeded"), ("corp", "succeeded")]
 
@@ -80,6 +80,16 @@ def test_one_that_is_being_deleted_keeps_no_other_from_its_update(monkeypatch: p
 def test_where_all_are_being_deleted_nothing_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     run = up(Cell("acme", gone=["acme"]), monkeypatch)
     assert (run.exit_code, ended(run)) == (0, [])
+
+
+@pytest.mark.parametrize(("gone", "said"), [(["acme"], "every other tenant is as"), ([], "every tenant is as")])
+def test_of_one_that_is_being_deleted_nothing_good_is_said(
+    gone: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "open_cell", Cell(*gone, gone=gone).opened)
+    monkeypatch.setattr(opening, "start_runner", lambda _: None)
+    run = CliRunner().invoke(app, ["fleet", "up", "--yes"])
+    assert run.stdout.startswith(said), run.output
 
 
 def test_one_whose_deletion_came_before_its_update_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:

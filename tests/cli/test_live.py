@@ -120,6 +120,47 @@ def asked_of(service: str, **answers: Mapping[str, object]) -> Callable[[str], o
 
 
 @pytest.mark.parametrize(
+    ("status", "ok"),
+    [("ACTIVE", True), ("UPDATING", True), ("CREATING", False), ("DELETING", False), ("FAILED", False)],
+)
+def test_a_cluster_that_is_upgraded_answers(status: str, ok: bool, platform: PlatformContract) -> None:
+    found = {"version": "1.35", "status": status}
+    line = live._cluster(platform, asked_of("eks", describe_cluster={"cluster": found}))
+    assert (line.value, line.ok) == (f"{NAME}, Kubernetes 1.35, {status}", ok)
+
+
+@pytest.mark.parametrize(
+    ("ready", "away", "said", "ok"),
+    [
+        (3, 0, "3 of 3 ready (v1.35.4)", True),
+        (2, 1, "2 of 3 ready (v1.35.4); not ready: away-0", True),
+        (1, 1, "1 of 2 ready (v1.35.4); not ready: away-0", False),
+        (0, 1, "0 of 1 ready (v1.35.4); not ready: away-0", False),
+        (17, 2, "17 of 19 ready (v1.35.4); not ready: away-0, away-1", False),
+        (18, 2, "18 of 20 ready (v1.35.4); not ready: away-0, away-1", True),
+        (
+            13,
+            7,
+            "13 of 20 ready (v1.35.4); not ready: away-0, away-1, away-2, away-3, away-4 and 2 more",
+            False,
+        ),
+        (0, 0, "0 of 0 ready", False),
+    ],
+)
+def test_one_node_of_many_is_named_and_no_alarm(ready: int, away: int, said: str, ok: bool) -> None:
+    def node(name: str, status: str) -> Mapping[str, object]:
+        conditions = [{"type": "Ready", "status": status}]
+        return {
+            "metadata": {"name": name},
+            "status": {"conditions": conditions, "nodeInfo": {"kubeletVersion": "v1.35.4"}},
+        }
+
+    nodes = [node(f"away-{n}", "Unknown") for n in range(away)] + [node(f"ready-{n}", "True") for n in range(ready)]
+    line = live._nodes(nodes, "kubectl get nodes")
+    assert (line.what, line.value, line.ok) == ("nodes", said, ok)
+
+
+@pytest.mark.parametrize(
     ("differs", "ok"),
     [
         ({}, True),

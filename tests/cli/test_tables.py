@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from cli.output import show_table
+from cli.output import moment, show_table
 from tests.cli.terminal import Terminal
 
 COLUMNS = ("process", "state", "")
@@ -30,6 +34,29 @@ def test_what_a_tenant_is_called_moves_no_cursor(capsys: pytest.CaptureFixture[s
         "acme    a\\nb               pro",
         "beta    \\x1b[2J\\x9bZoë 株  pro",
     ]
+
+
+def test_letters_that_the_terminal_does_not_have_are_spelt() -> None:
+    """What was asked for is done by then: a traceback would say that it was not."""
+    program = """
+from cli import app, output
+app.app = lambda prog_name: output.show_table(("tenant", "name"), (("acme", "Zo\\u00eb \\u682a"),))
+app.main()
+"""
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, timeout=60)
+    assert (run.returncode, run.stdout.splitlines()[1:]) == (0, [b"acme    Zo\xeb \\u682a"]), run.stderr
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles", "UTC"])
+def test_a_moment_is_the_same_wherever_it_is_looked_at(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert moment(datetime(2026, 11, 23, 5, 45, tzinfo=timezone(timedelta(hours=9)))) == "2026-11-22 20:45 UTC"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -44,8 +45,9 @@ def test_one_that_lives_is_seen_behind_those_that_are_dead(tmp_path: Path, locks
     """`pulumi cancel` takes away all that there are."""
     lock(locks, "1", pid=2**22 + 1)
     lock(locks, "2", pid=os.getpid(), since=now())
-    with pytest.raises(TransientError, match=rf"^stack dev: locked by pulumi, process {os.getpid()} on "):
+    with pytest.raises(TransientError, match=rf"^stack dev: locked by pulumi, process {os.getpid()} on ") as refused:
         clear(tmp_path)
+    assert refused.value.mend.endswith(f"if process {os.getpid()} is no pulumi: pulumi cancel --stack dev")
 
 
 def test_only_dead_ones_are_cancelled_once(tmp_path: Path, locks: Path) -> None:
@@ -61,6 +63,19 @@ def test_a_process_that_only_waits_to_be_reaped_holds_nothing(tmp_path: Path) ->
     with subprocess.Popen(["true"]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert not BackendLock(tmp_path, process.pid, os.uname().nodename, time.time()).held
+
+
+def test_after_the_clock_was_set_back_another_of_its_number_is_no_holder(tmp_path: Path) -> None:
+    """The clock says of every process that lives now that it began before the lock was taken."""
+    host, later = os.uname().nodename, time.time() + 7200
+    with subprocess.Popen(["sleep", "20"]) as process:
+        assert not BackendLock(tmp_path, process.pid, host, later).held
+        process.kill()
+    engine = tmp_path / "pulumi"
+    shutil.copy("/bin/sleep", engine)
+    with subprocess.Popen([engine, "20"]) as process:
+        assert BackendLock(tmp_path, process.pid, host, later).held
+        process.kill()
 
 
 @pytest.mark.parametrize("content", ["", '{"pid": 1', "[]", '{"pid": 1, "hostname": "here"}', '{"timestamp": 1}'])

@@ -166,8 +166,16 @@ def test_a_mend_names_the_environment(database: sa.Engine) -> None:
     with pytest.raises(UsageError, match=f"exists already; ./freehold tenant show acme{options}, or tenant plan"):
         requests.create(ACME, asker())
     requests.delete("acme", asker())
-    with pytest.raises(UsageError, match=f"it is deleting; ./freehold tenant show acme{options} tells"):
+    with pytest.raises(UsageError, match=f"it is being deleted; .*: ./freehold tenant show acme{options} tells"):
         requests.suspend("acme", asker())
+    with pytest.raises(UsageError, match=f"it is being deleted; .*: ./freehold tenant show acme{options} tells"):
+        requests.create(ACME, asker())
+    end(database)
+    anew = f"./freehold tenant create acme --plan PLAN{options} makes a new one"
+    with pytest.raises(UsageError, match=f"^tenant acme: it is deleted; {anew}"):
+        requests.suspend("acme", asker())
+    with pytest.raises(UsageError, match=f"^tenant acme: it is deleted already; nothing is left to do; {anew}"):
+        requests.delete("acme", asker())
 
 
 def test_a_full_cell_takes_no_further_tenant(database: sa.Engine) -> None:
@@ -206,7 +214,7 @@ def test_a_tenant_that_is_being_deleted_takes_no_other_wish(database: sa.Engine,
         lambda: requests.update("acme", asker()),
     )
     for ask in refused:
-        with pytest.raises(UsageError, match="it is deleting"):
+        with pytest.raises(UsageError, match="it is being deleted"):
             ask()
     end(database)
     with pytest.raises(UsageError, match="it is deleted already"):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 
+import cli.activity
 import cli.opening
 import cli.summary
 import fleet.control_database
@@ -101,19 +102,53 @@ def test_an_event_that_is_kept_and_whose_effect_failed_is_one(database: sa.Engin
     assert line.endswith(": applied to acme; 1 events are kept whose effect failed")
 
 
-@pytest.mark.parametrize(("state", "code"), [("sent", 0), ("pending", 0), ("dead", 1)])
-def test_an_alert_of_a_budget_that_a_sink_never_took_is_one(
-    state: str, code: int, database: sa.Engine, status: Status
-) -> None:
-    words = dict.fromkeys(("account", "budget", "threshold", "period", "budgeted", "spent", "correlation_id"), "x")
+def alert(database: sa.Engine, budget: str, sinks: Mapping[str, str], *, hours: float = 0.0) -> None:
+    """One that came so long ago, and how far its sinks are with it."""
+    words = dict.fromkeys(("account", "threshold", "period", "budgeted", "spent", "correlation_id"), "x")
     identity, now = uuid.uuid4(), datetime.now(UTC)
+    row = {"id": identity, "type": "ACTUAL", "budget": budget, "received_at": now - timedelta(hours=hours), **words}
     with database.begin() as connection:
-        connection.execute(sa.insert(ALERTS).values(id=identity, type="ACTUAL", **words))
-        for sink, is_now in (("mail", "sent"), ("slack", state)):
-            settled = None if is_now == "pending" else now
-            made = sa.insert(DELIVERIES).values(alert=identity, sink=sink, state=is_now, settled_at=settled)
+        connection.execute(sa.insert(ALERTS).values(row))
+        for sink, state in sinks.items():
+            settled = None if state == "pending" else now
+            made = sa.insert(DELIVERIES).values(alert=identity, sink=sink, state=state, settled_at=settled)
             connection.execute(made)
+
+
+@pytest.mark.parametrize(
+    ("state", "hours", "code"), [("sent", 0, 0), ("pending", 0.9, 0), ("pending", 1.1, 1), ("dead", 0, 1)]
+)
+def test_an_alert_of_a_budget_that_a_sink_never_took_is_one(
+    state: str, hours: float, code: int, database: sa.Engine, status: Status
+) -> None:
+    alert(database, "x", {"mail": "sent", "slack": state}, hours=hours)
     ended, marked = status()
     assert ended == code
     assert [line.startswith("! last budget alert: x, spend x, x, at ") for line in marked] == [True] * code
     assert all(line.endswith(f": mail sent, slack {state}") for line in marked)
+
+
+@pytest.mark.parametrize("state", ["dead", "pending"])
+def test_a_later_alert_that_was_delivered_hides_none_that_was_not(
+    state: str, database: sa.Engine, status: Status
+) -> None:
+    for day in range(1, 6):
+        alert(database, f"of-{day}", {"mail": "sent", "slack": state}, hours=24 * day)
+    alert(database, "of-long-ago", {"slack": state}, hours=24 * 8)
+    alert(database, "of-today", {"mail": "sent", "slack": "sent"})
+    named = "; ".join(f"of-{day}, spend x, x" for day in range(1, 4))
+    assert status() == (1, [f"! budget alerts that not every sink took: {named}; and 2 more"])
+
+
+def test_a_database_that_ends_amid_it_is_one_line(
+    status: Status, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost(*_: object) -> None:
+        raise sa.exc.OperationalError("SELECT 1", {}, Exception("terminating connection\nby command"))
+
+    monkeypatch.setattr(cli.activity, "look", lost)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"freehold: control database of {CELL}: the connection was lost: terminating connection; ")

@@ -106,7 +106,7 @@ def test_a_deletion_of_a_suspended_tenant(database: sa.Engine, requests: Request
     build(database)
     requests.delete("acme", SOMEBODY)
     for ask in (requests.suspend, requests.resume):
-        with pytest.raises(UsageError, match="it is deleting"):
+        with pytest.raises(UsageError, match="it is being deleted"):
             ask("acme", SOMEBODY)
     claim = Queue(database).claim(CELL, "one", 60)
     assert claim is not None

@@ -32,11 +32,25 @@ def test_what_is_left_out_follows_from_the_id_and_the_cell() -> None:
         (Request("acme", "starter", region="us-east-1"), "^--region: cell prod-eu1 is in eu-central-1; leave --region"),
         (Request("acme", "starter", subdomain="a.b"), "^--subdomain: "),
         (Request("acme", "starter", email="nobody"), "^--email: "),
+        (Request("acme", "starter", name="a\nb"), r"^--name: 'a\\nb' holds '\\n', which breaks"),
+        (Request("acme", "starter", name="a\u2028b"), "^--name: "),
+        (Request("acme", "starter", name="a\u202eb"), "^--name: "),
+        (Request("acme", "starter", name=" "), "^--name: it is blank"),
     ],
 )
 def test_what_is_wrong_is_named(request_: Request, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         WISHES.wanted(request_)
+
+
+@pytest.mark.parametrize("name", ["Zoë 株式会社\u3000東京", "\u0645\u06cc\u200c\u062e", "👩\u200d🚀 Rockets [red]"])
+def test_a_name_is_of_any_script(name: str) -> None:
+    assert WISHES.wanted(Request("acme", "starter", name=name)).name == name
+
+
+def test_a_tenant_that_was_named_so_before_gets_another_plan_still() -> None:
+    row = tenant("acme", cell="prod-eu1").model_copy(update={"name": "a\nb"})
+    assert WISHES.with_plan(row, "pro").name == "a\nb"
 
 
 def test_another_plan_changes_nothing_else() -> None:

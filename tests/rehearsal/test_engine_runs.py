@@ -69,10 +69,12 @@ def test_a_stack_file_stays_as_it_was_written_whatever_is_done(trivial: Trivial)
     path = trivial.folder / "work/Pulumi.dev.yaml"
     written = "# Sizes.\n\nconfig:\n    # the first\n    trivial:b:   '1'   # aside\n\n    trivial:a: 2\n# the end\n"
     path.write_text(written)
-    trivial.engine().preview()  # makes the stack, and with it the salt
+    trivial.engine().preview()
+    assert path.read_text() == written
+    trivial.engine().up()  # makes the stack, and with it the salt
     begun = path.read_text()
     assert begun.removeprefix(written).startswith("encryptionsalt: v1:")
-    trivial.engine().up()
+    trivial.engine().preview()
     trivial.engine().refresh()
     trivial.engine().destroy()
     trivial.engine().remove()
