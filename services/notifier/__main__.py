@@ -25,6 +25,7 @@ from services.notifier.consumer import Consumer
 from services.notifier.database import database
 from services.notifier.dispatcher import Dispatcher, Retries
 from services.notifier.envelope import Certificates
+from services.notifier.leftovers import Leftovers
 from services.notifier.metrics import Metrics
 from services.notifier.queues import Queues
 from services.notifier.settings import read, read_sinks
@@ -59,13 +60,14 @@ def run(environment: Mapping[str, str]) -> int:
         for dispatcher in dispatchers:
             dispatcher.wake()
 
+    names = [sink.name for sink in sinks]
     consumer = Consumer(
         queues,
         engine,
         metrics,
         topic=settings.topic_arn,
         certificates=Certificates(settings.endpoint),
-        sinks=[sink.name for sink in sinks],
+        sinks=names,
         recorded=wake,
     )
     stop, schema = threading.Event(), threading.Event()
@@ -82,7 +84,8 @@ def run(environment: Mapping[str, str]) -> int:
             _count(engine, metrics)
             stop.wait(_COUNT_SECONDS)
 
-    work = [consumer.run, count, *(dispatcher.run for dispatcher in dispatchers)]
+    leftovers = Leftovers(names, engine, queues, metrics)
+    work = [consumer.run, count, leftovers.run, *(dispatcher.run for dispatcher in dispatchers)]
     threads = [threading.Thread(target=worker(one), name=one.__qualname__, daemon=True) for one in work]
     for thread in threads:
         thread.start()
