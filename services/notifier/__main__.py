@@ -37,6 +37,8 @@ _log = logs.logger(__name__)
 
 
 def main() -> int:
+    # The first process of a container hears no signal that it has not asked for, and starting can take its time.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
     logs.configure("notifier")
     try:
         return run(os.environ)
@@ -87,8 +89,6 @@ def run(environment: Mapping[str, str]) -> int:
     leftovers = Leftovers(names, engine, queues, metrics)
     work = [consumer.run, count, leftovers.run, *(dispatcher.run for dispatcher in dispatchers)]
     threads = [threading.Thread(target=worker(one), name=one.__qualname__, daemon=True) for one in work]
-    for thread in threads:
-        thread.start()
     lives = working(threads)
     ready = _ready(database_answers(engine), schema, lives)
     service = Starlette(routes=routes(ready, metrics.registry, lives=lives))
@@ -102,6 +102,8 @@ def run(environment: Mapping[str, str]) -> int:
     # uvicorn ends on either too, once it has begun, and then raises it again: by then it means nothing more.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
+    for thread in threads:
+        thread.start()
     server.run()
     stop.set()
     wake()
