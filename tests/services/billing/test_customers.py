@@ -1,0 +1,58 @@
+"""Tenants that a subscription's customer names, and events of one subscription that are sent again together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sandbox.stripe_events import customer_event, subscription_event
+from services.billing.effects import State
+from services.billing.inbox import Conclusion
+from tests.services.billing.bench import Books, Inside, wanted
+from tests.services.billing.test_effects import PRO, STARTER
+
+pytestmark = pytest.mark.sandbox
+
+OF_CUSTOMER = replace(PRO, tenant=None)
+
+
+def test_a_customer_that_is_changed_in_the_second_it_was_made_is_as_it_was_changed(
+    webhook: Inside, books: Books
+) -> None:
+    """Ids of events tell nothing of their order."""
+    webhook.state(customer_event("updated", PRO.customer, "acme", id="evt_a", created=1, tenant_id="other"))
+    webhook.state(customer_event("created", PRO.customer, "other", id="evt_b", created=1))
+    assert webhook.state(subscription_event("created", OF_CUSTOMER, id="evt_c", created=2)) == "applied"
+    assert books.plan() == "pro"
+
+
+@pytest.mark.parametrize(("made", "state"), [(5, "unmatched"), (9, "applied")])
+def test_a_customer_that_was_made_with_a_tenant_s_name_names_the_tenant_that_was_there_then(
+    webhook: Inside, books: Books, made: int, state: str
+) -> None:
+    """Another had the id until 3, this one was made at 7."""
+    books.execute("UPDATE tenants SET status = 'deleted', deleted_at = to_timestamp(3)")
+    books.registry.add(wanted("acme"))
+    books.execute("UPDATE tenants SET created_at = to_timestamp(7)")
+    webhook.state(customer_event("created", PRO.customer, "acme", id="evt_customer", created=made))
+    assert webhook.state(subscription_event("created", OF_CUSTOMER, id="evt_1", created=10)) == state
+    assert books.plan() == ("pro" if state == "applied" else "starter")
+
+
+def test_of_earlier_events_that_come_again_together_the_one_that_is_applied_is_the_operation_s(
+    webhook: Inside, books: Books
+) -> None:
+    later, first = replace(PRO, tenant="later"), replace(STARTER, tenant="later")
+    events = [
+        subscription_event("created", first, id="evt_1", created=1),
+        subscription_event("updated", first, first, id="evt_2", created=2),
+        subscription_event("updated", later, first, id="evt_3", created=3),
+    ]
+    assert {webhook.state(one) for one in events} == {"unmatched"}
+    books.registry.add(wanted("later"))
+    answers = webhook.together(events[:2])
+    states = [one.state for one in answers if isinstance(one, Conclusion)]
+    assert states == [State.STALE, State.APPLIED]
+    assert books.plan("later") == "pro"
+    assert books.operations() == [("later", "update", "billing", "evt_2")]
