@@ -1,4 +1,4 @@
-"""Tenants that a subscription's customer names, and events of one subscription that are sent again together."""
+"""What is kept of customers and subscriptions, and read again with a later event."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox.stripe_events import customer_event, subscription_event
+from services.billing import inbox
 from services.billing.effects import State
 from services.billing.inbox import Conclusion
 from tests.services.billing.bench import Books, Inside, wanted
@@ -56,3 +57,39 @@ def test_of_earlier_events_that_come_again_together_the_one_that_is_applied_is_t
     assert states == [State.STALE, State.APPLIED]
     assert books.plan("later") == "pro"
     assert books.operations() == [("later", "update", "billing", "evt_2")]
+
+
+def test_of_a_long_history_the_newest_events_are_read(
+    webhook: Inside, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "_HISTORY", 2)
+    webhook.state(subscription_event("created", STARTER, id="evt_1", created=1))
+    webhook.state(subscription_event("updated", STARTER, STARTER, id="evt_2", created=2))
+    assert webhook.state(subscription_event("updated", PRO, STARTER, id="evt_3", created=3)) == "applied"
+    assert books.plan() == "pro"
+
+
+def test_a_subscription_that_was_given_to_the_tenant_anew_is_its_own_from_then_on(
+    webhook: Inside, books: Books
+) -> None:
+    """It was another's of the same id, which was deleted at 3; this one was made at 7."""
+    books.execute("UPDATE tenants SET status = 'deleted', deleted_at = to_timestamp(3)")
+    books.registry.add(wanted("acme"))
+    books.execute("UPDATE tenants SET created_at = to_timestamp(7)")
+    first, second = replace(PRO, began=1), replace(STARTER, id="sub_2", began=10)
+    unnamed = replace(first, tenant=None)
+    assert webhook.state(subscription_event("created", first, id="evt_1", created=1)) == "unmatched"
+    webhook.state(subscription_event("updated", unnamed, first, id="evt_2", created=8))
+    assert webhook.state(subscription_event("updated", first, unnamed, id="evt_3", created=9)) == "applied"
+    webhook.state(subscription_event("created", second, id="evt_4", created=10))
+    webhook.state(subscription_event("deleted", replace(second, status="canceled"), id="evt_5", created=11))
+    # It is paid for still.
+    assert (books.plan(), books.suspended_for()) == ("pro", None)
+
+
+def test_of_two_that_are_paid_for_the_plan_of_the_one_that_began_last_counts(webhook: Inside, books: Books) -> None:
+    """Ids of subscriptions tell nothing of their order."""
+    webhook.state(subscription_event("created", replace(PRO, id="sub_b", began=1), id="evt_1", created=1))
+    assert books.plan() == "pro"
+    webhook.state(subscription_event("created", replace(STARTER, id="sub_a", began=2), id="evt_2", created=2))
+    assert books.plan() == "starter"
