@@ -93,3 +93,12 @@ def test_of_two_that_are_paid_for_the_plan_of_the_one_that_began_last_counts(web
     assert books.plan() == "pro"
     webhook.state(subscription_event("created", replace(STARTER, id="sub_a", began=2), id="evt_2", created=2))
     assert books.plan() == "starter"
+
+
+def test_what_came_while_a_tenant_was_being_deleted_counts_once_it_is_not(webhook: Inside, books: Books) -> None:
+    bought = subscription_event("created", PRO, id="evt_1", created=1)
+    books.execute("UPDATE tenants SET status = 'deleting'")
+    assert webhook.state(bought) == "unmatched"
+    books.execute("UPDATE tenants SET status = 'active'")
+    assert webhook.state(bought) == "applied"
+    assert books.plan() == "pro"
