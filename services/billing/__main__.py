@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from errors import FreeholdError
+from errors import ExitCode, FreeholdError
 from services import health, logs
 from services.billing import settings
 from services.billing.application import Application, Metrics, Webhook
@@ -19,6 +20,8 @@ _DRAIN_SECONDS = 20
 
 
 def main() -> int:
+    # The first process of a container hears no signal that it has not asked for, and starting can take its time.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
     try:
         told = settings.read(os.environ, settings.read_aws_secret)
     except FreeholdError as error:

@@ -25,6 +25,7 @@ from services.notifier.consumer import Consumer
 from services.notifier.database import database
 from services.notifier.dispatcher import Dispatcher, Retries
 from services.notifier.envelope import Certificates
+from services.notifier.leftovers import Leftovers
 from services.notifier.metrics import Metrics
 from services.notifier.queues import Queues
 from services.notifier.settings import read, read_sinks
@@ -36,6 +37,8 @@ _log = logs.logger(__name__)
 
 
 def main() -> int:
+    # The first process of a container hears no signal that it has not asked for, and starting can take its time.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
     logs.configure("notifier")
     try:
         return run(os.environ)
@@ -59,13 +62,14 @@ def run(environment: Mapping[str, str]) -> int:
         for dispatcher in dispatchers:
             dispatcher.wake()
 
+    names = [sink.name for sink in sinks]
     consumer = Consumer(
         queues,
         engine,
         metrics,
         topic=settings.topic_arn,
         certificates=Certificates(settings.endpoint),
-        sinks=[sink.name for sink in sinks],
+        sinks=names,
         recorded=wake,
     )
     stop, schema = threading.Event(), threading.Event()
@@ -82,10 +86,9 @@ def run(environment: Mapping[str, str]) -> int:
             _count(engine, metrics)
             stop.wait(_COUNT_SECONDS)
 
-    work = [consumer.run, count, *(dispatcher.run for dispatcher in dispatchers)]
+    leftovers = Leftovers(names, engine, queues, metrics)
+    work = [consumer.run, count, leftovers.run, *(dispatcher.run for dispatcher in dispatchers)]
     threads = [threading.Thread(target=worker(one), name=one.__qualname__, daemon=True) for one in work]
-    for thread in threads:
-        thread.start()
     lives = working(threads)
     ready = _ready(database_answers(engine), schema, lives)
     service = Starlette(routes=routes(ready, metrics.registry, lives=lives))
@@ -99,6 +102,8 @@ def run(environment: Mapping[str, str]) -> int:
     # uvicorn ends on either too, once it has begun, and then raises it again: by then it means nothing more.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
+    for thread in threads:
+        thread.start()
     server.run()
     stop.set()
     wake()

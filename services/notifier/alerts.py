@@ -167,6 +167,26 @@ def take(connection: sa.Connection, sink: str, lease: timedelta) -> Taken | None
     return Taken(_alert(alert), sink, taken.attempts)
 
 
+def left_over(connection: sa.Connection, sinks: Collection[str], after: timedelta) -> Taken | None:
+    """A delivery to none of `sinks` that has been due for longer than `after`, if there is one; until the connection's
+    transaction ends it is nobody else's."""
+    found = connection.execute(
+        sa.select(DELIVERIES)
+        .where(
+            DELIVERIES.c.sink.not_in(sinks),
+            DELIVERIES.c.state == State.PENDING,
+            DELIVERIES.c.not_before <= sa.func.now() - after,
+        )
+        .order_by(DELIVERIES.c.not_before)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if found is None:
+        return None
+    alert = connection.execute(sa.select(ALERTS).where(ALERTS.c.id == found.alert)).one()
+    return Taken(_alert(alert), found.sink, found.attempts)
+
+
 def sent(connection: sa.Connection, taken: Taken) -> None:
     """The sink has it."""
     _settle(connection, taken, state=State.SENT, settled_at=sa.func.now(), last_error=None)

@@ -17,8 +17,9 @@ from services.notifier.message import NotABudgetMessage, parse
 from services.notifier.metrics import Metrics
 from services.notifier.queues import QueueMessage, Queues, QueueUnavailable
 
-_WAIT_SECONDS = 10
-"""A long poll; a stop waits for it."""
+_WAIT_SECONDS = 1
+"""A long poll, the shortest that there is: a stop waits for it, since to break it off could hide what it was about to
+bring for the queue's visibility timeout. Polls all day long cost about a dollar a month."""
 _PAUSE_SECONDS = 5.0
 _CERTIFICATE_SECONDS = 3600.0
 """How long one certificate may hold up all messages: whoever may write to the queue could name one that never comes."""

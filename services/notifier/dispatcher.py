@@ -22,7 +22,7 @@ _PAUSE_SECONDS = 5.0
 _LOOK_SECONDS = 2.0
 """How often the table is asked when nobody says that there is something."""
 _REMEMBERED = 1000
-"""Alerts of one sink that are to be given up: far more than budgets raise while a queue is away."""
+"""Alerts of one sink whose end is not recorded: far more than budgets raise while a queue or the database is away."""
 
 _log = logs.logger(__name__)
 
@@ -53,6 +53,8 @@ class Dispatcher:
         # Why each is given up that could not be buried yet: without this its lease would run out, and it would be sent
         # again, to those who have it too. Not in the table, which may be what fails: a restart costs one repetition.
         self._lost: dict[uuid.UUID, str] = {}
+        # What the sink has and the table could not be told, likewise.
+        self._handed_over: dict[uuid.UUID, None] = {}
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -88,16 +90,21 @@ class Dispatcher:
         log = _log.bind(sink=self._sink.name, alert=str(taken.alert.id), attempt=taken.attempt)
         if (reason := self._lost.get(taken.alert.id)) is not None:
             return self._give_up(taken, reason, log)
-        try:
-            self._sink.send(taken.alert)
-        except SinkFailed as error:
-            return self._failed(taken, error, log)
-        except Exception as error:  # it is counted like any other failure, or it would be tried for ever
-            name = type(error).__name__
-            log.error("defect", error=name, origin=logs.origin(error))
-            return self._failed(taken, SinkFailed(f"a defect: {name}"), log)
+        if taken.alert.id not in self._handed_over:
+            try:
+                self._sink.send(taken.alert)
+            except SinkFailed as error:
+                return self._failed(taken, error, log)
+            except Exception as error:  # it is counted like any other failure, or it would be tried for ever
+                name = type(error).__name__
+                log.error("defect", error=name, origin=logs.origin(error))
+                return self._failed(taken, SinkFailed(f"a defect: {name}"), log)
+            self._handed_over[taken.alert.id] = None
+            if len(self._handed_over) > _REMEMBERED:
+                del self._handed_over[next(iter(self._handed_over))]  # the oldest
         with self._engine.begin() as connection:
             alerts.sent(connection, taken)
+        self._handed_over.pop(taken.alert.id, None)
         log.info("sent")
         return "sent"
 

@@ -1,4 +1,5 @@
-"""HTTP requests to sinks, with one time limit over all of it: a sink that answers byte by byte gets no more."""
+"""HTTP requests to sinks, with one time limit over all of it, the look-up of the name too: a sink that answers byte by
+byte gets no more."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 import httpx
 
 from services.notifier.sinks import SinkFailed, SinkRefused
+from services.notifier.sinks.resolving import Loop
 
 _LONGEST_WAIT_SECONDS = 3600.0
 # What a client did wrong and time may mend: https://www.rfc-editor.org/rfc/rfc9110#section-15.5
@@ -19,7 +21,8 @@ _PASSING = frozenset({408, 409, 423, 425, 429})
 def post(url: str, body: bytes, headers: Mapping[str, str], limit_seconds: float) -> None:
     """Content with any 2xx; raises SinkFailed or SinkRefused. Redirects are refused: they would take a secret along."""
     try:
-        status, answer_headers = asyncio.run(_post(url, body, headers, limit_seconds))
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            status, answer_headers = runner.run(_post(url, body, headers, limit_seconds))
     except TimeoutError:
         raise SinkFailed(f"no answer within {limit_seconds:g} s") from None
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):

@@ -207,3 +207,23 @@ def test_a_queue_that_fails_in_a_way_of_its_own_does_not_end_the_worker(line: Li
     certificates.away = False
     with at_work(blind_consumer(line, Failing(line), certificates)):
         until(lambda: line.waiting() == 0)
+
+
+def test_a_stop_does_not_wait_for_a_message_that_may_never_come(line: Line) -> None:
+    """Nor is a poll broken off, which could hide what it was about to bring."""
+    polling = threading.Event()
+
+    class Polled(Queues):
+        def receive(self, wait_seconds: int) -> Sequence[QueueMessage]:
+            polling.set()
+            return super().receive(wait_seconds)
+
+    asked = Polled(line.aws("sqs"), line.queue, line.dead_letters)
+    stop = threading.Event()
+    thread = threading.Thread(target=blind_consumer(line, asked, Certified(line)).run, args=[stop])
+    thread.start()
+    assert polling.wait(60)
+    stop.set()
+    began = time.monotonic()
+    thread.join()
+    assert time.monotonic() - began < 5

@@ -228,28 +228,6 @@ def test_what_a_mail_server_refuses(mailbox: _Mailbox, kind: type[SinkFailed]) -
     assert type(failed.value) is kind
 
 
-def test_some_recipients_that_are_refused_are_told_and_the_others_get_it_once() -> None:
-    mailbox = _Mailbox()
-    mailbox.of_recipient["cfo@example.com"] = "550 no such user"
-    with _mail_server(mailbox) as port, pytest.raises(SinkRefused, match="1 of 2 recipients were refused"):
-        _mail(port, encryption="offered").send(ALERT)
-    assert [recipients for _, recipients, _ in mailbox.messages] == [["ops@example.com"]]
-
-
-def test_who_may_take_it_later_gets_it_whatever_the_others_answer() -> None:
-    """As a server that puts off who it does not know (greylisting), and one address of two that has gone."""
-    mailbox = _Mailbox()
-    mailbox.of_recipient = {"ops@example.com": "451 come back later", "cfo@example.com": "550 no such user"}
-    with _mail_server(mailbox) as port:
-        with pytest.raises(SinkFailed, match="answered 451") as failed:
-            _mail(port, encryption="offered").send(ALERT)
-        assert not isinstance(failed.value, SinkRefused)
-        del mailbox.of_recipient["ops@example.com"]
-        with pytest.raises(SinkRefused, match="1 of 2 recipients were refused"):
-            _mail(port, encryption="offered").send(ALERT)
-    assert [recipients for _, recipients, _ in mailbox.messages] == [["ops@example.com"]]
-
-
 @pytest.mark.parametrize("answer", ["hang", "drip"])
 def test_a_mail_server_that_never_says_hello_is_left(answer: Answer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:

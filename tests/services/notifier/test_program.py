@@ -16,16 +16,17 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from sandbox.home import CHECKOUT
 from services.health import NotReady
-from services.notifier import alerts
+from services.notifier import alerts, leftovers
 from services.notifier.__main__ import working
 from services.notifier.message import render
 from tests import plain_http
 from tests.free_port import free_port
 from tests.services.notifier.catching import Catcher, catcher
-from tests.services.notifier.line import SECRET, Line
+from tests.services.notifier.line import SECRET, Line, consumer
 from tests.services.notifier.samples import MESSAGE
 
 pytestmark = pytest.mark.sandbox
@@ -170,6 +171,18 @@ def test_a_sigterm_before_its_server_has_begun_ends_it_too(line: Line) -> None:
     """It would wait for the SIGKILL that comes a minute later."""
     with catcher() as sink, _notifier(line, _webhook(sink), free_port(), ("-c", _TERMINATED_EARLY)) as notifier:
         assert notifier._process.wait(DEADLINE_SECONDS) == 0
+
+
+def test_what_was_left_by_a_sink_that_was_removed_is_ended(line: Line) -> None:
+    line.publish(render(MESSAGE))
+    consumer(line, "slack").once(0)
+    with line.engine.begin() as connection:
+        overdue = sa.func.now() - 2 * leftovers.AFTER
+        connection.execute(sa.update(alerts.DELIVERIES).values(not_before=overdue))
+    with catcher() as sink, _notifier(line, _webhook(sink), free_port()) as notifier:
+        _until(lambda: line.deliveries()["slack"].state is alerts.State.DEAD, "dead")
+        assert notifier.signal(signal.SIGTERM) == 0
+    assert [attributes["Sink"] for _, attributes in line.dead()] == ["slack"]
 
 
 def test_a_worker_that_has_ended_has_the_process_restarted() -> None:

@@ -210,6 +210,35 @@ def test_of_what_cannot_be_buried_it_remembers_the_latest(monkeypatch: pytest.Mo
     assert queues.buried == ["answered 404"] * 3
 
 
+def test_what_was_sent_and_could_not_be_recorded_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that goes away meanwhile. Each time its lease ran out the channel would hear of it again."""
+    monkeypatch.setattr(dispatcher, "_REMEMBERED", 2)
+    due, away, recorded = Due(monkeypatch), True, list[uuid.UUID]()
+
+    def sent(connection: sa.Connection, taken: Taken) -> None:
+        if away:
+            raise sa.exc.OperationalError("UPDATE", {}, Exception("down"))
+        recorded.append(taken.alert.id)
+
+    class Good(Sink):
+        def send(self, alert: Alert) -> None:
+            self.sent.append(alert.id)
+
+    monkeypatch.setattr(alerts, "sent", sent)
+    sink, ids = Good(), [uuid.UUID(int=number) for number in range(3)]
+    sending = dispatching(sink, Memory())
+    for one in ids:
+        due.ids = [one]
+        with pytest.raises(sa.exc.OperationalError):
+            sending.once()
+    away = False
+    for one in reversed(ids):
+        due.ids = [one]
+        assert sending.once()
+    assert sink.sent == [*ids, ids[0]]  # bounded: what is forgotten is sent once more
+    assert recorded == ids[::-1]
+
+
 @pytest.mark.parametrize(
     "error",
     [
