@@ -44,7 +44,8 @@ class Modify(Call):
     each: bool = False
     """The operation takes one property a call."""
     clear: Mapping[str, Any] = field(default_factory=dict)
-    """What is sent for a property that the program took away; without an entry the default is sent, or nothing."""
+    """What is sent for a property that the program took away (a template may name another); without an entry the
+    default is sent, or nothing."""
 
 
 @dataclass(frozen=True)
