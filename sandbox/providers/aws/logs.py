@@ -59,6 +59,7 @@ LOG_GROUP = AwsType(
     rules=(_retention, one_of("logGroupClass", "STANDARD", "INFREQUENT_ACCESS", "DELIVERY")),
     settings=frozenset({"skipDestroy"}),
     hooked=frozenset({"kmsKeyId", "retentionInDays"}),
+    told=frozenset({"kmsKeyId"}),
     reads=(
         Read(
             "describe_log_groups",
