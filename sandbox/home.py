@@ -61,6 +61,11 @@ class Home:
         return self.root / "run"
 
     @property
+    def lock(self) -> Path:
+        """The supervisor's, which says in it who it is."""
+        return self.run / "supervisor.lock"
+
+    @property
     def logs(self) -> Path:
         """One log per process."""
         return self.root / "logs"

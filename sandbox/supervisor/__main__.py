@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +17,7 @@ from errors import FreeholdError
 from sandbox.files import unwritable
 from sandbox.home import Home
 from sandbox.supervisor import ALREADY_RUNNING
+from sandbox.supervisor.pidfile import ProcessIdentity
 from sandbox.supervisor.server import Server
 
 _LOOK_SECONDS = 2.0
@@ -29,7 +30,8 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         home.run.mkdir(parents=True, exist_ok=True)
-        lock = open(home.run / "supervisor.lock", "w")  # noqa: SIM115 - held until this process ends, however it ends
+        # Held until this process ends, however it ends; another that has it keeps what it wrote there.
+        lock = open(home.lock, "a")  # noqa: SIM115
     except OSError as error:
         print(unwritable(home.run, error).line(), file=sys.stderr)
         return 1
@@ -38,6 +40,7 @@ def main() -> int:
     except BlockingIOError:
         return ALREADY_RUNNING
     try:
+        _sign(lock)
         asyncio.run(_run(home, lock))
     except FreeholdError as error:
         print(error.line(), file=sys.stderr)
@@ -50,19 +53,30 @@ async def _run(home: Home, lock: IO[str]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.request_stop)
-    watching = asyncio.create_task(watch_file(lock, server.request_stop))
+    watching = asyncio.create_task(watch_file(lock, server.request_stop, server.keep_reachable))
     await server.run()
     watching.cancel()
 
 
-async def watch_file(lock: IO[str], gone: Callable[[], None]) -> None:
+def _sign(lock: IO[str]) -> None:
+    """Say in the lock's file whose it is, for whoever finds no socket."""
+    try:
+        lock.truncate(0)
+        lock.write(ProcessIdentity.own().model_dump_json())
+        lock.flush()
+    except OSError as error:
+        raise unwritable(Path(lock.name), error) from None
+
+
+async def watch_file(lock: IO[str], gone: Callable[[], None], there: Callable[[], Awaitable[None]]) -> None:
     """Calls `gone` once the lock's file is not there any more, as after `rm -r` or `git clean` of the home: nobody
-    could find this supervisor, nor end it."""
+    could find this supervisor, nor end it. Calls `there` at each look before."""
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         if not is_file_of(lock):
             logging.warning("%s was removed; stopping", lock.name)
             return gone()
+        await there()
 
 
 def is_file_of(file: IO[str]) -> bool:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from errors import FreeholdError
 from sandbox.home import Home
-from sandbox.supervisor import messages
+from sandbox.supervisor import messages, pidfile
 from sandbox.supervisor.messages import Cache, CacheUser, Cluster, Database, NodeGroup, Status, SupervisorError
 from sandbox.supervisor.pidfile import ProcessIdentity
 
@@ -25,6 +25,9 @@ _CACHE: TypeAdapter[Cache | None] = TypeAdapter(Cache | None)
 _ANSWER_SECONDS = 300.0
 # It looks at its processes and tells: no machine is so busy.
 _STATUS_SECONDS = 60.0
+# A supervisor whose socket was removed makes it anew; it looks every two seconds.
+_SOCKET_SECONDS = 15.0
+_POLL_SECONDS = 0.05
 # Four layers of processes, each with 15 s to end by itself: runners, what runs on the API server, that, etcd.
 _STOP_SECONDS = 180.0
 
@@ -197,6 +200,22 @@ class Supervisor:
             time.sleep(0.02)
 
     def _open(self) -> socket.socket:
+        """Raises NotRunning where no supervisor lives; one that is about to listen, or again, is waited for."""
+        deadline = time.monotonic() + _SOCKET_SECONDS
+        while True:
+            try:
+                return self._open_once()
+            except NotRunning:
+                holder = pidfile.read(self.home.lock)
+                if holder is None or not holder.is_alive():
+                    raise
+            if time.monotonic() > deadline:
+                what = f"the supervisor runs (process {holder.pid}) and does not answer"
+                mend = f"kill {holder.pid}, which ends the sandbox, then ./freehold sandbox start"
+                raise FreeholdError(what, where=str(self.home.socket("supervisor")), mend=mend)
+            time.sleep(_POLL_SECONDS)
+
+    def _open_once(self) -> socket.socket:
         path = self.home.socket("supervisor")
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(_ANSWER_SECONDS)

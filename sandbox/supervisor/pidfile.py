@@ -107,7 +107,7 @@ def read(path: Path) -> ProcessIdentity | None:
     """The identity in a pid file; None where there is none, or one that was cut short by a full disk or a power cut."""
     try:
         return ProcessIdentity.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
         return None
 
 

@@ -22,6 +22,7 @@ from sandbox.supervisor import messages
 from sandbox.supervisor.caches import Caches
 from sandbox.supervisor.clusters import Clusters
 from sandbox.supervisor.databases import Databases
+from sandbox.supervisor.door import Door
 from sandbox.supervisor.messages import Answer, Failure, Status, SupervisorError
 from sandbox.supervisor.notifiers import Notifiers
 from sandbox.supervisor.ports import Ports
@@ -52,6 +53,7 @@ class Server:
         self._failure = ""
         self._stop = asyncio.Event()
         self._notifiers = Notifiers(self._site, self._table)
+        self._door = Door(lambda: home.place_for_socket("supervisor"), self._serve, _REQUEST_LIMIT_BYTES)
 
     def request_stop(self) -> None:
         self._stop.set()
@@ -59,12 +61,7 @@ class Server:
     async def run(self) -> None:
         """Returns when everything has been stopped."""
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
-        socket = self._home.place_for_socket("supervisor")
-        # The lock is ours: what lies there is a killed supervisor's.
-        socket.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._serve, socket, limit=_REQUEST_LIMIT_BYTES)
-        socket.chmod(0o600)
-        made = socket.stat()
+        await self._door.open()
         starting = asyncio.create_task(self._start())
         await self._stop.wait()
         self._phase = "stopping"
@@ -72,11 +69,11 @@ class Server:
         with contextlib.suppress(asyncio.CancelledError):
             await starting
         await self._table.close()
-        # After the home was removed, another supervisor's may lie there.
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(socket.stat(), made):
-                socket.unlink()
-        server.close()
+        self._door.close()
+
+    async def keep_reachable(self) -> None:
+        """Make the socket anew where it was removed: nobody could stop the sandbox any more."""
+        await self._door.keep_open()
 
     async def _start(self) -> None:
         try:

@@ -20,9 +20,14 @@ def test_the_supervisor_notices_that_its_lock_was_removed(
 
     async def run(lock: IO[str]) -> None:
         gone = asyncio.Event()
-        watching = asyncio.create_task(supervisor.watch_file(lock, gone.set))
+        looks = list[None]()
+
+        async def there() -> None:
+            looks.append(None)
+
+        watching = asyncio.create_task(supervisor.watch_file(lock, gone.set, there))
         await asyncio.sleep(0.1)
-        assert not gone.is_set()
+        assert looks and not gone.is_set()
         path.unlink()
         if made_anew:
             path.touch()

@@ -43,11 +43,13 @@ def _serve(home: Home, port: int) -> None:
     from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server
 
+    from sandbox.processes.aws import decisions
     from sandbox.processes.aws.application import JournaledApplication
     from sandbox.processes.aws.deliveries import Deliveries
     from sandbox.processes.aws.journal import Journal
     from sandbox.processes.aws.notifications import Notifications
     from sandbox.processes.aws.operator import ensure_operator
+    from sandbox.processes.aws.servers import Servers
     from sandbox.processes.aws.services import dispatcher
 
     gc.freeze()
@@ -66,10 +68,13 @@ def _serve(home: Home, port: int) -> None:
     deliveries.install()
     notifications = Notifications(data / "sns-signing-key.pem")
     notifications.install()
-    application = JournaledApplication(dispatcher(seed, moment), Journal(data / "journal.jsonl"), notifications.files())
+    servers = Servers(home)
+    journal = Journal(data / "journal.jsonl")
+    application = JournaledApplication(dispatcher(seed, moment), journal, notifications.files(), servers.end)
     started = time.monotonic()
     count = application.replay()
     logging.info("replayed %d requests in %.2f s", count, time.monotonic() - started)
+    servers.end_left_behind(decisions.without_record())
     ensure_operator(application, home.credentials / "aws.json", f"127.0.0.1:{port}")
     deliveries.begin()
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=Handler)

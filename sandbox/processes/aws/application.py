@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from werkzeug.wsgi import get_input_stream
@@ -34,9 +34,16 @@ _REMEMBERED = 512
 class JournaledApplication:
     """Wraps moto. Requests follow each other: moto keeps its state in plain dictionaries, and order decides ids."""
 
-    def __init__(self, moto: WsgiApplication, journal: Journal, files: Mapping[str, bytes] | None = None) -> None:
-        """`files` are given to whoever asks, by path."""
+    def __init__(
+        self,
+        moto: WsgiApplication,
+        journal: Journal,
+        files: Mapping[str, bytes] | None = None,
+        end: Callable[[Collection[decisions.Server]], None] = lambda servers: None,
+    ) -> None:
+        """`files` are given to whoever asks, by path. `end` ends servers whose record was deleted."""
         self._files = files or {}
+        self._end = end
         self._moto = moto
         self._journal = journal
         self._lock = threading.Lock()
@@ -105,7 +112,9 @@ class JournaledApplication:
             status, headers, content = self._carry_out(entry)
             self._journal.finish(entry, _outcome(status, content))
             self._remember(environ, (status, headers, content))
-            return status, headers, content
+            ended = decisions.without_record()
+        self._end(ended)  # others go on meanwhile
+        return status, headers, content
 
     def _has_message(self, poll: polling.Poll) -> bool:
         with self._lock:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -47,6 +48,39 @@ class _Unknown(Exception):
     """There is no such cluster, instance or group."""
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server of the sandbox, as it was told of."""
+
+    service: str
+    name: str
+
+
+_TOLD: dict[Server, Callable[[], bool]] = {}
+"""Whether the record is there still that the server was told for."""
+
+
+def without_record() -> list[Server]:
+    """The servers whose record went since this was asked last."""
+    ended = [server for server, is_there in _TOLD.items() if not is_there()]
+    for server in ended:
+        del _TOLD[server]
+    return ended
+
+
+def _told(service: str, name: str, records: Callable[[], Mapping[str, Any]]) -> Any:
+    """The record of that name. By itself and not by its name it is looked for later: an instance can be renamed."""
+    record = records().get(name)
+    if record is None:
+        raise _Unknown
+
+    def is_there() -> bool:
+        return name in records() or any(one is record for one in records().values())
+
+    _TOLD[Server(service, name)] = is_there
+    return record
+
+
 def is_ours(environ: Mapping[str, Any]) -> bool:
     return str(environ.get("PATH_INFO", "")).startswith(_PREFIX)
 
@@ -75,9 +109,7 @@ def _decide(environ: dict[str, Any]) -> tuple[HTTPStatus, dict[str, str]]:
 def _eks(name: str, decision: _Eks) -> None:
     from moto.eks.models import eks_backends
 
-    cluster = eks_backends[DEFAULT_ACCOUNT_ID][decision.region].clusters.get(name)
-    if cluster is None:
-        raise _Unknown
+    cluster = _told("eks", name, lambda: eks_backends[DEFAULT_ACCOUNT_ID][decision.region].clusters)
     cluster.endpoint = decision.endpoint
     cluster.certificate_authority = {"data": decision.certificate_authority}
     cluster.identity = {"oidc": {"issuer": decision.issuer}}
@@ -87,9 +119,7 @@ def _rds(name: str, decision: _Address) -> None:
     from moto.rds.models import rds_backends
 
     _let_addresses_be_decided()
-    instance = rds_backends[DEFAULT_ACCOUNT_ID][decision.region].databases.get(name)
-    if instance is None:
-        raise _Unknown
+    instance = _told("rds", name, lambda: rds_backends[DEFAULT_ACCOUNT_ID][decision.region].databases)
     vars(instance)["freehold_address"] = decision.address
     instance.port = decision.port
 
@@ -97,9 +127,8 @@ def _rds(name: str, decision: _Address) -> None:
 def _elasticache(name: str, decision: _Address) -> None:
     from moto.elasticache.models import elasticache_backends
 
-    group = elasticache_backends[DEFAULT_ACCOUNT_ID][decision.region].replication_groups.get(name)
-    if group is None:
-        raise _Unknown
+    backends = elasticache_backends[DEFAULT_ACCOUNT_ID]
+    group = _told("elasticache", name, lambda: backends[decision.region].replication_groups)
     group.port = decision.port
     for node_group in group.node_groups:
         endpoint = {"address": decision.address, "port": decision.port}

@@ -1,16 +1,33 @@
-"""What moto's CloudWatch Logs does otherwise: a metric filter that is put again replaces the one of its name.
+"""What moto's CloudWatch Logs does otherwise: a metric filter that is put again replaces the one of its name. And what
+it lacks: giving a log group a key, or none, later.
 
-https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html, API_AssociateKmsKey.html
 """
 
 from __future__ import annotations
 
 import moto.logs.urls as urls
+from moto.logs.exceptions import ResourceNotFoundException
+from moto.logs.models import LogGroup
 from moto.logs.responses import LogsResponse
 
 
 class LogsOperations(LogsResponse):
-    """moto's operations, with this one corrected."""
+    """moto's operations, with these."""
+
+    def associate_kms_key(self) -> str:
+        self._group().kms_key_id = self._get_param("kmsKeyId")
+        return ""
+
+    def disassociate_kms_key(self) -> str:
+        self._group().kms_key_id = None
+        return ""
+
+    def _group(self) -> LogGroup:
+        group: LogGroup | None = self.logs_backend.groups.get(self._get_param("logGroupName"))
+        if group is None:
+            raise ResourceNotFoundException
+        return group
 
     def put_metric_filter(self) -> str:
         name, group = self._get_param("filterName"), self._get_param("logGroupName")

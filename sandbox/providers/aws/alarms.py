@@ -72,6 +72,7 @@ METRIC_ALARM = AwsType(
         ),
     ),
     hooked=frozenset({*_FIELDS, "dimensions"}),
+    told=frozenset({"alarmDescription", "datapointsToAlarm"}),
     create_hook=_create,
     reads=(
         Read(

@@ -165,7 +165,7 @@ def _modify(context: Context, modify: Modify, names: frozenset[str], failures: l
         wanted = {n: context.inputs.get(n) for n in (modify.fields if modify.whole else batch)}
         for name in batch:
             if wanted.get(name) is None and (name in modify.clear or name in context.entry.defaults):
-                wanted[name] = modify.clear.get(name, context.entry.defaults.get(name))
+                wanted[name] = context.fill(modify.clear.get(name, context.entry.defaults.get(name)))
 
         def send(wanted: dict[str, Any] = wanted) -> None:
             request = context.fill(modify.fixed)

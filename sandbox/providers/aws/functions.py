@@ -77,6 +77,7 @@ FUNCTION = AwsType(
     replace_on=frozenset({"name"}),
     create=Call("create_function", {"name": "FunctionName", "architectures": "Architectures", **_CONFIGURATION}),
     create_hook=_create,
+    told=frozenset({"deadLetterConfig", "description"}),
     hooked=frozenset({"architectures", "code", "reservedConcurrentExecutions", "sourceCodeHash"}),
     after_create=_limit,
     reads=(

@@ -82,6 +82,7 @@ ROLE = AwsType(
         ),
     ),
     hooked=frozenset({"permissionsBoundary"}),
+    told=frozenset({"permissionsBoundary"}),
     after_update=_boundary,
     before_delete=_detach,
     delete=Call("delete_role", fixed={"RoleName": "{id}"}),

@@ -27,8 +27,11 @@ def _changed(context: Context, changed: frozenset[str]) -> None:
             context.call("put_retention_policy", retentionInDays=context.inputs["retentionInDays"], **group)
         else:
             context.call("delete_retention_policy", **group)
-    if "kmsKeyId" in changed and not context.inputs.get("kmsKeyId"):
-        context.call("disassociate_kms_key", **group)
+    if "kmsKeyId" in changed:
+        if context.inputs.get("kmsKeyId"):
+            context.call("associate_kms_key", kmsKeyId=context.inputs["kmsKeyId"], **group)
+        else:
+            context.call("disassociate_kms_key", **group)
 
 
 def _first_retention(context: Context) -> None:
@@ -55,7 +58,8 @@ LOG_GROUP = AwsType(
     replace_on=frozenset({"name", "namePrefix", "logGroupClass"}),
     rules=(_retention, one_of("logGroupClass", "STANDARD", "INFREQUENT_ACCESS", "DELIVERY")),
     settings=frozenset({"skipDestroy"}),
-    hooked=frozenset({"retentionInDays"}),
+    hooked=frozenset({"kmsKeyId", "retentionInDays"}),
+    told=frozenset({"kmsKeyId"}),
     reads=(
         Read(
             "describe_log_groups",
@@ -73,7 +77,6 @@ LOG_GROUP = AwsType(
     observe=lambda context, found: found.update(
         arn=str(found["arn"]).removesuffix(":*"), retentionInDays=found.get("retentionInDays", 0)
     ),
-    modifies=(Modify("associate_kms_key", {"kmsKeyId": "kmsKeyId"}, {"logGroupName": "{id}"}),),
     after_create=_first_retention,
     after_update=_changed,
     delete_hook=_delete,
@@ -89,8 +92,11 @@ LOG_GROUP = AwsType(
         read="tags",
         read_operation="list_tags_for_resource",
     ),
-    operations=("put_retention_policy", "delete_retention_policy", "disassociate_kms_key", "delete_log_group"),
-)
+    operations=(
+        "put_retention_policy", "delete_retention_policy", "associate_kms_key", "disassociate_kms_key",
+        "delete_log_group",
+    ),
+)  # fmt: skip
 
 _FILTER = {
     "logGroupName": "logGroupName",

@@ -90,6 +90,8 @@ def found_inputs(context: Context, given: Mapping[str, Any], found: Mapping[str,
     own: dict[str, Any] = {n: v for n, v in context.entry.defaults.items() if not given}
     for name, value in given.items():
         seen = None if name in context.entry.placed else found.get(name)
+        if seen is None and value and name in context.entry.told:
+            continue
         own[name] = value if seen is None else merged(context, name, value, seen)
     for name, value in found.items():
         if name in known and name not in given and _tells(context, name, value, imported=not given):

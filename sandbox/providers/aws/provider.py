@@ -123,7 +123,7 @@ class AwsProvider(TypedProvider):
                 return None
             wanted = found_inputs(context, _own(inputs), found)
             context.inputs = wanted
-            context.outputs = {n: v for n, v in outputs.items() if n in inputs}
+            context.outputs = {n: v for n, v in outputs.items() if n in wanted}
             return Found(context.id, {**wanted, **kept}, engine.outputs(context, found))
 
     def update(

@@ -268,7 +268,8 @@ INSTANCE = AwsType(
                 "performanceInsightsEnabled": "EnablePerformanceInsights",
             },
             {"DBInstanceIdentifier": "{identifier}", "ApplyImmediately": "{applyImmediately}"},
-            clear={"iamDatabaseAuthenticationEnabled": False},
+            # As the provider does: a maximum that is no more than what there is ends the growth.
+            clear={"iamDatabaseAuthenticationEnabled": False, "maxAllocatedStorage": "{allocatedStorage}"},
         ),
     ),
     hooked=frozenset({"enabledCloudwatchLogsExports"}),

@@ -44,6 +44,7 @@ SECRET = AwsType(
     documents=frozenset({"policy"}),
     rules=(_recovery_window,),
     settings=frozenset({"recoveryWindowInDays", "forceOverwriteReplicaSecret"}),
+    told=frozenset({"description"}),
     reads=(
         Read(
             "describe_secret",

@@ -84,6 +84,7 @@ TOPIC = AwsType(
     replace_on=frozenset({"name", "namePrefix", "fifoTopic"}),
     rules=(one_of("tracingConfig", "Active", "PassThrough"),),
     hooked=frozenset(_TOPIC_ATTRIBUTES),
+    told=frozenset({"kmsMasterKeyId"}),
     reads=(
         Read(
             "get_topic_attributes",

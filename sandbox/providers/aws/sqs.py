@@ -64,6 +64,7 @@ QUEUE = AwsType(
     conflicts=(frozenset({"name", "namePrefix"}), frozenset({"kmsMasterKeyId", "sqsManagedSseEnabled"})),
     create_hook=_create,
     hooked=frozenset({"name"}),
+    told=frozenset({"redrivePolicy"}),
     # https://www.pulumi.com/registry/packages/aws/api-docs/sqs/queue/#inputs; the rest is as it was when not given.
     defaults={
         "delaySeconds": 0, "maxMessageSize": 262144, "messageRetentionSeconds": 345600, "receiveWaitTimeSeconds": 0,

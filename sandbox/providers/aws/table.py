@@ -44,7 +44,8 @@ class Modify(Call):
     each: bool = False
     """The operation takes one property a call."""
     clear: Mapping[str, Any] = field(default_factory=dict)
-    """What is sent for a property that the program took away; without an entry the default is sent, or nothing."""
+    """What is sent for a property that the program took away (a template may name another); without an entry the
+    default is sent, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ class AwsType(ResourceType):
     """The API would silently take a same-named thing over: look first, and refuse."""
     placed: frozenset[str] = frozenset()
     """Inputs that the sandbox cannot follow (the port of a server): the outputs tell what is, and that is no drift."""
+    told: frozenset[str] = frozenset()
+    """Inputs that the service tells wherever they are set: one that is missing in its answer, somebody took away."""
     settings: frozenset[str] = frozenset()
     """Inputs that only steer the provider (forceDestroy): kept, never sent."""
     volatile: frozenset[str] = frozenset()

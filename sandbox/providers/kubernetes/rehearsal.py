@@ -37,7 +37,8 @@ class Rehearsal:
             raise
 
     def update(self, old: Json, body: Json, manager: str, *, force: bool, ignored: Sequence[str]) -> Json | None:
-        """The object as it would become. Raises ApiError for a field that cannot be changed in place."""
+        """The object as it would become. Raises ApiError for a field that cannot be changed in place, Gone for what is
+        not there."""
         if self._cluster is None or self._writer is None or has_unknown(body):
             return None
         try:

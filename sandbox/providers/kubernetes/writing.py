@@ -30,6 +30,10 @@ class Exists(ProviderError):
     """Something of this name is there already."""
 
 
+class Gone(ProviderError):
+    """The object that is to be changed is not there any more."""
+
+
 class Conflict(ProviderError):
     """Another field manager owns what this apply would change."""
 
@@ -109,22 +113,32 @@ class Writer:
         patience: float,
         ignored: Sequence[str] = (),
     ) -> Json:
-        """Make the object as `new` says; `old` is what was asked for last. Raises Conflict."""
-        path = at.path(namespace, str(new["metadata"]["name"]))
-        if ignored and self.server_side:
-            live = self._connection.request("GET", path, patience=patience)
-            new = ignoring.without_others(new, live, manager, ignored)
+        """Make the object as `new` says; `old` is what was asked for last. Raises Gone and Conflict."""
+        name = str(new["metadata"]["name"])
+        path = at.path(namespace, name)
         query = _query(manager, force=force and self.server_side, dry_run=dry_run)
-        content, body = (_APPLY, new) if self.server_side else (_MERGE, merge_patch(old, new))
+        content, body = _MERGE, merge_patch(old, new)
         deadline = time.monotonic() + _SETTLE
         while True:
             try:
+                if self.server_side:
+                    # An apply makes what is not there: the provider looks first. The uid holds in between as well.
+                    live = self._connection.request("GET", path, patience=patience)
+                    wanted = ignoring.without_others(new, live, manager, ignored) if ignored else new
+                    uid = {"uid": live["metadata"]["uid"]}
+                    content, body = _APPLY, {**wanted, "metadata": {**wanted["metadata"], **uid}}
                 return self._connection.request("PATCH", path, body, query=query, content=content, patience=patience)
             except ApiError as error:
                 if _settles(error, at) and not dry_run and time.monotonic() < deadline:
                     time.sleep(0.1)
                 elif _is_conflict(error):
                     raise _conflict(error) from None
+                elif _is_gone(error, at):
+                    where = f" in {namespace}" if at.namespaced else ""
+                    raise Gone(
+                        f"{at.kind} {name}{where} is gone, deleted by somebody else; refresh the stack, and the next "
+                        "update makes it again"
+                    ) from None
                 else:
                     raise
 
@@ -184,6 +198,14 @@ def _settles(error: ApiError, at: Endpoint) -> bool:
 
 def _is_conflict(error: ApiError) -> bool:
     return error.code == 409 and any(reason == "FieldManagerConflict" for reason, _, _ in error.causes)
+
+
+def _is_gone(error: ApiError, at: Endpoint) -> bool:
+    """Whether the object is not there: before the write, or with another uid or none in it."""
+    if error.code == 422:
+        return any(field == "metadata.uid" for _, _, field in error.causes)
+    of_it = error.subject in (at.plural, _qualified(at))
+    return of_it and (error.code == 404 or (error.code == 409 and "uid mismatch" in str(error)))
 
 
 def _conflict(error: ApiError) -> Conflict:

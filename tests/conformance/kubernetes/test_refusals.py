@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sandbox.home import Home
 from sandbox.providers.interface import UNKNOWN, Properties, ProviderError
 from sandbox.providers.kubernetes import objects
+from sandbox.providers.kubernetes.connection import Connection
 from tests.conformance.kubernetes.conftest import Api, resource
 from tests.cut_off import cut_off, sent_again
 
@@ -109,6 +111,43 @@ def test_a_provider_that_takes_fields_back_is_not_stopped_by_what_others_changed
     for preview in (True, False):
         provider.update(subject, made.id, scaler(2), made.outputs, scaler(5), preview=preview, timeout=5)
     assert api.get("horizontalpodautoscaler", "subject", namespace)["spec"]["maxReplicas"] == 5
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "update"])
+@pytest.mark.parametrize("server_side", ["true", "false"], ids=["server-side", "client-side"])
+def test_what_is_gone_is_not_made_anew_by_an_update(api: Api, namespace: str, server_side: str, preview: bool) -> None:
+    provider = api.provider(enableConfigMapMutable="true", enableServerSideApply=server_side)
+    subject, asked = resource(CONFIG_MAP), _object(CONFIG_MAP, namespace, data={"a": "1"})
+    made = provider.create(subject, asked, preview=False, timeout=5)
+    api.kubectl("delete", "configmap", "subject", "-n", namespace)
+    wanted = _object(CONFIG_MAP, namespace, data={"a": "2"})
+    with pytest.raises(ProviderError, match=rf"ConfigMap subject in {namespace} is gone.*refresh the stack"):
+        provider.update(subject, made.id, asked, made.outputs, wanted, preview=preview, timeout=5)
+    assert api.get("configmap", "subject", namespace) is None
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["made again", "gone"])
+def test_what_goes_while_it_is_updated_is_not_made_anew(
+    api: Api, namespace: str, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider, subject = api.provider(enableConfigMapMutable="true"), resource(CONFIG_MAP)
+    asked = _object(CONFIG_MAP, namespace, data={"a": "1"})
+    made = provider.create(subject, asked, preview=False, timeout=5)
+    request = Connection.request
+
+    def interrupted(self: Connection, method: str, path: str, *rest: Any, **named: Any) -> Any:
+        if method == "PATCH":
+            api.kubectl("delete", "configmap", "subject", "-n", namespace)
+            if again:
+                api.kubectl("create", "configmap", "subject", "-n", namespace, "--from-literal=b=theirs")
+        return request(self, method, path, *rest, **named)
+
+    monkeypatch.setattr(Connection, "request", interrupted)
+    wanted = _object(CONFIG_MAP, namespace, data={"a": "2"})
+    with pytest.raises(ProviderError, match="is gone"):
+        provider.update(subject, made.id, asked, made.outputs, wanted, preview=False, timeout=5)
+    left = api.get("configmap", "subject", namespace)
+    assert left["data"] == {"b": "theirs"} if again else left is None
 
 
 def test_a_create_whose_answer_was_lost_goes_on_under_its_manager(api: Api, namespace: str) -> None:
