@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +15,6 @@ from fleet import backend_locks, backend_sidecars, engine_process, pending
 from fleet.disk import Room, room
 from fleet.engine_process import Observer
 from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded
-from fleet.events import Progress
 from fleet.failures import explain
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
@@ -25,6 +22,7 @@ from fleet.passing_stack import passing
 from fleet.processes import RUN_VARIABLE
 from fleet.program_host.client import ProgramHost
 from fleet.stack import Result, Stack
+from fleet.stack_commands import StackCommands
 from fleet.stack_files import form_kept, read_stack_file
 from fleet.state import StackState, local_backend, read_state, state_path
 from fleet.urns import urn_name
@@ -33,8 +31,6 @@ from sandbox.home import Home
 from sandbox.supervisor.pidfile import ProcessIdentity
 
 Json = Any
-
-_SHORT_SECONDS = 120
 
 
 class Engine:
@@ -62,6 +58,7 @@ class Engine:
         self._policies = policies
         self._wait = wait
         self._room: Room | None = None
+        self._commands = StackCommands(stack, self._log, self._interrupts, self._stop_if_asked)
 
     def up(self) -> Result:
         """Preview under the policies, then update; makes the stack if it does not exist."""
@@ -117,14 +114,14 @@ class Engine:
         """Forget a stack that is empty, also after Ctrl-C. Raises FreeholdError where a run has it by now."""
         path, what = self.home.run / f"stack-{self.stack.name}.lock", f"stack {self.stack.name}"
         with locked(path, what, wait=0, tell=self._tell, stop=lambda: None):
-            self._short("stack", "rm", "--yes", "--preserve-config", "--stack", self.stack.name)
+            self._commands.forget(anyway=True)
 
     def remove(self) -> None:
         """Forget the stack: its state and history. Raises FreeholdError if it still holds resources."""
         with self._lock():
             self._mend()
             if self._state() is not None:
-                self._quiet("stack", "rm", "--yes", "--preserve-config", "--stack", self.stack.name)
+                self._commands.forget()
 
     def _packs(self) -> tuple[str, ...]:
         return () if self._policies is None else ("--policy-pack", str(self._policies))
@@ -175,7 +172,7 @@ class Engine:
                 wait=self._wait,
                 tell=self._tell,
                 stop=self._stop_if_asked,
-                cancel=lambda: self._quiet("cancel", "--yes", "--stack", name),
+                cancel=self._commands.cancel,
             )
         state = self._state()
         if state is None:
@@ -194,15 +191,14 @@ class Engine:
         if not self.stack.journaled:
             pending.refuse(self.stack.name, state, self.stack.workdir)
             return
-        stack = ("--stack", self.stack.name)
         pending.resolve(
             self.home,
             self.stack.name,
             state,
             tell=self._tell,
             stop=self._stop_if_asked,
-            export=lambda: dict(json.loads(self._quiet("stack", "export", *stack))),
-            replace=lambda content: self._quiet("stack", "import", *stack, given=json.dumps(content)),
+            export=self._commands.export,
+            replace=self._commands.replace,
             refresh=self._read_again,
         )
 
@@ -211,9 +207,8 @@ class Engine:
 
     def _initialise(self) -> None:
         provider = self._file().get("secretsprovider")
-        flags = ("--secrets-provider", str(provider)) if provider else ()
         with form_kept(self._path):
-            self._quiet("stack", "init", self.stack.name, "--no-select", *flags)
+            self._commands.make(str(provider) if provider else None)
 
     @property
     def _path(self) -> Path:
@@ -224,34 +219,6 @@ class Engine:
 
     def _state(self) -> StackState | None:
         return read_state(self.stack.project, self.stack.name, self.stack.environment, self.stack.workdir)
-
-    def _quiet(self, *command: str, given: str | None = None) -> str:
-        """A command of the engine that takes about half a second and has no events; its stdout."""
-        self._stop_if_asked()
-        return self._short(*command, given=given)
-
-    def _short(self, *command: str, given: str | None = None) -> str:
-        """The same, whether or not somebody asked to stop."""
-        try:
-            with self._interrupts.at_work():
-                run = subprocess.run(
-                    ["pulumi", "--non-interactive", *command],
-                    cwd=self.stack.workdir,
-                    env=dict(self.stack.environment),
-                    input=given or "",
-                    capture_output=True,
-                    text=True,
-                    start_new_session=True,
-                    timeout=_SHORT_SECONDS,
-                )
-        except subprocess.TimeoutExpired:
-            what = f"pulumi {command[0]} did not end within {_SHORT_SECONDS} s"
-            raise TransientError(
-                what, where=f"stack {self.stack.name}", mend="see whether its backend answers"
-            ) from None
-        if run.returncode != 0:
-            raise explain(self.stack.name, command[0], Progress(), run.stderr + run.stdout, self._log)
-        return run.stdout
 
     @property
     def _log(self) -> Path:
@@ -296,7 +263,7 @@ class Engine:
         if local_backend(self.stack.environment) is not None:
             return
         try:
-            self._short("cancel", "--yes", "--stack", self.stack.name)
+            self._commands.cancel(anyway=True)
         except FreeholdError as error:
             self._tell(error.line())
 

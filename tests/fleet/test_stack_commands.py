@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from errors import FreeholdError, TransientError
-from fleet import engine
+from fleet import stack_commands
 from fleet.engine import Engine
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import locked
@@ -77,7 +77,7 @@ def test_nothing_is_begun_after_ctrl_c(cli: Cli) -> None:
 
 
 def test_a_backend_that_never_answers_may_pass(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_SHORT_SECONDS", 0.05)
+    monkeypatch.setattr(stack_commands, "_LIMIT_SECONDS", 0.05)
     cli.says("exec sleep 60")
     with pytest.raises(TransientError, match=r"^stack dev: pulumi stack did not end within 0\.05 s; see whether its"):
         cli.engine().remove()
