@@ -25,18 +25,23 @@ class Runners:
             if kept == definition and self._table.runs(runner_name(request.cell)):
                 await self._table[runner_name(request.cell)].ready()
                 return
-            await self._table.remove([runner_name(request.cell)])
+            await self._end(request.cell)
             await self._launch(request.cell)
 
     async def stop(self, cell: str) -> None:
         async with self._locks.of(cell):
-            await self._table.remove([runner_name(cell)])
+            await self._end(cell)
             self._store.remove(cell)
 
     async def resume(self) -> None:
         """Start those that there were, once what they work with serves."""
         for definition in self._store.all():
             await self._launch(definition.name)
+
+    async def _end(self, cell: str) -> None:
+        await self._table.remove([runner_name(cell)])
+        # Nobody remembers where it was, and another program may take the place.
+        self._site.ports.forget(runner_name(cell))
 
     async def _launch(self, cell: str) -> None:
         others = [one.spec.name for one in self._table.processes() if one.spec.kind != KIND]

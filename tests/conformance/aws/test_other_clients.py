@@ -60,8 +60,9 @@ def test_a_server_stays_with_a_record_that_was_renamed(world: World) -> None:
     """As in docs/restore.md: the old instance is put aside and not deleted."""
     (example,) = (one for one in EXAMPLES if one.token == INSTANCE)
     provider, resource = world.provider, world.resource(INSTANCE)
-    inputs = world.checked(resource, example.inputs(world))
-    name = str(inputs["identifier"])
+    # A name of its own: its automated snapshot keeps the old name and tells the minute alone.
+    name = "renamed-db"
+    inputs = world.checked(resource, {**example.inputs(world), "identifier": name})
     made = provider.create(resource, inputs, preview=False, timeout=0)
     rds = world.client("rds")
     rds.modify_db_instance(DBInstanceIdentifier=name, NewDBInstanceIdentifier=f"{name}-old", ApplyImmediately=True)

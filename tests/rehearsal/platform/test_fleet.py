@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -145,7 +146,16 @@ def test_what_was_given_up_is_shown(built: Freehold, database: sa.Engine) -> Non
 
 def test_without_a_runner_it_says_so(built: Freehold) -> None:
     supervisor = Supervisor.connect(built.home)
+    (port,) = (one.port for one in supervisor.status().processes if one.name == RUNNER)
+    assert port is not None
     supervisor.stop_runner("sandbox")
+    with socket.create_server(("127.0.0.1", port)):  # another program takes its place meanwhile
+        _without_runner(built, supervisor)
+    assert operations(built, "acme")["state"] == "succeeded"
+    assert built.json("tenant", "plan", "acme", "pro", "--yes")["plan"] == "pro"
+
+
+def _without_runner(built: Freehold, supervisor: Supervisor) -> None:
     try:
         assert RUNNER not in {one.name for one in supervisor.status().processes}
         run = built.run("tenant", "plan", "acme", "starter", "--yes")
@@ -155,5 +165,3 @@ def test_without_a_runner_it_says_so(built: Freehold) -> None:
         assert line.endswith(" waits, and no runner is there to do it; ./freehold up starts one")
     finally:
         built.ok("up")
-    assert operations(built, "acme")["state"] == "succeeded"
-    assert built.json("tenant", "plan", "acme", "pro", "--yes")["plan"] == "pro"
