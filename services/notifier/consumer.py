@@ -17,9 +17,9 @@ from services.notifier.message import NotABudgetMessage, parse
 from services.notifier.metrics import Metrics
 from services.notifier.queues import QueueMessage, Queues, QueueUnavailable
 
-_WAIT_SECONDS = 1
-"""A long poll, the shortest that there is: a stop waits for it, since to break it off could hide what it was about to
-bring for the queue's visibility timeout. Polls all day long cost about a dollar a month."""
+_POLL_SECONDS = 4
+"""A stop waits for a poll's end: to break it off could hide what it was about to bring for the queue's visibility
+timeout. Shorter ones would be more than the million requests a month that cost nothing."""
 _PAUSE_SECONDS = 5.0
 _CERTIFICATE_SECONDS = 3600.0
 """How long one certificate may hold up all messages: whoever may write to the queue could name one that never comes."""
@@ -40,12 +40,13 @@ class Consumer:
         recorded: Callable[[], None] = lambda: None,
         pause_seconds: float = _PAUSE_SECONDS,
         longest_wait_seconds: float = _CERTIFICATE_SECONDS,
+        poll_seconds: int = _POLL_SECONDS,
     ) -> None:
         """`recorded` is called after a new alert was kept: there is something to send."""
         self._queues, self._engine, self._metrics = queues, engine, metrics
         self._topic, self._certificates, self._sinks = topic, certificates, sinks
         self._recorded = recorded
-        self._pause, self._longest_wait = pause_seconds, longest_wait_seconds
+        self._pause, self._longest_wait, self._poll = pause_seconds, longest_wait_seconds, poll_seconds
         self._missing: tuple[str, float] | None = None
         """A certificate that could not be had, and until when it is waited for."""
 
@@ -58,7 +59,7 @@ class Consumer:
                 with self._engine.connect() as connection:
                     connection.execute(sa.text("SELECT 1"))
                 self._look_for_certificate()
-                self.once(_WAIT_SECONDS)
+                self.once(self._poll)
             except (QueueUnavailable, CertificateUnavailable, sa.exc.SQLAlchemyError) as error:
                 _log.warning("cannot-receive", error=str(error).splitlines()[0])
                 stop.wait(self._pause)

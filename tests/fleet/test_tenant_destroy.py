@@ -16,6 +16,7 @@ from fleet.environments import POLICIES, Environment
 from fleet.events import Progress
 from fleet.registry import Status, Tenant
 from fleet.stack import Result, Stack
+from fleet.stack_commands import StackCommands
 from fleet.stack_files import read_stack_file
 from fleet.state import state_path
 from fleet.targets import Target
@@ -52,8 +53,14 @@ class Recording(Engine):
             raise FreeholdError("over the quota")
         return Result(self.stack.name, command, Progress(), 0.0, None)
 
-    def _quiet(self, *command: str, given: str | None = None) -> str:
-        assert self._path.exists()  # with the salt, without which the engine reads no state
+
+@dataclass(frozen=True)
+class RecordingCommands(StackCommands):
+    ran: Ran = field(default_factory=Ran)
+
+    def _run(self, *command: str, given: str = "", anyway: bool = False) -> str:
+        # With the salt, without which the engine reads no state.
+        assert (self.stack.workdir / f"Pulumi.{self.stack.name}.yaml").exists()
         self.ran.order.append(" ".join(command[:2]))
         return ""
 
@@ -69,6 +76,7 @@ class Bench:
     def _engine(self, stack: Stack) -> Engine:
         engine = Recording(self.home, stack, tell=print, policies=POLICIES)
         engine.ran = self.ran
+        engine._commands = RecordingCommands(stack, engine._log, engine._interrupts, engine._stop_if_asked, self.ran)
         return engine
 
     def settle(self, tenant: Tenant) -> None:

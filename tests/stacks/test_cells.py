@@ -22,7 +22,7 @@ _KEYS = ("name", "identifier", "bucket", "replicationGroupId", "userGroupId", "u
 """The inputs that hold a physical name."""
 _APART = ("aws:ec2/securityGroup:SecurityGroup", "aws:elasticache/userGroupAssociation:UserGroupAssociation")
 """Names that are each network's own, and what has no name but those of what it joins."""
-ORDINARY = ("dev", "dev-2", "dev-eu1", "dev-gcp", "dev-spoke", "dev-nodes2", "dev-control-2", "dev-postgres-eu1")
+ORDINARY = ("dev", "dev-2", "dev-control-2", "dev-postgres-eu1")
 
 
 @cache
