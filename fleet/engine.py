@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,13 +112,12 @@ class Engine:
 
     def _take_away(self) -> None:
         """Forget a stack that is empty, also after Ctrl-C. Raises FreeholdError where a run has it by now."""
-        path, what = self.home.run / f"stack-{self.stack.name}.lock", f"stack {self.stack.name}"
-        with locked(path, what, wait=0, tell=self._tell, stop=lambda: None):
+        with self._lock(wait=0, stop=lambda: None):
             self._commands.forget(anyway=True)
 
     def remove(self) -> None:
         """Forget the stack: its state and history. Raises FreeholdError if it still holds resources."""
-        with self._lock():
+        with self._own_lock():
             self._mend()
             if self._state() is not None:
                 self._commands.forget()
@@ -139,7 +138,7 @@ class Engine:
     @contextmanager
     def _held(self) -> Iterator[None]:
         """Under the stack's lock, with the stack ready for a change. The reserve is that of whoever holds the lock."""
-        with self._interrupts.caught(self._tell), self._lock(), self._with_room():
+        with self._interrupts.caught(self._tell), self._own_lock(), self._with_room():
             self._ready()
             yield
 
@@ -153,10 +152,13 @@ class Engine:
             yield
         self._room = None
 
-    def _lock(self) -> Any:
+    def _lock(self, *, wait: float, stop: Callable[[], None]) -> AbstractContextManager[None]:
         path = self.home.run / f"stack-{self.stack.name}.lock"
-        what = f"stack {self.stack.name}"
-        return locked(path, what, wait=self._wait, tell=self._tell, stop=self._stop_if_asked)
+        return locked(path, f"stack {self.stack.name}", wait=wait, tell=self._tell, stop=stop)
+
+    def _own_lock(self) -> AbstractContextManager[None]:
+        """Waited for, unless somebody asks to stop."""
+        return self._lock(wait=self._wait, stop=self._stop_if_asked)
 
     def _ready(self) -> None:
         """Bring the stack to where an update may begin: no orphans, no stale lock, it exists, nothing pending."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 import sqlalchemy as sa
 
 from services import logs
-from services.notifier import alerts
+from services.notifier import alerts, workers
 from services.notifier.envelope import Certificates, CertificateUnavailable, Refused, open_envelope
 from services.notifier.message import NotABudgetMessage, parse
 from services.notifier.metrics import Metrics
@@ -53,19 +53,16 @@ class Consumer:
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set; what was received by then is worked off."""
         while not stop.is_set():
-            try:
-                # While the database or a certificate is away nothing is taken: each time that a message is received
-                # counts towards the maximum, after which SQS puts it to the dead letters.
-                with self._engine.connect() as connection:
-                    connection.execute(sa.text("SELECT 1"))
-                self._look_for_certificate()
-                self.once(self._poll)
-            except (QueueUnavailable, CertificateUnavailable, sa.exc.SQLAlchemyError) as error:
-                _log.warning("cannot-receive", error=str(error).splitlines()[0])
+            if not workers.went_well(self._receive, _log, "cannot-receive"):
                 stop.wait(self._pause)
-            except Exception as error:  # the worker is never to end: nothing begins it again
-                _log.error("defect", error=type(error).__name__, origin=logs.origin(error))
-                stop.wait(self._pause)
+
+    def _receive(self) -> None:
+        # While the database or a certificate is away nothing is taken: each time that a message is received counts
+        # towards the maximum, after which SQS puts it to the dead letters.
+        with self._engine.connect() as connection:
+            connection.execute(sa.text("SELECT 1"))
+        self._look_for_certificate()
+        self.once(self._poll)
 
     def once(self, wait_seconds: int) -> int:
         """Take what is there, waiting for it; returns how many messages that were. Raises QueueUnavailable."""

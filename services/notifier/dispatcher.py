@@ -12,10 +12,10 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from services import logs
-from services.notifier import alerts
+from services.notifier import alerts, workers
 from services.notifier.alerts import Taken
 from services.notifier.metrics import Metrics
-from services.notifier.queues import Queues, QueueUnavailable
+from services.notifier.queues import Queues
 from services.notifier.sinks import Sink, SinkFailed, SinkRefused
 
 _PAUSE_SECONDS = 5.0
@@ -62,18 +62,16 @@ class Dispatcher:
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set and `wake` called; the delivery under way is finished."""
+        log = _log.bind(sink=self._sink.name)
         while not stop.is_set():
-            try:
-                while not stop.is_set() and self.once():
-                    pass
-            except (QueueUnavailable, sa.exc.SQLAlchemyError) as error:
-                _log.warning("cannot-dispatch", sink=self._sink.name, error=str(error).splitlines()[0])
-                stop.wait(_PAUSE_SECONDS)
-            except Exception as error:  # the worker of a sink is never to end: nothing begins it again
-                _log.error("defect", sink=self._sink.name, error=type(error).__name__, origin=logs.origin(error))
+            if not workers.went_well(lambda: self._work_off(stop), log, "cannot-dispatch"):
                 stop.wait(_PAUSE_SECONDS)
             self._wake.wait(_LOOK_SECONDS)
             self._wake.clear()
+
+    def _work_off(self, stop: threading.Event) -> None:
+        while not stop.is_set() and self.once():
+            pass
 
     def once(self) -> bool:
         """Send one alert that is due; whether there was one."""

@@ -10,9 +10,9 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from services import logs
-from services.notifier import alerts
+from services.notifier import alerts, workers
 from services.notifier.metrics import Metrics
-from services.notifier.queues import Queues, QueueUnavailable
+from services.notifier.queues import Queues
 
 AFTER = timedelta(hours=1)
 """A replica with other settings, before or after this one, sends what is due at once: what stays due is nobody's."""
@@ -38,14 +38,12 @@ class Leftovers:
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set."""
         while not stop.is_set():
-            try:
-                while not stop.is_set() and self.once():
-                    pass
-            except (QueueUnavailable, sa.exc.SQLAlchemyError) as error:
-                _log.warning("leftovers-not-ended", error=str(error).splitlines()[0])
-            except Exception as error:  # the worker is never to end: nothing begins it again
-                _log.error("defect", error=type(error).__name__, origin=logs.origin(error))
+            workers.went_well(lambda: self._work_off(stop), _log, "leftovers-not-ended")
             stop.wait(self._look)
+
+    def _work_off(self, stop: threading.Event) -> None:
+        while not stop.is_set() and self.once():
+            pass
 
     def once(self) -> bool:
         """End one of them; whether there was one. Raises QueueUnavailable."""
