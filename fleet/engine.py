@@ -24,7 +24,8 @@ from fleet.program_host.client import ProgramHost
 from fleet.stack import Result, Stack
 from fleet.stack_commands import StackCommands
 from fleet.stack_files import form_kept, read_stack_file
-from fleet.state import StackState, local_backend, read_state, state_path
+from fleet.state import StackState, read_state
+from fleet.state_files import compress, compresses, local_backend, state_copies, state_path
 from fleet.urns import urn_name
 from sandbox.files import unwritable
 from sandbox.home import Home
@@ -105,8 +106,7 @@ class Engine:
             name, backend = self.stack.name, local_backend(self.stack.environment)
             files = [self._path]
             if backend is not None:  # the copy of a state that was lost: perhaps the last one
-                state = state_path(backend, self.stack.project, name)
-                files += (state.with_suffix(".json.bak"), state.with_suffix(".json.bak.attrs"))
+                files += state_copies(backend, self.stack.project, name)
             with passing(name, tuple(files), make=self._initialise, remove=self._take_away, tell=self._tell):
                 return replace(self._operation("preview", *self._packs()), state=None)
 
@@ -176,6 +176,8 @@ class Engine:
                 stop=self._stop_if_asked,
                 cancel=self._commands.cancel,
             )
+            if compresses(self.stack.environment):
+                compress(backend, self.stack.project, name)
         state = self._state()
         if state is None:
             self._initialise()

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
 
 from errors import FreeholdError, TransientError
 from fleet.events import Progress
 from fleet.failures import explain
+from fleet.state_files import local_backend, state_path, stored
 
 Json = Any
 
@@ -87,17 +87,6 @@ class StackState:
         return dict(counts)
 
 
-def local_backend(environment: Mapping[str, str]) -> Path | None:
-    """The folder of the file backend, or None where PULUMI_BACKEND_URL names another kind."""
-    address = urlsplit(environment.get("PULUMI_BACKEND_URL", ""))
-    return Path(unquote(address.path)) if address.scheme == "file" else None
-
-
-def state_path(backend: Path, project: str, stack: str) -> Path:
-    """Where the file backend keeps a stack's state."""
-    return backend / ".pulumi" / "stacks" / project / f"{stack}.json"
-
-
 def read_state(project: str, stack: str, environment: Mapping[str, str], workdir: Path) -> StackState | None:
     """The state of a stack, None where there is no such stack.
 
@@ -108,7 +97,7 @@ def read_state(project: str, stack: str, environment: Mapping[str, str], workdir
         return _exported(stack, environment, workdir)
     path = state_path(backend, project, stack)
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(stored(path))
         return StackState.of_deployment(content["checkpoint"].get("latest"))
     except FileNotFoundError:
         return None

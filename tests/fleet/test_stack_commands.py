@@ -14,7 +14,7 @@ from fleet.engine import Engine
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import locked
 from fleet.stack import Stack
-from fleet.state import state_path
+from fleet.state_files import state_path
 from sandbox.home import Home
 
 

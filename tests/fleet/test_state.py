@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from errors import FreeholdError, TransientError
 from fleet import state
-from fleet.state import PendingOperation, StackState, local_backend, read_state, state_path
+from fleet.state import PendingOperation, StackState, read_state
+from fleet.state_files import local_backend, state_path
 
 STACK = {"urn": "urn::stack", "type": "pulumi:pulumi:Stack", "outputs": {"answer": 42}}
 PROVIDER = {"urn": "urn::aws", "type": "pulumi:providers:aws", "custom": True, "id": "1"}
@@ -35,6 +37,11 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def compressed(file: Path) -> Path:
+    return file.with_name("dev.json.gz")
+
+
 def read(tmp_path: Path) -> StackState | None:
     # As Python's and Go's own libraries write such an address.
     return read_state("freehold", "dev", {"PULUMI_BACKEND_URL": (tmp_path / "a folder").as_uri()}, tmp_path)
@@ -46,6 +53,20 @@ def test_from_the_backends_file(file: Path, tmp_path: Path) -> None:
     require_whole(read(tmp_path))
     file.write_text('{"version": 3, "checkpoint": {"stack": "dev"}}')  # which was made, and never updated
     assert read(tmp_path) == StackState()
+
+
+def test_from_one_that_is_compressed(compressed: Path, tmp_path: Path) -> None:
+    compressed.write_bytes(gzip.compress(json.dumps({"version": 3, "checkpoint": {"latest": DEPLOYMENT}}).encode()))
+    require_whole(read(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", gzip.compress(b"{}")[:-9], gzip.compress(b"{}")[:-3], gzip.compress(b"[")]
+)
+def test_a_damaged_one_that_is_compressed(compressed: Path, tmp_path: Path, content: bytes) -> None:
+    compressed.write_bytes(content)
+    with pytest.raises(FreeholdError, match=rf"^{compressed}: the state is damaged .*dev\.json\.gz\.bak or from "):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b'{"version": 3, "checkp', b"\xff", b"{}", b"[]", b'{"checkpoint": null}'])

@@ -18,7 +18,7 @@ from fleet.registry import Status, Tenant
 from fleet.stack import Result, Stack
 from fleet.stack_commands import StackCommands
 from fleet.stack_files import read_stack_file
-from fleet.state import state_path
+from fleet.state_files import state_path
 from fleet.targets import Target
 from fleet.tenants import Tenants
 from sandbox.home import Home

@@ -23,7 +23,7 @@ import boto3
 import yaml
 
 from fleet.program_host.client import ProgramHost
-from fleet.state import local_backend, state_path
+from fleet.state_files import local_backend, state_path, stored
 
 Json = Any
 _TIMEOUT = 600.0
@@ -142,7 +142,7 @@ class EngineProject:
         if backend is None or made_from not in _INITIALISED:
             self.pulumi("stack", "init", self.stack, "--secrets-provider", made_from[1]).expect_ok()
             if backend is not None:
-                made = json.loads(state_path(backend, self.name, self.stack).read_bytes())
+                made = json.loads(stored(state_path(backend, self.name, self.stack)))
                 assert made["checkpoint"]["Stack"] == full_name
                 _INITIALISED[made_from] = (made, stack_file.read_text())
             return
@@ -208,8 +208,8 @@ class EngineProject:
         """The stack's deployment as it is stored, secrets encrypted; empty before the first run."""
         backend = local_backend(self.environment)
         assert backend is not None, "tests keep their states in files"
-        stored = json.loads(state_path(backend, self.name, self.stack).read_bytes())
-        deployment: dict[str, Json] = stored["checkpoint"].get("latest") or {}
+        checkpoint = json.loads(stored(state_path(backend, self.name, self.stack)))["checkpoint"]
+        deployment: dict[str, Json] = checkpoint.get("latest") or {}
         return deployment
 
     def resources(self) -> dict[str, Json]:

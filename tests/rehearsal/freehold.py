@@ -20,6 +20,7 @@ import psutil
 
 from fleet.processes import RUN_VARIABLE
 from fleet.state import StackState, read_state
+from fleet.state_files import state_path
 from sandbox.environment import environment
 from sandbox.home import CHECKOUT, Home
 from sandbox.supervisor.client import Supervisor
@@ -143,4 +144,4 @@ def until(condition: Callable[[], bool], seconds: float = 300) -> None:
 
 def stack_path(home: Home, stack: str = "sandbox") -> Path:
     """The state of a stack in the file backend."""
-    return home.backend / ".pulumi" / "stacks" / "freehold" / f"{stack}.json"
+    return state_path(home.backend, "freehold", stack)

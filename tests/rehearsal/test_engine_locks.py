@@ -19,7 +19,7 @@ from fleet.backend_locks import BackendLock, clear_stale
 from fleet.disk import room
 from fleet.interrupts import Interrupted
 from fleet.locks import locked
-from fleet.state import state_path
+from fleet.state_files import state_path
 from tests.rehearsal.freehold import until
 from tests.rehearsal.trivial import Trivial, spawn
 

@@ -6,6 +6,7 @@ import pytest
 
 from errors import FreeholdError
 from fleet.state import read_state
+from fleet.state_files import state_path
 from tests.rehearsal.trivial import Trivial, living
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -43,6 +44,20 @@ def test_a_failure_is_one_line_with_the_resource(trivial: Trivial) -> None:
     assert "shelf-1" not in trivial.made
     trivial.engine().up()
     assert trivial.made == dict.fromkeys(("shelf-0", "shelf-1", "shelf-2"), "made\n")  # none of them twice
+
+
+def test_a_plain_state_goes_on_compressed(trivial: Trivial) -> None:
+    """As one of an earlier release does, or one that was written by hand without the variable."""
+    assert trivial.engine().up().progress.changes == {"create": 5}
+    plain = state_path(trivial.home.backend, "trivial", "dev")
+    for changes in ({"create": 1, "same": 5}, {"same": 6}):
+        assert trivial.engine(COUNT="4", PULUMI_DIY_BACKEND_GZIP="true").up().progress.changes == changes
+        compressed = state_path(trivial.home.backend, "trivial", "dev")
+        assert (compressed.name, plain.exists()) == ("dev.json.gz", False)
+    assert trivial.engine(COUNT="4").preview().progress.changes == {"same": 6}
+    trivial.engine(PULUMI_DIY_BACKEND_GZIP="true").destroy()
+    trivial.engine(PULUMI_DIY_BACKEND_GZIP="true").remove()
+    assert read_state("trivial", "dev", trivial.environment(), trivial.folder / "work") is None
 
 
 def test_a_wrong_passphrase_is_one_line_and_loses_nothing(trivial: Trivial) -> None:

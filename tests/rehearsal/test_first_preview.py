@@ -10,7 +10,8 @@ from errors import FreeholdError
 from fleet.events import Progress
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import locked
-from fleet.state import read_state, state_path
+from fleet.state import read_state
+from fleet.state_files import state_path
 from tests.rehearsal.trivial import Trivial, living
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -33,6 +34,12 @@ def test_it_leaves_nothing(trivial: Trivial) -> None:
     assert trivial.engine().up().progress.changes == {"create": 5}
     assert trivial.engine().preview().state is not None
     assert read_state("trivial", "dev", trivial.environment(), trivial.folder / "work") is not None
+
+
+def test_it_leaves_nothing_that_is_compressed(trivial: Trivial) -> None:
+    before = kept(trivial)
+    trivial.engine(PULUMI_DIY_BACKEND_GZIP="true").preview()
+    assert kept(trivial) == before
 
 
 def test_it_leaves_nothing_where_it_fails(trivial: Trivial) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from errors import FreeholdError
 from fleet.state import StackState, read_state
+from fleet.state_files import stored
 from sandbox.home import CHECKOUT
 from sandbox.supervisor.client import NotRunning, Supervisor
 from tests.rehearsal.freehold import Freehold, stack_path, until
@@ -43,8 +44,11 @@ def state(freehold: Freehold, stack: str = "sandbox") -> StackState:
 
 def begun(freehold: Freehold, kind: str, stack: str) -> bool:
     """Whether the engine is creating a resource of this type now, or has made one already."""
-    file = stack_path(freehold.home, stack)
-    return file.exists() and f"{kind}::" in file.read_text()  # asked too often to read it as JSON
+    try:
+        content = stored(stack_path(freehold.home, stack))
+    except FileNotFoundError:
+        return False
+    return f"{kind}::".encode() in content  # asked too often to read it as JSON
 
 
 def frozen_at_work(freehold: Freehold) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from errors import FreeholdError
+from fleet.state_files import compresses
 from sandbox import environment as module
 from sandbox.environment import environment
 from sandbox.home import Home
@@ -42,6 +43,7 @@ def test_tools_ask_the_sandbox_and_nobody_else(home: Home) -> None:
     assert told["AWS_EC2_METADATA_DISABLED"] == "true", "a missing key would be asked for on the network"
     assert told["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == told["PULUMI_SKIP_UPDATE_CHECK"] == "true"
     assert told["PULUMI_BACKEND_URL"] == f"file://{str(home.backend).replace(' ', '%20')}?metadata=skip"
+    assert compresses(told)
     for name in ("PULUMI_HOME", "KUBECONFIG", "KUBECACHEDIR", "PGSSLROOTCERT", "FREEHOLD_CACHE_AUTHORITY"):
         assert Path(told[name]).is_relative_to(home.root), name
 

@@ -1,0 +1,76 @@
+"""The file of a stack's state in the file backend: plain or, where PULUMI_DIY_BACKEND_GZIP says so, compressed."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from sandbox.files import unwritable, write_atomically
+
+GZIP = "PULUMI_DIY_BACKEND_GZIP"
+_COMPRESSED = ".gz"
+
+
+def local_backend(environment: Mapping[str, str]) -> Path | None:
+    """The folder of the file backend, or None where PULUMI_BACKEND_URL names another kind."""
+    address = urlsplit(environment.get("PULUMI_BACKEND_URL", ""))
+    return Path(unquote(address.path)) if address.scheme == "file" else None
+
+
+def compresses(environment: Mapping[str, str]) -> bool:
+    """Whether the engine writes compressed states: as it reads such a variable."""
+    return environment.get(GZIP, "").lower() in ("true", "1")
+
+
+def state_path(backend: Path, project: str, stack: str) -> Path:
+    """Where the file backend keeps a stack's state; the plain file's path where there is none.
+
+    Of two it is the one that the engine reads: the compressed one, unless the plain one is younger
+    (`stackPath` of pulumi's pkg/backend/diy/state.go).
+    """
+    plain, compressed = _forms(backend, project, stack)
+    try:
+        made = compressed.stat().st_mtime_ns
+        return plain if plain.stat().st_mtime_ns > made else compressed
+    except FileNotFoundError:
+        return compressed if compressed.exists() else plain
+
+
+def state_copies(backend: Path, project: str, stack: str) -> tuple[Path, ...]:
+    """Where the engine keeps the state before the last, and the attributes of that file."""
+    forms = _forms(backend, project, stack)
+    return tuple(form.with_name(form.name + suffix) for form in forms for suffix in (".bak", ".bak.attrs"))
+
+
+def stored(path: Path) -> bytes:
+    """What such a file holds. Raises FileNotFoundError, and ValueError where it is not whole."""
+    content = path.read_bytes()
+    if path.suffix != _COMPRESSED:
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(str(error)) from None
+
+
+def compress(backend: Path, project: str, stack: str) -> None:
+    """Compress the state if it is plain. The engine would do it too, but it deletes the plain one first: killed in that
+    moment, it would leave none. Under the stack's lock. Raises FreeholdError where the disk is full or refuses."""
+    path = state_path(backend, project, stack)
+    plain, compressed = _forms(backend, project, stack)
+    if path == plain and plain.exists():
+        write_atomically(compressed, gzip.compress(plain.read_bytes()), stat.S_IMODE(plain.stat().st_mode))
+        try:
+            os.replace(plain, plain.with_name(f"{plain.name}.bak"))
+        except OSError as error:
+            raise unwritable(plain, error) from None
+
+
+def _forms(backend: Path, project: str, stack: str) -> tuple[Path, Path]:
+    folder = backend / ".pulumi" / "stacks" / project
+    return folder / f"{stack}.json", folder / f"{stack}.json{_COMPRESSED}"

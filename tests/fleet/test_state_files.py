@@ -1,0 +1,79 @@
+"""Which file holds a stack's state, and how a plain one becomes a compressed one without being lost."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from errors import FreeholdError
+from fleet.state_files import compress, compresses, state_copies, state_path, stored
+
+PLAIN, COMPRESSED = "dev.json", "dev.json.gz"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / ".pulumi/stacks/freehold"
+    made.mkdir(parents=True)
+    return made
+
+
+def chosen(tmp_path: Path) -> str:
+    return state_path(tmp_path, "freehold", "dev").name
+
+
+def put(path: Path, seconds: int, content: bytes = b"{}") -> Path:
+    path.write_bytes(content)
+    os.utime(path, (seconds, seconds))
+    return path
+
+
+def test_of_two_forms_the_engine_s_is_read(tmp_path: Path, folder: Path) -> None:
+    assert chosen(tmp_path) == PLAIN
+    put(folder / COMPRESSED, 10)
+    assert chosen(tmp_path) == COMPRESSED
+    for seconds, name in ((9, COMPRESSED), (10, COMPRESSED), (11, PLAIN)):
+        put(folder / PLAIN, seconds)
+        assert chosen(tmp_path) == name
+    (folder / COMPRESSED).unlink()
+    assert chosen(tmp_path) == PLAIN
+
+
+def test_a_plain_one_is_compressed_and_kept_as_the_one_before(tmp_path: Path, folder: Path) -> None:
+    compress(tmp_path, "freehold", "dev")
+    assert list(folder.iterdir()) == []
+    put(folder / PLAIN, 10, b'{"a": 1}').chmod(0o600)
+    for _ in range(2):
+        compress(tmp_path, "freehold", "dev")
+        found = state_path(tmp_path, "freehold", "dev")
+        assert (found.name, stored(found), found.stat().st_mode & 0o777) == (COMPRESSED, b'{"a": 1}', 0o600)
+        assert {path.name: stored(path) for path in folder.iterdir() if path != found} == {"dev.json.bak": b'{"a": 1}'}
+
+
+def test_ended_between_its_two_steps_nothing_is_lost(tmp_path: Path, folder: Path) -> None:
+    put(folder / PLAIN, 10, b'{"a": 1}')
+    (folder / "dev.json.bak").mkdir()
+    with pytest.raises(FreeholdError, match=rf"^{folder / PLAIN}: cannot write: "):
+        compress(tmp_path, "freehold", "dev")
+    assert (folder / PLAIN).exists()
+    found = state_path(tmp_path, "freehold", "dev")
+    assert (found.name, stored(found)) == (COMPRESSED, b'{"a": 1}')
+    put(folder / PLAIN, 2**33, b'{"a": 2}')  # by an engine that was told not to compress
+    (folder / "dev.json.bak").rmdir()
+    compress(tmp_path, "freehold", "dev")
+    assert stored(state_path(tmp_path, "freehold", "dev")) == b'{"a": 2}'
+
+
+def test_copies_have_either_form(tmp_path: Path) -> None:
+    names = [path.name for path in state_copies(tmp_path, "freehold", "dev")]
+    assert names == ["dev.json.bak", "dev.json.bak.attrs", "dev.json.gz.bak", "dev.json.gz.bak.attrs"]
+
+
+@pytest.mark.parametrize(
+    ("value", "whether"), [("true", True), ("TRUE", True), ("1", True), ("false", False), ("", False)]
+)
+def test_the_variable_is_read_as_the_engine_reads_it(value: str, whether: bool) -> None:
+    assert compresses({"PULUMI_DIY_BACKEND_GZIP": value}) is whether
+    assert not compresses({})
