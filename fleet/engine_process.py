@@ -17,7 +17,7 @@ from fleet.processes import RUN_VARIABLE, end_run
 
 Observer = Callable[[Progress], None]
 
-SETTINGS = {"GOGC": "400"}
+SETTINGS = {"GOGC": "600"}
 """Of the engine's Go runtime, where the user has chosen nothing else: each saved state leaves garbage several times its
 size, and collecting it less often saves about a fifth of a large update's time."""
 _POLL_SECONDS = 0.05

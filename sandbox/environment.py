@@ -53,7 +53,7 @@ def environment(home: Home) -> dict[str, str]:
         "PULUMI_HOME": str(home.pulumi_home),
         # Without a file of attributes beside each file: nobody reads them, and writing them costs time at each step.
         "PULUMI_BACKEND_URL": f"file://{quote(str(home.backend))}?metadata=skip",
-        # States of a twentieth of the size: an update keeps copies of them, and writing them whole takes longer.
+        # States of a sixteenth of the size: an update keeps copies of them, and writing them whole takes longer.
         "PULUMI_DIY_BACKEND_GZIP": "true",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
