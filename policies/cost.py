@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from policies import spend
 from policies.rules import UNKNOWN, Finding, Findings, Planned, Settings, Unknown, as_list, as_object, joined
+from policies.spend import Seen
 
 BUDGET: Final = "aws:budgets/budget:Budget"
 TOPIC: Final = "aws:sns/topic:Topic"
@@ -85,30 +87,22 @@ def _filters(budget: Planned) -> Findings:
     several stacks in an account need, and AWS counts nothing by a tag that nobody has activated, which no plan shows:
     https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html
     """
-    filters, expression = as_list(_given(budget, "costFilters")), _given(budget, "filterExpression")
-    if isinstance(filters, Unknown) or UNKNOWN in filters or expression is UNKNOWN:
-        reason = f"of {budget.name} may leave the stack's spend out"
-        yield Finding("filterExpression" if expression is UNKNOWN else "costFilters", reason, False, budget.urn)
-    elif expression:
-        yield Finding("filterExpression", f"of {budget.name} leaves spend of the stack out", urn=budget.urn)
-    elif filters and all(_is_by_own_tag(each, budget) for each in filters):
-        reason = f"of {budget.name} counts nothing unless its tag is active in Billing"
-        yield Finding("costFilters", reason, certain=False, urn=budget.urn)
-    elif filters:
-        yield Finding("costFilters", f"of {budget.name} leaves spend of the stack out", urn=budget.urn)
+    for path, value, seen in (
+        ("costFilters", _given(budget, "costFilters"), spend.by_filters),
+        ("filterExpression", _given(budget, "filterExpression"), spend.by_expression),
+    ):
+        what = seen(value, budget)
+        if what is Seen.BY_OWN_TAG:
+            reason = f"of {budget.name} counts nothing unless its tag is active in Billing"
+            yield Finding(path, reason, certain=False, urn=budget.urn)
+        elif what is Seen.CANNOT_TELL:
+            yield Finding(path, f"of {budget.name} may leave the stack's spend out", certain=False, urn=budget.urn)
+        elif what is Seen.LESS:
+            yield Finding(path, f"of {budget.name} leaves spend of the stack out", urn=budget.urn)
     view = _given(budget, "billingViewArn")
     # The account's own view is what the provider tells where none is given.
     if view is UNKNOWN or (view and not str(view).endswith("/primary")):
         yield Finding("billingViewArn", f"of {budget.name} may leave the stack's spend out", False, budget.urn)
-
-
-def _is_by_own_tag(filter: Any, budget: Planned) -> bool:
-    parts = as_object(filter)
-    if isinstance(parts, Unknown) or parts.get("name") != "TagKeyValue":
-        return False
-    values = as_list(parts.get("values"))
-    own = ([f"user:cell${budget.stack}"], [f"user:environment${budget.stack.split('-')[0]}"])
-    return not isinstance(values, Unknown) and list(values) in own
 
 
 def _given(budget: Planned, name: str) -> Any:

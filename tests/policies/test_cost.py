@@ -25,6 +25,9 @@ def alert(kind: str = "ACTUAL", threshold: Any = 80, **properties: Any) -> dict[
 FORECAST = alert("FORECASTED", 100)
 OWN_TAG = {"name": "TagKeyValue", "values": ["user:environment$prod"]}
 
+OWN = {"tags": {"key": "environment", "values": ["prod"]}}
+CREDITS = {"key": "RECORD_TYPE", "values": ["Credit", "Refund"]}
+
 
 def budget(*notifications: Any, **properties: Any) -> Planned:
     whole = {"budgetType": "COST", "limitAmount": "500", "notifications": list(notifications)} | properties
@@ -100,6 +103,16 @@ def test_planned_limits_are_limits() -> None:
         {"costFilters": [{"name": "TagKeyValue", "values": ["user:cell$prod-eu1"]}]},
         {"costFilters": [OWN_TAG, {"name": "Service", "values": ["AWS Glue"]}]},
         {"filterExpression": {"dimensions": {"key": "SERVICE", "values": ["AWS Glue"]}}},
+        {"filterExpression": {"tags": {"key": "environment", "values": ["dev"]}}},
+        {"filterExpression": {"tags": {"key": "owner", "values": ["prod"]}}},
+        {"filterExpression": {"tags": OWN["tags"] | {"matchOptions": ["GREATER_THAN_OR_EQUAL"]}}},
+        {"filterExpression": {"ands": [OWN, {"dimensions": {"key": "REGION", "values": ["eu-central-1"]}}]}},
+        {"filterExpression": {"ors": [{"dimensions": {"key": "SERVICE", "values": ["AWS Glue"]}}]}},
+        {"filterExpression": {"not": OWN}},
+        {"filterExpression": {"not": {"dimensions": {"key": "RECORD_TYPE", "values": ["Credit", "Usage"]}}}},
+        {"filterExpression": {"not": {"dimensions": {"key": "SERVICE", "values": ["Credit"]}}}},
+        {"filterExpression": {"not": {"dimensions": CREDITS | {"matchOptions": ["CONTAINS"]}}}},
+        {"filterExpression": {"costCategories": {"key": "environment", "values": ["prod"]}}},
         {"timePeriodEnd": "2020-01-01_00:00"},
         {"timePeriodStart": "2086-01-01_00:00"},
         {"timePeriodStart": "soon"},
@@ -115,6 +128,45 @@ def test_a_budget_that_does_not_see_the_stack_s_spend_does_not_count(filter: dic
 def test_no_filter_and_a_period_to_come_are_compliant() -> None:
     period = {"timePeriodStart": "2026-01-01_00:00", "timePeriodEnd": "2087-06-15_00:00"}
     assert findings(POLICY, VPC, budget(alert(), FORECAST, costFilters=[], **period)) == []
+
+
+def test_an_expression_that_leaves_out_what_lowers_the_sum_is_compliant() -> None:
+    without: dict[str, Any] = {"not": {"dimensions": CREDITS}, "ands": [], "tags": None}
+    for expression in ({}, without, {"ands": [without, without]}, {"ors": [without, OWN]}):
+        assert findings(POLICY, VPC, budget(alert(), FORECAST, filterExpression=expression)) == []
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        OWN,
+        {"tags": {"key": "cell", "values": ["prod"], "matchOptions": ["EQUALS", "CASE_SENSITIVE"]}},
+        {"tags": {"key": "user:environment", "values": ["prod", "staging"]}},
+        {"ands": [OWN, {"not": {"dimensions": CREDITS}}]},
+        {"ors": [{"dimensions": {"key": "SERVICE", "values": ["AWS Glue"]}}, OWN]},
+    ],
+    ids=str,
+)
+def test_whether_an_expression_by_the_stack_s_own_tag_counts_cannot_be_told(expression: dict[str, Any]) -> None:
+    (found,) = findings(POLICY, VPC, budget(alert(), FORECAST, filterExpression=expression))
+    assert not found.certain and "active" in found.reason
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        {"tags": UNKNOWN},
+        {"tags": {"key": "environment", "values": [UNKNOWN]}},
+        {"ands": [OWN, UNKNOWN]},
+        {"ors": [{"dimensions": {"key": "SERVICE", "values": ["AWS Glue"]}}, UNKNOWN]},
+        {"not": UNKNOWN},
+        {"not": {"dimensions": {"key": "RECORD_TYPE", "values": [UNKNOWN]}}},
+    ],
+    ids=str,
+)
+def test_an_expression_that_is_partly_unknown_cannot_be_told(expression: dict[str, Any]) -> None:
+    (found,) = findings(POLICY, VPC, budget(alert(), FORECAST, filterExpression=expression))
+    assert not found.certain and "may leave" in found.reason
 
 
 @pytest.mark.parametrize("value", ["user:environment$prod", "user:cell$prod"])

@@ -221,6 +221,7 @@ MEMBERS = sorted(
         "engineMode", "defaultTags", "costFilters", "filterExpression", "timePeriodStart", "timePeriodEnd", "values",
         "operator", "billingViewArn", "subscriberSnsTopicArns", "arn", "topic", "kubeconfig", "createNamespace",
         "generateName", "templateBody", "templateUrl", "typeName", "tlsEnabled", "replicationGroupId",
+        "ands", "ors", "not", "dimensions", "matchOptions",
     }
 )  # fmt: skip
 TEXTS = ("ingress", "t-acme--main", "10.0.0.0/8", "0.0.0.0/0", "COST", "TagKeyValue", "In", "Egress", "{", "x")
