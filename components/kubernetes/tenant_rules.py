@@ -17,6 +17,16 @@ from components.tags import Ownership
 TENANT_LABEL: Final = "freehold.dev/tenant"
 _ZONE: Final = "topology.kubernetes.io/zone"
 _CREATE, _UPDATE, _DELETE = "CREATE", "UPDATE", "DELETE"
+_LEAVING: Final = ("node.kubernetes.io/unschedulable", "ToBeDeletedByClusterAutoscaler")
+"""The taints of nodes that are being emptied, by EKS or people, and by the autoscaler."""
+_SECONDS_TO_END: Final = 600
+"""As many as the cluster autoscaler waits unless told otherwise (`--max-graceful-termination-sec`)."""
+_BY_THE_TENANT: Final = {
+    "by-the-tenant": (
+        "request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':') || "
+        f"request.userInfo.groups.exists(group, group.startsWith('{identifiers.ACCESS_GROUPS}'))"
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,15 @@ _PODS = _Rules(
             f"DoNotSchedule in topologySpreadConstraints of tenants' pods may be over {_ZONE} alone, or each could "
             "take a node; use ScheduleAnyway"
         ),
+        "variables.pod.?tolerations.orValue([]).all(one, one.?key.orValue('') != '' && "
+        f"!(one.key in {list(_LEAVING)}))": (
+            f"pods of tenants may not tolerate every taint, nor {' or '.join(_LEAVING)}: they would come back to nodes "
+            "that are being emptied; name the taint of the nodes that are meant"
+        ),
+        f"variables.pod.?terminationGracePeriodSeconds.orValue(30) <= {_SECONDS_TO_END}": (
+            f"pods of tenants may take {_SECONDS_TO_END} seconds to end at most (terminationGracePeriodSeconds): the "
+            "update of a node does not wait for longer"
+        ),
     },
 )
 _CLASS = "spec.?storageClassName.orValue('')"
@@ -131,12 +150,7 @@ _OBJECTS = _Rules(
         _rule("apps", (_DELETE,), "deployments"),
         _rule("autoscaling", (_DELETE,), "horizontalpodautoscalers"),
     ),
-    conditions={
-        "by-the-tenant": (
-            "request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':') || "
-            f"request.userInfo.groups.exists(group, group.startsWith('{identifiers.ACCESS_GROUPS}'))"
-        )
-    },
+    conditions=_BY_THE_TENANT,
     validations={
         f"oldObject.metadata.?labels[?'{tags.MANAGER_LABEL}'].orValue('') != '{tags.MANAGER}'": (
             f"what {tags.MANAGER} made is not deleted by tenants: its next change would fail on it; to delete all of "
@@ -144,7 +158,43 @@ _OBJECTS = _Rules(
         ),
     },
 )
-_ALL: Final = {"services": _SERVICES, "secrets": _SECRETS, "pods": _PODS, "claims": _CLAIMS, "objects": _OBJECTS}
+_TEMPLATE = "?template.?metadata.?finalizers.orValue([])"
+_FINALIZERS = _Rules(
+    on=(
+        _rule("", (_CREATE, _UPDATE), "services", "configmaps", "secrets", "persistentvolumeclaims"),
+        _rule("apps", (_CREATE, _UPDATE), "deployments", "statefulsets"),
+        _rule("batch", (_CREATE, _UPDATE), "jobs", "cronjobs"),
+        _rule("autoscaling", (_CREATE, _UPDATE), "horizontalpodautoscalers"),
+    ),
+    conditions=_BY_THE_TENANT,
+    variables={
+        # What others put on it stays, and the API server itself puts one on each new claim.
+        "others": (
+            "['kubernetes.io/pvc-protection'] + "
+            f"(request.operation == '{_CREATE}' ? [] : dyn(oldObject).metadata.?finalizers.orValue([]))"
+        ),
+        # Controllers copy those of a template to what they make of it.
+        "templates": (
+            f"[dyn(object).?spec.{_TEMPLATE}, dyn(object).?spec.?jobTemplate.?spec.{_TEMPLATE}] + "
+            "dyn(object).?spec.?volumeClaimTemplates.orValue([]).map(one, one.?metadata.?finalizers.orValue([]))"
+        ),
+    },
+    validations={
+        "object.metadata.?finalizers.orValue([]).all(one, one in variables.others) && "
+        "variables.templates.all(one, size(one) == 0)": (
+            "objects of tenants may have no finalizers: what has one stays for ever when it is deleted, and with it "
+            "the tenant, or the node that is being emptied"
+        ),
+    },
+)
+_ALL: Final = {
+    "services": _SERVICES,
+    "secrets": _SECRETS,
+    "pods": _PODS,
+    "claims": _CLAIMS,
+    "objects": _OBJECTS,
+    "finalizers": _FINALIZERS,
+}
 
 
 @dataclass(frozen=True)
@@ -162,12 +212,16 @@ class TenantRules(pulumi.ComponentResource):
     - pods, and what makes pods: no priority over others, no way past the scheduler, no affinity to other namespaces'
       pods (the scheduler heeds the anti-affinity of the pods that run: one could keep all others off every node,
       https://kubernetes.io/docs/concepts/policy/resource-quotas/#cross-namespace-pod-affinity-quota), and no node for
-      each pod, which a quota of pods and processors would not stop and the autoscaler would answer with machines
+      each pod, which a quota of pods and processors would not stop and the autoscaler would answer with machines; no
+      return to nodes that are being emptied, and no end that takes longer than EKS waits for a node (a quarter of an
+      hour): either makes the update of the nodes fail
+      (https://docs.aws.amazon.com/eks/latest/userguide/managed-node-update-behavior.html)
     - claims are of the class whose disks are encrypted and marked: a cluster can have others that nobody here declares
       (EKS makes `gp2`: https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions-standard.html)
 
     - what the program made stays until the program deletes it: an update of what is gone fails, and with it each later
       operation on the tenant (`kubectl delete all --all` would do)
+    - what a tenant makes has no finalizers, nor has what is made of it: its namespace could never be deleted
 
     A quota of the scope CrossNamespacePodAffinity would do so for the affinity alone, by an object in each namespace.
     """

@@ -48,6 +48,13 @@ REFUSED: Mapping[str, tuple[Json, str]] = {
     "rather with everybody": (_preferred("podAffinity", **EVERYWHERE), "of their own alone"),
     "a node each": (_required("podAntiAffinity", **HOSTS), "use preferredDuringSchedulingIgnoredDuringExecution"),
     "spread over nodes": (_spread("kubernetes.io/hostname", "DoNotSchedule"), "use ScheduleAnyway"),
+    "on every node": ({"tolerations": [{"operator": "Exists"}]}, "may not tolerate every taint"),
+    "on nodes that are emptied": (
+        {"tolerations": [{"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"}]},
+        "may not tolerate every taint",
+    ),
+    "on its way": ({"tolerations": [{"key": "ToBeDeletedByClusterAutoscaler", "operator": "Exists"}]}, "every taint"),
+    "no end": ({"terminationGracePeriodSeconds": 601}, "may take 600 seconds to end"),
 }
 ALLOWED: Mapping[str, Json] = {
     "nothing": {},
@@ -56,6 +63,8 @@ ALLOWED: Mapping[str, Json] = {
     "with its own": _required("podAffinity", **HOSTS),
     "rather spread over nodes": _spread("kubernetes.io/hostname", "ScheduleAnyway"),
     "spread over zones": _spread("topology.kubernetes.io/zone", "DoNotSchedule"),
+    "on nodes of a kind": {"tolerations": [{"key": "dedicated", "value": "batch", "effect": "NoSchedule"}]},
+    "ten minutes to end": {"terminationGracePeriodSeconds": 600},
 }
 
 
@@ -103,13 +112,13 @@ class Somewhere:
     def __init__(self, api: Api, namespace: str) -> None:
         self._api, self.namespace = api, namespace
 
-    def refusal(self, *manifests: Json) -> str:
-        """What was said of those that were not let through."""
+    def refusal(self, *manifests: Json, by: Sequence[str] = ()) -> str:
+        """What was said of those that were not let through; `by` says who asks, if not the administrator."""
         named = [{"metadata": {"name": "probe"}, **manifest} for manifest in manifests]
         listed = {"apiVersion": "v1", "kind": "List", "items": named}
         try:
             self._api.kubectl(
-                *("-n", self.namespace, "create", "--dry-run=server", "-f", "-"),
+                *("-n", self.namespace, *by, "create", "--dry-run=server", "-f", "-"),
                 stdin=json.dumps(listed).replace('"OWN"', json.dumps(self.namespace)),
             )
         except subprocess.CalledProcessError as error:
@@ -230,6 +239,37 @@ def test_what_the_program_made_is_not_deleted_by_the_tenant(tenants: Somewhere, 
     # Whoever runs the program does.
     api.kubectl(*inside, "delete", named, "--all", "--wait=false")
     assert api.kubectl(*inside, "get", named, "-o", "name") == ""
+
+
+def test_what_the_tenant_makes_can_always_be_deleted(tenants: Somewhere, api: Api) -> None:
+    """A finalizer of its own would hold the tenant's suspension, its end and the nodes that are emptied."""
+    group, inside = "freehold:t:acme:member", ("-n", tenants.namespace)
+    by = ("--as=bob", f"--as-group={group}", "--as-group=system:authenticated")
+    api.kubectl(*inside, "create", "rolebinding", "edit-member", "--clusterrole=edit", f"--group={group}")
+    held, told = {"finalizers": ["example.com/held"]}, "objects of tenants may have no finalizers"
+    plain = {"apiVersion": "v1", "kind": "ConfigMap"}
+    bare = (plain, {"apiVersion": "v1", "kind": "Secret"}, _claim(), *_templates(_pod({}))[1:])
+    deadline = time.monotonic() + 30
+    objects = [{**manifest, "metadata": {"name": "held", **held}} for manifest in bare]
+    # What the API server itself puts on a claim is let through.
+    while (said := tenants.refusal(*bare, by=by)) or told not in tenants.refusal(objects[0], by=by):
+        assert time.monotonic() < deadline, said or "the API server has not taken the rule up"
+        time.sleep(0.2)
+    makers = json.loads(json.dumps(_templates(_pod({}))[1:]))
+    for made in makers:
+        made["spec"].get("jobTemplate", made)["spec"]["template"]["metadata"].update(held)
+    claims = _templates(_pod({}))[2]
+    claims["spec"]["volumeClaimTemplates"] = [{**_claim(), "metadata": {"name": "data", **held}}]
+    for manifest in (*objects, *makers, claims):
+        assert told in tenants.refusal(manifest, by=by), manifest
+    # What others put on it the tenant keeps or takes away, and adds nothing.
+    theirs = {"name": "theirs", "namespace": tenants.namespace, "finalizers": ["example.com/theirs"]}
+    api.apply({**plain, "metadata": theirs})
+    patch = (*inside, *by, "patch", "configmap", "theirs", "--type=merge", "-p")
+    more = json.dumps({"metadata": {"finalizers": [*theirs["finalizers"], *held["finalizers"]]}})
+    assert told in _said(api, *patch, more)
+    assert _said(api, *patch, '{"data": {"word": "mine"}}') == ""
+    assert _said(api, *patch, '{"metadata": {"finalizers": null}}') == ""
 
 
 def test_other_namespaces_are_not_held_by_them(tenants: Somewhere, api: Api, namespace: str) -> None:
