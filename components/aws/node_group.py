@@ -58,6 +58,13 @@ def desired_size(wanted: NodePool, running: Sequence[RunningNodes]) -> int:
     return max(wanted.minimum, min(wanted.maximum, now))
 
 
+# A third of the nodes at a time, and EKS lets each third a quarter of an hour for its pods alone; small groups go node
+# by node. The provider gives up after an hour, which ends the run while EKS goes on, and the next one is refused until
+# that is done: https://docs.aws.amazon.com/eks/latest/userguide/managed-node-update-behavior.html,
+# https://github.com/cloudposse/terraform-aws-eks-node-group/pull/70
+_TIMEOUTS = pulumi.CustomTimeouts(create="3h", update="3h", delete="3h")
+
+
 @dataclass(frozen=True)
 class NodeGroupArgs:
     ownership: Ownership
@@ -152,6 +159,7 @@ class NodeGroup(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=attachments,
+                custom_timeouts=_TIMEOUTS,
                 # What is ignored is not left out: with any other change of scalingConfig the provider sends the number
                 # that the state holds, which is that of the group's creation, and EKS ends the nodes above it at once.
                 # https://docs.aws.amazon.com/eks/latest/APIReference/API_NodegroupScalingConfig.html

@@ -34,6 +34,9 @@ def test_nodes() -> None:
     assert "nodeGroupName" not in group.plain()
     assert group.plain()["nodeGroupNamePrefix"] == "chronos-cloud-sandbox-nodes-"
 
+    # Of a hundred nodes an update takes longer than the hour after which the provider gives up.
+    assert group.timeouts == dict.fromkeys(("create", "update", "delete"), "3h")
+
 
 @pytest.mark.parametrize(
     ("machines", "processor"),
