@@ -10,6 +10,7 @@ import pulumi
 from pulumi_kubernetes.admissionregistration import v1
 
 from catalog import identifiers
+from catalog.limits import POD_SECONDS_TO_END
 from components import tags
 from components.kubernetes import default_storage
 from components.tags import Ownership
@@ -19,8 +20,6 @@ _ZONE: Final = "topology.kubernetes.io/zone"
 _CREATE, _UPDATE, _DELETE = "CREATE", "UPDATE", "DELETE"
 _LEAVING: Final = ("node.kubernetes.io/unschedulable", "ToBeDeletedByClusterAutoscaler")
 """The taints of nodes that are being emptied, by EKS or people, and by the autoscaler."""
-_SECONDS_TO_END: Final = 600
-"""As many as the cluster autoscaler waits unless told otherwise (`--max-graceful-termination-sec`)."""
 _BY_THE_TENANT: Final = {
     "by-the-tenant": (
         "request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':') || "
@@ -125,9 +124,9 @@ _PODS = _Rules(
             f"pods of tenants may not tolerate every taint, nor {' or '.join(_LEAVING)}: they would come back to nodes "
             "that are being emptied; name the taint of the nodes that are meant"
         ),
-        f"variables.pod.?terminationGracePeriodSeconds.orValue(30) <= {_SECONDS_TO_END}": (
-            f"pods of tenants may take {_SECONDS_TO_END} seconds to end at most (terminationGracePeriodSeconds): the "
-            "update of a node does not wait for longer"
+        f"variables.pod.?terminationGracePeriodSeconds.orValue(30) <= {POD_SECONDS_TO_END}": (
+            f"pods of tenants may take {POD_SECONDS_TO_END} seconds to end at most (terminationGracePeriodSeconds): "
+            "the update of a node does not wait for longer"
         ),
     },
 )

@@ -10,6 +10,7 @@ import pulumi
 from pulumi_kubernetes.core import v1
 
 from catalog import plans
+from catalog.limits import POD_SECONDS_TO_END
 from components import tags
 from components.kubernetes.access import Access, AccessArgs
 from components.kubernetes.quota import Quota, QuotaArgs
@@ -53,7 +54,12 @@ class Workspace(pulumi.ComponentResource):
         labels = tags.kubernetes(args.ownership)
         security = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
         made = v1.Namespace(
-            f"{name}-namespace", metadata={"name": args.namespace, "labels": labels | security}, opts=child
+            f"{name}-namespace",
+            metadata={"name": args.namespace, "labels": labels | security},
+            # It is gone when its last pod is, and a pod may take as long to end as the provider waits by itself.
+            opts=pulumi.ResourceOptions(
+                parent=self, custom_timeouts=pulumi.CustomTimeouts(delete=f"{2 * POD_SECONDS_TO_END}s")
+            ),
         )
         namespace = made.metadata.apply(lambda metadata: str(metadata["name"]))
         quota = Quota(f"{name}-size", QuotaArgs(args.ownership, namespace, args.size, args.suspended), child)

@@ -182,3 +182,8 @@ def test_a_tenant_waits_for_its_turn_in_the_user_group_that_it_shares(acme: Reco
     membership = acme.one("aws:elasticache/userGroupAssociation:UserGroupAssociation")
     assert membership.timeouts == {"create": "60m", "delete": "60m"}
     assert acme.one("aws:elasticache/user:User").timeouts == dict.fromkeys(("create", "update", "delete"), "20m")
+
+
+def test_a_namespace_may_take_longer_to_go_than_the_slowest_pod_in_it(acme: Recording) -> None:
+    # The provider's own ten minutes are all that a pod may take.
+    assert {namespace.timeouts["delete"] for namespace in acme.of("kubernetes:core/v1:Namespace")} == {"1200s"}
