@@ -36,7 +36,8 @@ _DATABASE_SERVES = {
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
 _CLUSTER_SERVES = {"ACTIVE", "UPDATING"}
 # https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ReplicationGroup.html
-_CACHE_SERVES = {"available", "snapshotting"}
+# Each tenant that comes or goes changes the group of users, and with it the replication group.
+_CACHE_SERVES = {"available", "modifying", "snapshotting"}
 
 
 @dataclass(frozen=True)

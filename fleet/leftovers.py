@@ -10,6 +10,7 @@ from catalog import identifiers
 from errors import FreeholdError, TransientError
 from fleet.cloud import client, code_may_pass, may_pass
 from fleet.control_database import read_secret
+from fleet.counting import counted
 from stacks.contract import PlatformContract
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def remove(
     """
     objects, keys = _objects(contract, environment, tenant), _keys(contract, environment, tenant, tell)
     if objects or keys:
-        tell(f"tenant {tenant}: removed {objects} versions of objects and {keys} keys")
+        tell(f"tenant {tenant}: removed {counted(objects, 'version')} of objects and {counted(keys, 'key')}")
 
 
 def _objects(contract: PlatformContract, environment: Mapping[str, str], tenant: str) -> int:

@@ -73,8 +73,8 @@ def stored(path: Path) -> bytes:
 
 def compress(environment: Mapping[str, str], project: str, stack: str) -> None:
     """Compress the state if it is plain and is not to be. The engine would do it too, but it deletes the plain one
-    first: killed in that moment, it would leave none. Under the stack's lock, of a state that was read and is whole: what was
-    plain takes the place of the copy beside it. Raises FreeholdError where the disk is full or refuses."""
+    first: killed in that moment, it would leave none. Under the stack's lock, of a state that was read and is whole:
+    what was plain takes the place of the copy beside it. Raises FreeholdError where the disk is full or refuses."""
     backend = local_backend(environment)
     if backend is None or not compresses(environment):
         return
