@@ -125,9 +125,7 @@ def _alerts(database: sa.Engine, options: str) -> Sequence[Line]:
         return []
     (last,), shown = found, f"./freehold budget show{options}"
     told = ", ".join(f"{one.sink} {one.state}" for one in sinks) or "no sink"
-    taken = any(one.state == alerts.State.SENT for one in sinks)
-    gone = [one for one in sinks if taken and (one.last_error or "").startswith(_GONE)]
-    dead = any(one.state == alerts.State.DEAD and one not in gone for one in sinks)
+    dead = any(one.state == alerts.State.DEAD and not (one.last_error or "").startswith(_GONE) for one in sinks)
     line = Line(
         "last budget alert",
         f"{last.budget}, spend {last.threshold}, {last.period}, at {moment(last.received_at)}: {told}",

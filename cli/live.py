@@ -208,7 +208,9 @@ def _redis(environment: Mapping[str, str]) -> Sequence[Line]:
         return []
     import redis
 
-    with redis.Redis.from_url(url, decode_responses=True, socket_timeout=10) as connection:
+    from fleet.cache_retries import UnlessRefused
+
+    with redis.Redis.from_url(url, decode_responses=True, socket_timeout=10, retry=UnlessRefused()) as connection:
         users = [str(user) for user in connection.acl_users()]
     shown = ", ".join(sorted(user for user in users if user.startswith("t-"))) or "none"
     return [

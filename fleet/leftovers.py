@@ -72,6 +72,8 @@ def _versions(page: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 def _keys(contract: PlatformContract, environment: Mapping[str, str], tenant: str, tell: Callable[[str], None]) -> int:
     import redis
 
+    from fleet.cache_retries import UnlessRefused
+
     if contract.cache.sweeper_secret is None:
         tell(f"tenant {tenant}: its keys stay in the cache: the platform is of a release that lets nobody remove them")
         return 0
@@ -88,6 +90,7 @@ def _keys(contract: PlatformContract, environment: Mapping[str, str], tenant: st
             ssl_check_hostname=True,
             socket_timeout=_SECONDS,
             socket_connect_timeout=_SECONDS,
+            retry=UnlessRefused(),
         ) as cache:
             batch: list[bytes] = []
             for key in cache.scan_iter(match=f"{identifiers.redis_prefix(tenant)}*", count=_BATCH):
