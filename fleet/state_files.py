@@ -57,6 +57,11 @@ def state_copies(backend: Path, project: str, stack: str) -> tuple[Path, ...]:
     return tuple(form.with_name(form.name + suffix) for form in forms for suffix in (_COPY, f"{_COPY}.attrs"))
 
 
+def history(backend: Path, project: str, stack: str) -> tuple[Path, ...]:
+    """What the engine keeps of the stack's updates, with a copy of the state after each; it goes with `stack rm`."""
+    return tuple(path for path in (backend / ".pulumi" / "history" / project / stack).glob("*") if path.is_file())
+
+
 def stored(path: Path) -> bytes:
     """What such a file holds. Raises OSError, and ValueError where it is not whole.
 

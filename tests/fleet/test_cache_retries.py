@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from redis.exceptions import AuthenticationError, ConnectionError
+from redis import exceptions
 
 from cli import live
 
@@ -40,17 +40,17 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_login_that_is_refused_is_tried_once() -> None:
     with cache(b"-WRONGPASS invalid username-password pair or user is disabled.\r\n") as (url, asked):
-        with pytest.raises(AuthenticationError, match="invalid username-password pair"):
+        with pytest.raises(exceptions.AuthenticationError, match="invalid username-password pair"):
             live._redis({"REDIS_URL": url})
         assert len(asked) == 1
 
 
 def test_a_connection_that_is_lost_is_tried_again() -> None:
     with cache(b"", b"-WRONGPASS invalid username-password pair or user is disabled.\r\n") as (url, asked):
-        with pytest.raises(AuthenticationError):
+        with pytest.raises(exceptions.AuthenticationError):
             live._redis({"REDIS_URL": url})
         assert len(asked) == 2
     with cache(b"") as (url, asked):
-        with pytest.raises(ConnectionError):
+        with pytest.raises(exceptions.ConnectionError):
             live._redis({"REDIS_URL": url})
         assert len(asked) == 4
