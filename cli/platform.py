@@ -118,6 +118,7 @@ def _run(
     without_registry: bool = False,
 ) -> tuple[Result, Path]:
     """Have the engine do it. Returns what it came to, and the file that has all that the engine said."""
+    from cli.cell import told_if_lost
     from cli.opening import build_archive, check_account, engine_maker, open_environment, platform_state
     from cli.prerequisites import require
     from fleet.events import tally
@@ -129,7 +130,8 @@ def _run(
         check_account(environment, state, screen)
         if command == "destroy":
             if not without_registry:
-                require_no_tenants(environment, state)
+                with told_if_lost(cell):
+                    require_no_tenants(environment, state)
             if target is Target.SANDBOX:
                 from sandbox.supervisor.client import Supervisor
 
