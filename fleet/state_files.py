@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sandbox.files import unwritable, write_atomically
+from sandbox.files import unreadable, unwritable, write_atomically
 
 GZIP = "PULUMI_DIY_BACKEND_GZIP"
 _COMPRESSED = ".gz"
@@ -33,7 +33,7 @@ def state_path(backend: Path, project: str, stack: str) -> Path:
     """Where the file backend keeps a stack's state; the plain file's path where there is none.
 
     Of two it is the one that the engine reads: the compressed one, unless the plain one is younger
-    (`stackPath` of pulumi's pkg/backend/diy/state.go).
+    (`stackPath` of pulumi's pkg/backend/diy/state.go). Raises FreeholdError where this user may not look.
     """
     plain, compressed = _forms(backend, project, stack)
     try:
@@ -41,6 +41,8 @@ def state_path(backend: Path, project: str, stack: str) -> Path:
         return plain if plain.stat().st_mtime_ns > made else compressed
     except FileNotFoundError:
         return compressed if compressed.exists() else plain
+    except OSError as error:
+        raise unreadable(plain.parent, error) from None
 
 
 def last_copy(backend: Path, project: str, stack: str) -> Path | None:

@@ -47,6 +47,14 @@ def test_of_two_forms_the_engine_s_is_read(tmp_path: Path, folder: Path) -> None
     assert chosen(tmp_path) == PLAIN
 
 
+def test_where_nobody_may_look_there_is_not_no_state(tmp_path: Path) -> None:
+    (tmp_path / ".pulumi").write_text("")  # as a folder of another user's, which root may look into
+    with pytest.raises(
+        FreeholdError, match=rf"^{tmp_path}/\.pulumi/stacks/freehold: cannot read: Not a directory; cor"
+    ):
+        chosen(tmp_path)
+
+
 def test_a_plain_one_is_compressed_and_kept_as_the_one_before(tmp_path: Path, folder: Path) -> None:
     compress(compressing(tmp_path), "freehold", "dev")
     assert list(folder.iterdir()) == []
