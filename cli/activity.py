@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from cli.live import Line
 from cli.output import moment, spell
+from fleet.counting import counted
 from fleet.environments import Environment
 from fleet.operations import Operation
 from fleet.queue_view import QueueView
@@ -22,6 +23,16 @@ _LAST_EVENT = sa.text(
 )
 _NAMED = 3
 _LATE, _RECENT = timedelta(hours=1), timedelta(days=7)
+_SENT_ELSEWHERE = alerts.DELIVERIES.alias("elsewhere")
+_GONE = "the settings name no sink "
+"""What the notifier gives up with where a sink was taken out of its settings: it is missed by nobody, if another took
+the alert."""
+_MISSED = (alerts.DELIVERIES.c.state == alerts.State.DEAD) & ~(
+    sa.func.coalesce(alerts.DELIVERIES.c.last_error, "").startswith(_GONE)
+    & sa.exists().where(
+        _SENT_ELSEWHERE.c.alert == alerts.DELIVERIES.c.alert, _SENT_ELSEWHERE.c.state == alerts.State.SENT
+    )
+)
 # Given up; or waiting for longer than a notifier that works tries it. Of old ones nobody needs to be told any more.
 _UNDELIVERED = (
     sa.select(alerts.ALERTS.c.id)
@@ -29,7 +40,7 @@ _UNDELIVERED = (
     .where(
         sa.exists().where(
             alerts.DELIVERIES.c.alert == alerts.ALERTS.c.id,
-            (alerts.DELIVERIES.c.state == alerts.State.DEAD)
+            _MISSED
             | (
                 (alerts.DELIVERIES.c.state == alerts.State.PENDING)
                 & (alerts.ALERTS.c.received_at < sa.func.now() - _LATE)
@@ -88,7 +99,7 @@ def _since(seconds: float) -> str:
 
 def _failing(one: Operation, options: str) -> Line:
     outlook = "given up" if one.ended else "will be tried again"
-    told = f"{outlook} after {one.failures or one.attempt} attempts: {one.error}"
+    told = f"{outlook} after {counted(one.failures or one.attempt, 'attempt')}: {one.error}"
     return Line(f"{one.kind} of {one.tenant}", told, f"./freehold tenant show {one.tenant}{options}", ok=not one.ended)
 
 
@@ -100,7 +111,7 @@ def _event(database: sa.Engine, target: Target) -> Sequence[Line]:
         return []
     told = f"{last.type} at {moment(last.received_at)}: {last.state}{f' to {last.tenant}' if last.tenant else ''}"
     if unfinished:
-        told += f"; {unfinished} events are kept whose effect failed"
+        told += f"; {counted(unfinished, 'event')} {'is' if unfinished == 1 else 'are'} kept whose effect failed"
     return [Line("last Stripe event", told, inbox(target), ok=not unfinished)]
 
 
@@ -114,7 +125,7 @@ def _alerts(database: sa.Engine, options: str) -> Sequence[Line]:
         return []
     (last,), shown = found, f"./freehold budget show{options}"
     told = ", ".join(f"{one.sink} {one.state}" for one in sinks) or "no sink"
-    dead = any(one.state == alerts.State.DEAD for one in sinks)
+    dead = any(one.state == alerts.State.DEAD and not (one.last_error or "").startswith(_GONE) for one in sinks)
     line = Line(
         "last budget alert",
         f"{last.budget}, spend {last.threshold}, {last.period}, at {moment(last.received_at)}: {told}",

@@ -12,6 +12,7 @@ from cli.cell import open_cell
 from cli.options import JsonOption, NoColorOption, TargetOption
 from cli.output import moment, show_json, show_table
 from errors import FreeholdError, UsageError
+from fleet.counting import counted
 
 app = typer.Typer(name="budget", no_args_is_help=True, help="Show budgets and their alerts, and rehearse an alert.")
 
@@ -54,7 +55,7 @@ def simulate(
             raise UsageError(f"{float(percent):g}% crosses no threshold; the lowest is {lowest}", where="--spend")
         line.start()
         earlier = {one.alert.id for one in line.arrivals(messages)}
-        with cell.screen.step(f"{len(messages)} alerts of {budget.name}"):
+        with cell.screen.step(f"{counted(len(messages), 'alert')} of {budget.name}"):
             line.publish(messages)
             found = line.wait(messages)
     if as_json:

@@ -13,6 +13,7 @@ from cli.cell import Cell, open_cell
 from cli.options import EnvironmentOption, JsonOption, NoColorOption, TargetOption, YesOption, confirm
 from cli.output import console, show_json, show_table, spell
 from errors import FreeholdError, UsageError
+from fleet.counting import counted
 from fleet.events import tally
 
 if TYPE_CHECKING:
@@ -49,14 +50,14 @@ def up(
         version = program_version()
         due = [one.id for one in cell.registry.list(cell=cell.environment.cell) if one.due(version)]
         if due:
-            confirm(f"Bring {len(due)} tenants of {cell.environment.cell} up to date?", yes=yes)
+            confirm(f"Bring {counted(len(due), 'tenant')} of {cell.environment.cell} up to date?", yes=yes)
             start_runner(cell.environment)
         operations = _ask(cell, due)
         if operations and wait:
             follower = Follower(cell.environment, cell.view, cell.screen, Interrupts())
             mend = f"./freehold fleet status{cell.environment.options} says how far they are"
             where = f"cell {cell.environment.cell}"
-            with goes_on(where, mend), cell.screen.step(f"{len(operations)} tenants") as step:
+            with goes_on(where, mend), cell.screen.step(counted(len(operations), "tenant")) as step:
                 operations = follower.follow_all(operations, step)
     if as_json:
         show_json([_as_json(one) for one in operations])
@@ -106,11 +107,11 @@ def status(
         backlog, waiting, failing = view.backlog(name), view.open(name), view.failing(name)
     due = sum(one.due(version) for one in tenants)
     if as_json:
-        counted = {"cell": name, "tenants": len(tenants), "due": due, "backlog": asdict(backlog)}
+        totals = {"cell": name, "tenants": len(tenants), "due": due, "backlog": asdict(backlog)}
         lists = {"open": [_as_json(one) for one in waiting], "failing": [_as_json(one) for one in failing]}
-        show_json({**counted, **lists})
+        show_json({**totals, **lists})
     else:
-        console().print(f"cell {name}: {len(tenants)} tenants, {due} due")
+        console().print(f"cell {name}: {counted(len(tenants), 'tenant')}, {due} due")
         console().print(
             f"operations: {backlog.queued} queued ({backlog.retrying} to be tried again"
             f"{_since(backlog.oldest_queued_seconds)}), {backlog.running} running"
@@ -118,12 +119,12 @@ def status(
         )
         if shown := {one.id: one for one in (*waiting, *failing)}:
             _show(list(shown.values()))
-    if backlog.failed:
-        worst = next(one for one in failing if one.ended)
+    # Not by the backlog, which was counted before: what was given up may have been asked for anew since.
+    if given_up := [one for one in failing if one.ended]:
         raise FreeholdError(
-            f"the last operations of {backlog.failed} tenants were given up",
+            f"the last operation of {counted(len(given_up), 'tenant')} was given up",
             where=f"cell {name}",
-            mend=f"./freehold tenant show {worst.tenant}{options} says why",
+            mend=f"./freehold tenant show {given_up[0].tenant}{options} says why",
         )
 
 

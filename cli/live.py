@@ -36,7 +36,8 @@ _DATABASE_SERVES = {
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
 _CLUSTER_SERVES = {"ACTIVE", "UPDATING"}
 # https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ReplicationGroup.html
-_CACHE_SERVES = {"available", "snapshotting"}
+# Each tenant that comes or goes changes the group of users, and with it the replication group.
+_CACHE_SERVES = {"available", "modifying", "snapshotting"}
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,9 @@ def _redis(environment: Mapping[str, str]) -> Sequence[Line]:
         return []
     import redis
 
-    with redis.Redis.from_url(url, decode_responses=True, socket_timeout=10) as connection:
+    from fleet.cache_retries import UnlessRefused
+
+    with redis.Redis.from_url(url, decode_responses=True, socket_timeout=10, retry=UnlessRefused()) as connection:
         users = [str(user) for user in connection.acl_users()]
     shown = ", ".join(sorted(user for user in users if user.startswith("t-"))) or "none"
     return [

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli.output import console, is_narrow, show_table
+from fleet.counting import counted
 from fleet.events import Violation, tally
 from fleet.plan import Change, counts
 from fleet.stack import Result
@@ -49,7 +50,9 @@ class Plan:
     def __str__(self) -> str:
         told = tally(self.counts)
         return (
-            f"would change {len(self.changes)} resources ({told})" if self.changes else f"would change nothing ({told})"
+            f"would change {counted(len(self.changes), 'resource')} ({told})"
+            if self.changes
+            else f"would change nothing ({told})"
         )
 
 
@@ -78,7 +81,7 @@ def _rows(changes: Sequence[Change], *, each: bool) -> list[Row]:
     summed = Counter(None if each else one.made_with for one in changes)
     rows = [_row(one) for one in changes if each or one.made_with is None]
     return rows + [
-        ("  create", str(component), "", f"{count} resources")
+        ("  create", str(component), "", counted(count, "resource"))
         for component, count in summed.items()
         if component is not None
     ]

@@ -20,6 +20,7 @@ from cli.options import (
 )
 from cli.output import Screen, show_json
 from errors import FreeholdError
+from fleet.counting import counted
 from fleet.targets import Cloud, Target
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def preview(
         show_plan(plan, each=each)
         typer.echo(f"{plan}; details in {log}" if plan.changes else str(plan))
     if expect_no_changes and plan.changes:
-        what = f"{len(plan.changes)} resources would change, and none was expected to"
+        what = f"{counted(len(plan.changes), 'resource')} would change, and none was expected to"
         raise FreeholdError(what, where=f"environment {cell}", mend="run up, or take back what changes them")
 
 
@@ -117,6 +118,7 @@ def _run(
     without_registry: bool = False,
 ) -> tuple[Result, Path]:
     """Have the engine do it. Returns what it came to, and the file that has all that the engine said."""
+    from cli.cell import told_if_lost
     from cli.opening import build_archive, check_account, engine_maker, open_environment, platform_state
     from cli.prerequisites import require
     from fleet.events import tally
@@ -128,7 +130,8 @@ def _run(
         check_account(environment, state, screen)
         if command == "destroy":
             if not without_registry:
-                require_no_tenants(environment, state)
+                with told_if_lost(cell):
+                    require_no_tenants(environment, state)
             if target is Target.SANDBOX:
                 from sandbox.supervisor.client import Supervisor
 
@@ -152,7 +155,7 @@ def _show(result: Result, log: Path) -> None:
 
     told = tally(result.progress.changes)
     typer.echo(
-        f"changed {result.changed} resources ({told}); details in {log}"
+        f"changed {counted(result.changed, 'resource')} ({told}); details in {log}"
         if result.changed
         else f"changed nothing ({told})"
     )

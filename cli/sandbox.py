@@ -19,6 +19,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from cli.options import agreed
 from cli.output import show_table
 from errors import ExitCode, UsageError
+from fleet.counting import counted
 from sandbox.files import unreadable, unwritable
 from sandbox.home import Home
 
@@ -96,7 +97,7 @@ def stop() -> None:
         Supervisor.connect(home).stop()
     except NotRunning:
         if ended := _end_leftovers(home):
-            left = "1 process" if ended == 1 else f"{ended} processes"
+            left = counted(ended, "process", "processes")
             typer.echo(f"the supervisor had died; ended {left} that it left at {home.root}; its data stays")
         else:
             typer.echo(f"sandbox is not running at {home.root}")

@@ -14,6 +14,7 @@ from cli import activity
 from cli.live import Line, Live, Namespace, look
 from cli.output import console, spell
 from errors import FreeholdError
+from fleet.counting import counted
 from fleet.environments import Environment
 from fleet.events import Violation
 from fleet.outcomes import Outcome
@@ -41,7 +42,8 @@ class Policies:
         return cls(sorted(checked), sum(run.analysed for run in runs), [one for run in runs for one in run.violations])
 
     def __str__(self) -> str:
-        said = f"{len(self.checked)} policies over {self.resources} resources, {len(self.violations)} violations"
+        checked = counted(len(self.checked), "policy", "policies")
+        said = f"{checked} over {counted(self.resources, 'resource')}, {counted(len(self.violations), 'violation')}"
         return said if not self.violations else f"{said}: {', '.join(sorted({one.policy for one in self.violations}))}"
 
 
@@ -145,12 +147,14 @@ def show(summary: Summary) -> None:
     out.print(
         f"\nEnvironment {cell} ({summary.target}), account {summary.account}, region {summary.region}", style="bold"
     )
-    out.print(f"\n  {summary.resources} resources: " + ", ".join(f"{n} {c}" for n, c in summary.components.items()))
+    out.print(
+        f"\n  {counted(summary.resources, 'resource')}: " + ", ".join(f"{n} {c}" for n, c in summary.components.items())
+    )
     command(f"pulumi stack -s {cell}")
     for line in (*summary.live.lines, *summary.activity):
         _show_line(line, out, command)
     if summary.tenants is not None:
-        out.print(f"\n  {len(summary.tenants)} tenants in the registry")
+        out.print(f"\n  {counted(len(summary.tenants), 'tenant')} in the registry")
         command(f"{activity.psql(summary.target)} -c 'select id, plan, status from tenants'")
     for tenant in summary.tenants or ():
         _show_tenant(tenant, summary.live, out, command)

@@ -208,6 +208,10 @@ def _at(operation: Operation) -> str:
 
 
 def _built(row: Tenant) -> str:
+    from fleet.registry import Status
+
+    if row.status is Status.DELETING:
+        return "being deleted"
     if row.applied_hash is None:
         return "no"
     return "as wanted" if row.applied_hash == row.desired_hash else "not yet as wanted"

@@ -67,12 +67,13 @@ def up(
     Ends with what is there now, read from the running services. A second run changes nothing and says so.
     Killed anywhere, it goes on from there when it is run again.
     """
+    from cli.cell import told_if_lost
     from cli.opening import open_environment, platform_program
     from cli.summary import show, show_next
     from fleet.environments import choose
 
     cell, chosen = choose(env, target)
-    with Screen() as screen, platform_program(cell, cloud) as programs:
+    with Screen() as screen, platform_program(cell, cloud) as programs, told_if_lost(cell):
         environment = open_environment(cell, chosen, screen, start=True)
         _require_blueprint(environment, blueprint)
         summary = _build(environment, screen, programs, wait, yes=yes)

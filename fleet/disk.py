@@ -52,7 +52,8 @@ def room(folder: Path, state: Path) -> Iterator[Room]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from None
-    reserve = folder / f".reserve-{state.stem}"
+    # Of one name for either form of the state, as the next run has to find it.
+    reserve = folder / f".reserve-{state.name.removesuffix('.gz').removesuffix('.json')}"
     reserve.unlink(missing_ok=True)  # of a run that was killed
     kept = Room(folder, reserve)
     if kept.low:

@@ -25,7 +25,7 @@ from fleet.stack import Result, Stack
 from fleet.stack_commands import StackCommands
 from fleet.stack_files import form_kept, read_stack_file
 from fleet.state import StackState, read_state
-from fleet.state_files import compress, compresses, local_backend, state_copies, state_path
+from fleet.state_files import compress, history, local_backend, state_copies, state_path
 from fleet.urns import urn_name
 from sandbox.files import unwritable
 from sandbox.home import Home
@@ -105,8 +105,8 @@ class Engine:
                 return self._operation("preview", *self._packs())
             name, backend = self.stack.name, local_backend(self.stack.environment)
             files = [self._path]
-            if backend is not None:  # the copy of a state that was lost: perhaps the last one
-                files += state_copies(backend, self.stack.project, name)
+            if backend is not None:  # the copies of a state that was lost: perhaps the last ones
+                files += state_copies(backend, self.stack.project, name) + history(backend, self.stack.project, name)
             with passing(name, tuple(files), make=self._initialise, remove=self._take_away, tell=self._tell):
                 return replace(self._operation("preview", *self._packs()), state=None)
 
@@ -120,6 +120,7 @@ class Engine:
         with self._own_lock():
             self._mend()
             if self._state() is not None:
+                compress(self.stack.environment, self.stack.project, self.stack.name)
                 self._commands.forget()
 
     def _packs(self) -> tuple[str, ...]:
@@ -176,9 +177,8 @@ class Engine:
                 stop=self._stop_if_asked,
                 cancel=self._commands.cancel,
             )
-            if compresses(self.stack.environment):
-                compress(backend, self.stack.project, name)
-        state = self._state()
+        state = self._state()  # first, as of a damaged one the copy beside it must stay
+        compress(self.stack.environment, self.stack.project, name)
         if state is None:
             self._initialise()
         elif state.pending:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from errors import FreeholdError
+from fleet.counting import counted
 from fleet.processes import end_run
 from sandbox.files import write_atomically
 from sandbox.home import Home
@@ -71,7 +72,8 @@ def end_orphans(home: Home, tell: Callable[[str], None]) -> None:
                 continue
             count = end_run(run.token, grace=_GRACE_SECONDS)
             if count:
-                tell(f"stack {run.stack}: ended {count} processes that a killed `pulumi {run.command}` had left")
+                ended = counted(count, "process", "processes")
+                tell(f"stack {run.stack}: ended {ended} that a killed `pulumi {run.command}` had left")
             path.unlink(missing_ok=True)
 
 

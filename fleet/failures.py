@@ -28,7 +28,8 @@ class _Known:
 
 _KNOWN = (  # the first match wins
     _Known(
-        _says(r"no space left on device"),
+        # But not in the words of a Postgres, whose disk it then is.
+        _says(r"(?m)^(?!.*could not \w+ .*file).*no space left on device"),
         "no space left on the disk that holds the state",
         "free some space and run it again: it goes on from there",
     ),

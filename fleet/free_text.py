@@ -15,11 +15,17 @@ _TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def require_line(text: str, option: str) -> None:
-    """Raises UsageError where `text`, given by `option`, would break a line of a table or of a log."""
+    """Raises UsageError where `text`, given by `option`, would break a line of a table or of a log, or is no text but
+    the next option."""
     found = next((one for one in text if unicodedata.category(one) in _CATEGORIES or one in _TURNS), None)
     if found is not None:
         what = f"{text!r} holds {found!a}, which breaks what shows it"
         raise UsageError(what, where=option, mend="leave control characters and line breaks out")
+    if text.startswith("--"):
+        # A parser of options takes what follows one for its value, whatever that is.
+        raise UsageError(
+            f"{text} looks like an option, not like its value", where=option, mend="give it one, or leave it out"
+        )
     if text.isspace():
         raise UsageError("it is blank", where=option, mend="leave it out, or give a text")
 

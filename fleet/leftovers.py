@@ -10,6 +10,7 @@ from catalog import identifiers
 from errors import FreeholdError, TransientError
 from fleet.cloud import client, code_may_pass, may_pass
 from fleet.control_database import read_secret
+from fleet.counting import counted
 from stacks.contract import PlatformContract
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def remove(
     """
     objects, keys = _objects(contract, environment, tenant), _keys(contract, environment, tenant, tell)
     if objects or keys:
-        tell(f"tenant {tenant}: removed {objects} versions of objects and {keys} keys")
+        tell(f"tenant {tenant}: removed {counted(objects, 'version')} of objects and {counted(keys, 'key')}")
 
 
 def _objects(contract: PlatformContract, environment: Mapping[str, str], tenant: str) -> int:
@@ -71,6 +72,8 @@ def _versions(page: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 def _keys(contract: PlatformContract, environment: Mapping[str, str], tenant: str, tell: Callable[[str], None]) -> int:
     import redis
 
+    from fleet.cache_retries import UnlessRefused
+
     if contract.cache.sweeper_secret is None:
         tell(f"tenant {tenant}: its keys stay in the cache: the platform is of a release that lets nobody remove them")
         return 0
@@ -87,6 +90,7 @@ def _keys(contract: PlatformContract, environment: Mapping[str, str], tenant: st
             ssl_check_hostname=True,
             socket_timeout=_SECONDS,
             socket_connect_timeout=_SECONDS,
+            retry=UnlessRefused(),
         ) as cache:
             batch: list[bytes] = []
             for key in cache.scan_iter(match=f"{identifiers.redis_prefix(tenant)}*", count=_BATCH):

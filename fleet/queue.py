@@ -25,6 +25,9 @@ BUILDS = (Kind.CREATE, Kind.UPDATE, Kind.SUSPEND, Kind.RESUME)
 TAKEOVERS = 20
 """An operation whose runners died this often is taken to be what kills them."""
 
+SOON_SECONDS = 300.0
+"""Nothing waits for longer, neither under a lease nor to be tried again, whatever the clock of the database says."""
+
 _TRIES = 10
 _OTHER = OPERATIONS.alias("other")
 
@@ -64,6 +67,7 @@ class Queue:
             with self._engine.begin() as connection:
                 tenant = connection.scalar(_next_tenant(cell))
                 if tenant is None:
+                    _bound(connection)
                     return None
                 # A statement of its own: it sees what was committed before the tenant's row was locked.
                 row = connection.execute(_next_operation(tenant)).one_or_none()
@@ -151,6 +155,17 @@ def _next_tenant(cell: str) -> sa.Select[Any]:
         # Not the stronger lock: who asks for an operation refers to the row and need not wait for this.
         .with_for_update(of=TENANTS, skip_locked=True, key_share=True)
     )
+
+
+def _bound(connection: sa.Connection) -> None:
+    """Where the database's clock was set back, what was due soon is due as much later, and nobody renews the lease of
+    the dead. A living holder's renewals go on as before."""
+    soon = _from_now(SOON_SECONDS)
+    leased = (OPERATIONS.c.state == State.RUNNING) & (OPERATIONS.c.lease_until > soon)
+    waits = (OPERATIONS.c.state == State.QUEUED) & (OPERATIONS.c.not_before > soon)
+    for far, values in ((leased, {"lease_until": soon}), (waits, {"not_before": soon})):
+        found = sa.select(OPERATIONS.c.id).where(far).with_for_update(skip_locked=True)
+        connection.execute(sa.update(OPERATIONS).where(OPERATIONS.c.id.in_(found)).values(values))
 
 
 def _next_operation(tenant: str) -> sa.Select[Any]:

@@ -13,7 +13,8 @@ from typing import Any, Self
 from errors import FreeholdError, TransientError
 from fleet.events import Progress
 from fleet.failures import explain
-from fleet.state_files import local_backend, state_path, stored
+from fleet.state_files import last_copy, local_backend, state_path, stored
+from sandbox.files import unreadable
 
 Json = Any
 
@@ -100,13 +101,15 @@ def read_state(project: str, stack: str, environment: Mapping[str, str], workdir
         content = json.loads(stored(path))
         return StackState.of_deployment(content["checkpoint"].get("latest"))
     except FileNotFoundError:
-        return None
+        # It may have become the other form since it was looked for.
+        moved = state_path(backend, project, stack) != path
+        return read_state(project, stack, environment, workdir) if moved else None
+    except OSError as error:
+        raise unreadable(path, error) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FreeholdError(
-            f"the state is damaged ({error})",
-            where=str(path),
-            mend=f"restore it from {path.name}.bak or from {backend}/.pulumi/backups",
-        ) from None
+        copy, backups = last_copy(backend, project, stack), f"{backend}/.pulumi/backups"
+        mend = f"restore it from {copy.name} or from {backups}" if copy else f"restore it from {backups}"
+        raise FreeholdError(f"the state is damaged ({error})", where=str(path), mend=mend) from None
 
 
 def _exported(stack: str, environment: Mapping[str, str], workdir: Path) -> StackState | None:

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sandbox.files import unwritable, write_atomically
+from sandbox.files import unreadable, unwritable, write_atomically
 
 GZIP = "PULUMI_DIY_BACKEND_GZIP"
 _COMPRESSED = ".gz"
+_MAGIC = b"\x1f\x8b\x08"
+_COPY = ".bak"
 
 
 def local_backend(environment: Mapping[str, str]) -> Path | None:
@@ -31,7 +33,7 @@ def state_path(backend: Path, project: str, stack: str) -> Path:
     """Where the file backend keeps a stack's state; the plain file's path where there is none.
 
     Of two it is the one that the engine reads: the compressed one, unless the plain one is younger
-    (`stackPath` of pulumi's pkg/backend/diy/state.go).
+    (`stackPath` of pulumi's pkg/backend/diy/state.go). Raises FreeholdError where this user may not look.
     """
     plain, compressed = _forms(backend, project, stack)
     try:
@@ -39,18 +41,36 @@ def state_path(backend: Path, project: str, stack: str) -> Path:
         return plain if plain.stat().st_mtime_ns > made else compressed
     except FileNotFoundError:
         return compressed if compressed.exists() else plain
+    except OSError as error:
+        raise unreadable(plain.parent, error) from None
+
+
+def last_copy(backend: Path, project: str, stack: str) -> Path | None:
+    """The youngest copy beside the state that is there and not empty; of either form, as the state may be compressed
+    since."""
+    copies = [path for path in state_copies(backend, project, stack) if path.suffix == _COPY]
+    there = [path for path in copies if path.is_file() and path.stat().st_size]
+    return max(there, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def state_copies(backend: Path, project: str, stack: str) -> tuple[Path, ...]:
     """Where the engine keeps the state before the last, and the attributes of that file."""
     forms = _forms(backend, project, stack)
-    return tuple(form.with_name(form.name + suffix) for form in forms for suffix in (".bak", ".bak.attrs"))
+    return tuple(form.with_name(form.name + suffix) for form in forms for suffix in (_COPY, f"{_COPY}.attrs"))
+
+
+def history(backend: Path, project: str, stack: str) -> tuple[Path, ...]:
+    """What the engine keeps of the stack's updates, with a copy of the state after each; it goes with `stack rm`."""
+    return tuple(path for path in (backend / ".pulumi" / "history" / project / stack).glob("*") if path.is_file())
 
 
 def stored(path: Path) -> bytes:
-    """What such a file holds. Raises FileNotFoundError, and ValueError where it is not whole."""
+    """What such a file holds. Raises OSError, and ValueError where it is not whole.
+
+    As the engine does, by what is in it and not by its name: who restores one may copy either form over the other.
+    """
     content = path.read_bytes()
-    if path.suffix != _COMPRESSED:
+    if not content.startswith(_MAGIC):
         return content
     try:
         return gzip.decompress(content)
@@ -58,17 +78,23 @@ def stored(path: Path) -> bytes:
         raise ValueError(str(error)) from None
 
 
-def compress(backend: Path, project: str, stack: str) -> None:
-    """Compress the state if it is plain. The engine would do it too, but it deletes the plain one first: killed in that
-    moment, it would leave none. Under the stack's lock. Raises FreeholdError where the disk is full or refuses."""
-    path = state_path(backend, project, stack)
+def compress(environment: Mapping[str, str], project: str, stack: str) -> None:
+    """Compress the state if it is plain and is not to be. The engine would do it too, but it deletes the plain one
+    first: killed in that moment, it would leave none. Under the stack's lock, of a state that was read and is whole:
+    what was plain takes the place of the copy beside it. Raises FreeholdError where the disk is full or refuses."""
+    backend = local_backend(environment)
+    if backend is None or not compresses(environment):
+        return
     plain, compressed = _forms(backend, project, stack)
-    if path == plain and plain.exists():
-        write_atomically(compressed, gzip.compress(plain.read_bytes()), stat.S_IMODE(plain.stat().st_mode))
-        try:
-            os.replace(plain, plain.with_name(f"{plain.name}.bak"))
-        except OSError as error:
-            raise unwritable(plain, error) from None
+    if not plain.exists():
+        return
+    if state_path(backend, project, stack) == plain:
+        write_atomically(compressed, gzip.compress(stored(plain)), stat.S_IMODE(plain.stat().st_mode))
+    try:
+        # An older one too: `stack rm` takes away one of the two, and the other would be the stack's state again.
+        os.replace(plain, plain.with_name(f"{plain.name}{_COPY}"))
+    except OSError as error:
+        raise unwritable(plain, error) from None
 
 
 def _forms(backend: Path, project: str, stack: str) -> tuple[Path, Path]:

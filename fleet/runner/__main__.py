@@ -20,7 +20,7 @@ from fleet.control_database import runner_database
 from fleet.engine_runs import end_orphans
 from fleet.environments import Environment, real, sandboxed
 from fleet.program_host.client import ProgramHost
-from fleet.queue import Queue
+from fleet.queue import SOON_SECONDS, Queue
 from fleet.registry import Registry
 from fleet.runner.health import Health, served
 from fleet.runner.loop import Pace, Runner
@@ -125,6 +125,8 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="where /healthz, /readyz and /metrics are")
     parser.add_argument("--port", type=int, help="their port, 0 for any; left out, they are not served")
     options = parser.parse_args()
+    if options.lease > SOON_SECONDS:
+        parser.error(f"--lease: at most {SOON_SECONDS:.0f} seconds")
     configure("runner")
     home = Home.from_environment()
     pace = Pace(

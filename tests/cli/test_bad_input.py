@@ -88,6 +88,11 @@ def freehold(home: Path, *arguments: str, **environment: str) -> subprocess.Comp
         (("tenant", "create", "acme", "--plan", "pro", "--idempotency-key", "a\nb"), "freehold: --idempotency-key: "),
         (("tenant", "plan", "acme", "pro", "--idempotency-key", ""), "freehold: --idempotency-key: it is empty; leave"),
         (("tenant", "suspend", "acme", "--idempotency-key", "k" * 201), "freehold: --idempotency-key: it has 201 char"),
+        (
+            ("tenant", "create", "acme", "--plan", "pro", "--name", "--yes"),
+            "freehold: --name: --yes looks like an option, not like its value; give it one, or leave it out",
+        ),
+        (("tenant", "suspend", "acme", "--idempotency-key", "--yes"), "freehold: --idempotency-key: --yes looks like "),
         (("tenant", "delete", "acme"), "Missing option '--yes-delete-data'"),
         (("up", "--wait", "soon"), "Invalid value for '--wait': "),
         (("launch",), "No such command 'launch'"),

@@ -50,6 +50,14 @@ def test_the_oldest(backlog: Backlog, said: str, monkeypatch: pytest.MonkeyPatch
     assert run.exit_code == 0
 
 
+def test_what_is_asked_for_anew_while_it_looks_is_given_up_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Backlog(0, 0, 0, 1, 0, 0, 0)
+    again = operation("acme", State.QUEUED)
+    in_a_cell(monkeypatch, SimpleNamespace(backlog=lambda _: counted, open=lambda _: (again,), failing=lambda _: ()))
+    run = CliRunner().invoke(app, ["fleet", "status"])
+    assert (run.exit_code, run.exception) == (0, None)
+
+
 def test_what_was_given_up_is_exit_code_1_also_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
     given_up = operation("acme", State.FAILED).model_copy(
         update={"payload": {"secret": "hunter2"}, "finished_at": datetime.now(UTC)}

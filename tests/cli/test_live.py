@@ -186,7 +186,9 @@ def test_a_database_is_as_it_should_be_while_it_serves_closed_and_encrypted(
     [
         ({}, True),
         ({"Status": "snapshotting"}, True),
-        ({"Status": "modifying"}, False),
+        ({"Status": "modifying"}, True),
+        ({"Status": "create-failed"}, False),
+        ({"Status": "deleting"}, False),
         ({"TransitEncryptionEnabled": False}, False),
     ],
 )

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from cli import opening, summary
+from cli import opening, platform, summary
 from cli.app import app
 from cli.live import Line, Live
-from errors import FreeholdError, UsageError
+from errors import FreeholdError, TransientError, UsageError
 from fleet import control_database, environments
 from fleet.environments import Environment
 from fleet.events import Progress
@@ -93,7 +95,7 @@ def test_it_ends_well_and_says_what_comes_next(command: tuple[str, ...], opened:
     assert (run.exit_code, opened) == (0, [])
     assert NEXT in run.stdout
     assert "$ ./freehold up prod --target cloud" in run.stdout
-    assert "tenants in the registry" not in run.stdout
+    assert "in the registry" not in run.stdout
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
@@ -166,3 +168,21 @@ def test_in_json_what_is_wrong_is_named(
     assert json.loads(run.stdout)["ok"] is False
     assert isinstance(run.exception, FreeholdError)
     assert run.exception.mend == 'see the entries with "ok": false: topic'
+
+
+@pytest.mark.parametrize("command", ["up", "destroy"])
+def test_a_control_database_that_is_lost_amid_it_is_one_line(
+    command: str, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the failover that an `up` has brought about."""
+
+    def lost(*_: object) -> NoReturn:
+        raise sa.exc.OperationalError("SELECT 1", {}, Exception("terminating connection\nby command"))
+
+    monkeypatch.setattr(summary, "collect", lost)
+    monkeypatch.setattr(platform, "require_no_tenants", lost)
+    run = CliRunner().invoke(app, [command, "prod", "--target", "cloud", "--yes"])
+    assert isinstance(run.exception, TransientError), run.exception
+    assert run.exception.line().startswith(
+        "control database of prod: the connection was lost: terminating connection; "
+    )

@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 from cli import asking, tenant
 from cli.app import app
 from fleet.operations import Operation, State
+from fleet.registry import Status
 from tests.cli.test_fleet_up import operation
+from tests.fleet.samples import tenant as registered
 
 WAITING, ASKED = operation("acme", State.QUEUED), operation("acme", State.QUEUED)
 
@@ -67,9 +69,24 @@ def test_what_runs_is_shown_with_the_step_that_it_is_at(
 def lines(state: State, progress: dict[str, object] | None, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The lines of `tenant show` by their names."""
     held = operation("acme", state).model_copy(update={"progress": progress})
-    row = SimpleNamespace(limits={}, applied_hash=None, model_dump=lambda **_: {"id": "acme"})
+    row = SimpleNamespace(limits={}, status="active", applied_hash=None, model_dump=lambda **_: {"id": "acme"})
     cell = SimpleNamespace(find=lambda tenant: row, view=SimpleNamespace(latest=lambda tenant: held))
     monkeypatch.setattr(tenant, "open_cell", lambda *_, **__: nullcontext(cell))
     run = CliRunner().invoke(app, ["tenant", "show", "acme"])
     assert run.exit_code == 0, run.output
     return {name: value.strip() for name, _, value in (line.partition("  ") for line in run.stdout.splitlines())}
+
+
+@pytest.mark.parametrize(
+    ("status", "applied", "told"),
+    [
+        (Status.ACTIVE, True, "as wanted"),
+        (Status.ACTIVE, False, "no"),
+        (Status.DELETING, True, "being deleted"),
+        (Status.DELETING, False, "being deleted"),
+        (Status.DELETED, False, "no"),
+    ],
+)
+def test_what_is_being_deleted_is_not_as_wanted(status: Status, applied: bool, told: str) -> None:
+    row = registered("acme", status=status)
+    assert tenant._built(row.model_copy(update={"applied_hash": row.desired_hash if applied else None})) == told

@@ -80,7 +80,7 @@ def orphan(home: Home) -> Iterator[subprocess.Popen[bytes]]:
 def test_an_orphan_is_asked_to_end_and_told(home: Home, orphan: subprocess.Popen[bytes]) -> None:
     told: list[str] = []
     end_orphans(home, told.append)
-    assert told == ["stack dev: ended 1 processes that a killed `pulumi up` had left"]
+    assert told == ["stack dev: ended 1 process that a killed `pulumi up` had left"]
     assert orphan.wait(10) == 0  # by itself, as an engine that writes its state
     assert records(home) == []
 

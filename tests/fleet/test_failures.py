@@ -143,6 +143,15 @@ def test_what_is_known() -> None:
     assert not transient(output="write: no space left on device")
 
 
+def test_the_disk_that_is_full_is_the_state_s_unless_a_server_says_it_of_its_own() -> None:
+    said = 'creating schema: pq: could not extend file "base/16384/2619": No space left on device'
+    told = explain("dev", "up", Progress(errors=[("schema", said)]), f"Updating (dev)\nerror: {said}\n", LOG).line()
+    assert told == f"stack dev, schema: {said}; see {LOG}"
+    for output in (f"error: {said}\nerror: write /state: no space left on device", "write: no space left on device"):
+        told = explain("dev", "up", Progress(errors=[("schema", said)]), output, LOG).line()
+        assert told.startswith("stack dev: no space left on the disk that holds the state; ")
+
+
 def test_a_provider_host_that_is_down_is_told_with_its_mend(tmp_path: Path) -> None:
     """In the words of the stand-ins' plugin, as the engine passes them on."""
     nowhere = [sys.executable, "-I", "-S", plugin.__file__, "random", "4.21.4", str(tmp_path / "providers.sock")]

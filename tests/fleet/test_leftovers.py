@@ -14,6 +14,7 @@ from redis import exceptions
 
 from errors import FreeholdError, TransientError
 from fleet import leftovers
+from fleet.cache_retries import UnlessRefused
 from fleet.cloud import client
 from sandbox.environment import REGION
 from sandbox.supervisor.messages import CacheUser
@@ -136,6 +137,7 @@ def test_the_sweepers_password_goes_to_that_cache_alone(shared: Shared, monkeypa
         shared.remove("acme")
     # Whoever has another server's certificate is somebody else.
     assert asked["ssl"] is asked["ssl_check_hostname"] is True
+    assert isinstance(asked["retry"], UnlessRefused)
 
 
 def test_a_cache_that_fails_over_may_pass(shared: Shared) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from errors import UsageError
 from fleet import registry
 from fleet.operations import OPERATIONS, Kind, Operation, State
-from fleet.queue import TAKEOVERS, Claim, LeaseLost, Queue
+from fleet.queue import SOON_SECONDS, TAKEOVERS, Claim, LeaseLost, Queue
 from fleet.queue_view import QueueView
 from fleet.registry import Registry, Status
 from tests.fleet.samples import CELL, add_tenants, ask
@@ -102,6 +103,34 @@ def test_a_tenant_that_asks_much_does_not_keep_the_others_waiting(database: sa.E
         served.append(claimed.operation.tenant)
         queue.succeed(claimed, {}, nothing)
     assert served == ["acme", "beta", "acme", "acme", "acme", "acme"]
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_long(database: sa.Engine, queue: Queue) -> None:
+    """As it was 59 minutes ahead while these were written."""
+    asked = ask(database, "beta")
+    with database.begin() as connection:
+        late = sa.update(OPERATIONS).where(OPERATIONS.c.id == asked.id)
+        connection.execute(late.values(not_before=sa.func.now() + sa.text("interval '59 minutes'")))
+    ask(database, "acme")
+    held, living = claim(queue), sa.func.now() + sa.text("interval '4 minutes'")
+    with database.begin() as connection:
+        row = sa.update(OPERATIONS).where(OPERATIONS.c.id == held.operation.id)
+        connection.execute(row.values(lease_until=sa.func.now() + sa.text("interval '59 minutes'")))
+
+    def waits(column: sa.Column[datetime], of: Operation) -> float:
+        left = sa.func.extract("epoch", column - sa.func.now())
+        with database.connect() as connection:
+            return float(connection.execute(sa.select(left).where(OPERATIONS.c.id == of.id)).scalar_one())
+
+    assert queue.claim(CELL, "two", LEASE) is None
+    for column, of in ((OPERATIONS.c.lease_until, held.operation), (OPERATIONS.c.not_before, asked)):
+        assert SOON_SECONDS - 60 < waits(column, of) <= SOON_SECONDS
+    queue.renew(held, LEASE)
+    assert waits(OPERATIONS.c.lease_until, held.operation) <= LEASE
+    with database.begin() as connection:
+        connection.execute(row.values(lease_until=living))
+    assert queue.claim(CELL, "two", LEASE) is None
+    assert waits(OPERATIONS.c.lease_until, held.operation) < 241
 
 
 def test_an_expired_lease_is_taken_over_and_the_old_holder_is_refused(database: sa.Engine, queue: Queue) -> None:

@@ -11,7 +11,7 @@ import pytest
 from errors import FreeholdError, TransientError
 from fleet import state
 from fleet.state import PendingOperation, StackState, read_state
-from fleet.state_files import local_backend, state_path
+from fleet.state_files import compress, local_backend, state_path, stored
 
 STACK = {"urn": "urn::stack", "type": "pulumi:pulumi:Stack", "outputs": {"answer": 42}}
 PROVIDER = {"urn": "urn::aws", "type": "pulumi:providers:aws", "custom": True, "id": "1"}
@@ -65,6 +65,7 @@ def test_from_one_that_is_compressed(compressed: Path, tmp_path: Path) -> None:
 )
 def test_a_damaged_one_that_is_compressed(compressed: Path, tmp_path: Path, content: bytes) -> None:
     compressed.write_bytes(content)
+    compressed.with_name("dev.json.gz.bak").write_bytes(b"x")
     with pytest.raises(FreeholdError, match=rf"^{compressed}: the state is damaged .*dev\.json\.gz\.bak or from "):
         read(tmp_path)
 
@@ -72,7 +73,31 @@ def test_a_damaged_one_that_is_compressed(compressed: Path, tmp_path: Path, cont
 @pytest.mark.parametrize("content", [b"", b'{"version": 3, "checkp', b"\xff", b"{}", b"[]", b'{"checkpoint": null}'])
 def test_a_damaged_one_is_told_with_where_to_have_another_from(file: Path, tmp_path: Path, content: bytes) -> None:
     file.write_bytes(content)
+    with pytest.raises(FreeholdError, match=rf"^{file}: the state is damaged .*; restore it from /.*/backups$"):
+        read(tmp_path)
+    file.with_name("dev.json.bak").write_bytes(b"x")
     with pytest.raises(FreeholdError, match=rf"^{file}: the state is damaged .*dev\.json\.bak or from .*/backups$"):
+        read(tmp_path)
+
+
+def test_one_that_is_compressed_while_it_is_read_is_there(
+    file: Path, compressed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(json.dumps({"version": 3, "checkpoint": {"latest": DEPLOYMENT}}))
+    environment = {"PULUMI_BACKEND_URL": (tmp_path / "a folder").as_uri(), "PULUMI_DIY_BACKEND_GZIP": "true"}
+
+    def beside(path: Path) -> bytes:
+        compress(environment, "freehold", "dev")
+        return stored(path)
+
+    monkeypatch.setattr(state, "stored", beside)
+    require_whole(read(tmp_path))
+    assert compressed.exists() and not file.exists()
+
+
+def test_one_that_cannot_be_read_is_one_line(file: Path, tmp_path: Path) -> None:
+    file.mkdir()
+    with pytest.raises(FreeholdError, match=rf"^{file}: cannot read: Is a directory; correct"):
         read(tmp_path)
 
 

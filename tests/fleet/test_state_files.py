@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
 import pytest
 
 from errors import FreeholdError
-from fleet.state_files import compress, compresses, state_copies, state_path, stored
+from fleet.state_files import compress, compresses, last_copy, state_copies, state_path, stored
 
 PLAIN, COMPRESSED = "dev.json", "dev.json.gz"
 
@@ -22,6 +23,11 @@ def folder(tmp_path: Path) -> Path:
 
 def chosen(tmp_path: Path) -> str:
     return state_path(tmp_path, "freehold", "dev").name
+
+
+def compressing(backend: Path) -> dict[str, str]:
+    """The engine's environment."""
+    return {"PULUMI_BACKEND_URL": backend.as_uri(), "PULUMI_DIY_BACKEND_GZIP": "true"}
 
 
 def put(path: Path, seconds: int, content: bytes = b"{}") -> Path:
@@ -41,12 +47,20 @@ def test_of_two_forms_the_engine_s_is_read(tmp_path: Path, folder: Path) -> None
     assert chosen(tmp_path) == PLAIN
 
 
+def test_where_nobody_may_look_there_is_not_no_state(tmp_path: Path) -> None:
+    (tmp_path / ".pulumi").write_text("")  # as a folder of another user's, which root may look into
+    with pytest.raises(
+        FreeholdError, match=rf"^{tmp_path}/\.pulumi/stacks/freehold: cannot read: Not a directory; cor"
+    ):
+        chosen(tmp_path)
+
+
 def test_a_plain_one_is_compressed_and_kept_as_the_one_before(tmp_path: Path, folder: Path) -> None:
-    compress(tmp_path, "freehold", "dev")
+    compress(compressing(tmp_path), "freehold", "dev")
     assert list(folder.iterdir()) == []
     put(folder / PLAIN, 10, b'{"a": 1}').chmod(0o600)
     for _ in range(2):
-        compress(tmp_path, "freehold", "dev")
+        compress(compressing(tmp_path), "freehold", "dev")
         found = state_path(tmp_path, "freehold", "dev")
         assert (found.name, stored(found), found.stat().st_mode & 0o777) == (COMPRESSED, b'{"a": 1}', 0o600)
         assert {path.name: stored(path) for path in folder.iterdir() if path != found} == {"dev.json.bak": b'{"a": 1}'}
@@ -56,14 +70,53 @@ def test_ended_between_its_two_steps_nothing_is_lost(tmp_path: Path, folder: Pat
     put(folder / PLAIN, 10, b'{"a": 1}')
     (folder / "dev.json.bak").mkdir()
     with pytest.raises(FreeholdError, match=rf"^{folder / PLAIN}: cannot write: "):
-        compress(tmp_path, "freehold", "dev")
+        compress(compressing(tmp_path), "freehold", "dev")
     assert (folder / PLAIN).exists()
     found = state_path(tmp_path, "freehold", "dev")
     assert (found.name, stored(found)) == (COMPRESSED, b'{"a": 1}')
     put(folder / PLAIN, 2**33, b'{"a": 2}')  # by an engine that was told not to compress
     (folder / "dev.json.bak").rmdir()
-    compress(tmp_path, "freehold", "dev")
+    compress(compressing(tmp_path), "freehold", "dev")
     assert stored(state_path(tmp_path, "freehold", "dev")) == b'{"a": 2}'
+
+
+def test_only_where_states_shall_be_compressed(tmp_path: Path, folder: Path) -> None:
+    plain = put(folder / PLAIN, 10)
+    compress({"PULUMI_BACKEND_URL": tmp_path.as_uri()}, "freehold", "dev")
+    compress({**compressing(tmp_path), "PULUMI_BACKEND_URL": "s3://bucket"}, "freehold", "dev")
+    assert list(folder.iterdir()) == [plain]
+
+
+def test_an_older_plain_one_does_not_outlive_the_compressed_one(tmp_path: Path, folder: Path) -> None:
+    """As a conversion leaves it that was killed between its steps: with the newer one removed it would be the state."""
+    put(folder / PLAIN, 10, b'{"a": 1}')
+    put(folder / COMPRESSED, 11, gzip.compress(b'{"a": 2}'))
+    compress(compressing(tmp_path), "freehold", "dev")
+    assert sorted(path.name for path in folder.iterdir()) == ["dev.json.bak", COMPRESSED]
+    assert stored(folder / COMPRESSED) == b'{"a": 2}'
+
+
+def test_a_form_is_told_by_what_is_in_it(tmp_path: Path, folder: Path) -> None:
+    """As by the engine. Who restores a state may copy what was compressed to the plain one's name, or the other way."""
+    assert stored(put(folder / COMPRESSED, 9, b'{"a": 1}')) == b'{"a": 1}'
+    assert stored(put(folder / PLAIN, 10, gzip.compress(b'{"a": 2}'))) == b'{"a": 2}'
+    compress(compressing(tmp_path), "freehold", "dev")
+    assert gzip.decompress((folder / COMPRESSED).read_bytes()) == b'{"a": 2}'
+
+
+def test_the_last_copy_is_the_youngest_of_either_form(tmp_path: Path, folder: Path) -> None:
+    def last() -> str | None:
+        found = last_copy(tmp_path, "freehold", "dev")
+        return found.name if found else None
+
+    assert last() is None
+    put(folder / "dev.json.gz.bak", 10)
+    put(folder / "dev.json.gz.bak.attrs", 99)
+    assert last() == "dev.json.gz.bak"
+    put(folder / "dev.json.bak", 11)
+    assert last() == "dev.json.bak"
+    put(folder / "dev.json.bak", 12, b"")  # of a disk that was full
+    assert last() == "dev.json.gz.bak"
 
 
 def test_copies_have_either_form(tmp_path: Path) -> None:

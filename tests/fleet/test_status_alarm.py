@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import CollectorRegistry
 
 import cli.activity
 import cli.opening
@@ -26,6 +27,9 @@ from fleet.state import StackState
 from fleet.targets import Target
 from sandbox.home import Home
 from services.notifier.alerts import ALERTS, DELIVERIES
+from services.notifier.leftovers import AFTER, Leftovers
+from services.notifier.metrics import Metrics
+from services.notifier.queues import Queues
 from tests.fleet.samples import CELL, add_tenants, ask
 
 pytestmark = pytest.mark.sandbox
@@ -82,7 +86,7 @@ def test_what_was_given_up_is_one(database: sa.Engine, status: Status) -> None:
     claim = queue.claim(CELL, "one", 60)
     assert claim is not None
     queue.fail(claim, "no such zone", lambda connection: registry.failed(connection, "acme", "no such zone"))
-    assert status() == (1, ["! suspend of acme: given up after 1 attempts: no such zone"])
+    assert status() == (1, ["! suspend of acme: given up after 1 attempt: no such zone"])
 
 
 def test_an_event_that_is_kept_and_whose_effect_failed_is_one(database: sa.Engine, status: Status) -> None:
@@ -99,7 +103,7 @@ def test_an_event_that_is_kept_and_whose_effect_failed_is_one(database: sa.Engin
     assert code == 1
     (line,) = marked
     assert line.startswith("! last Stripe event: invoice.paid at ")
-    assert line.endswith(": applied to acme; 1 events are kept whose effect failed")
+    assert line.endswith(": applied to acme; 1 event is kept whose effect failed")
 
 
 def alert(database: sa.Engine, budget: str, sinks: Mapping[str, str], *, hours: float = 0.0) -> None:
@@ -138,6 +142,22 @@ def test_a_later_alert_that_was_delivered_hides_none_that_was_not(
     alert(database, "of-today", {"mail": "sent", "slack": "sent"})
     named = "; ".join(f"of-{day}, spend x, x" for day in range(1, 4))
     assert status() == (1, [f"! budget alerts that not every sink took: {named}; and 2 more"])
+
+
+@pytest.mark.parametrize("others", [{"slack": "sent"}, {}])
+def test_a_sink_that_was_removed_is_missed_where_nobody_else_was_told(
+    others: Mapping[str, str], database: sa.Engine, status: Status
+) -> None:
+    """Of the last alert and of one before it."""
+    for number, hours in enumerate((30, 3)):
+        alert(database, f"of-{number}", {"mail": "pending", **others}, hours=hours)
+    with database.begin() as connection:
+        connection.execute(sa.update(DELIVERIES).values(not_before=sa.func.now() - 2 * AFTER))
+    dead_letters = SimpleNamespace(send_message=lambda **_: {})
+    ending = Leftovers(["slack"], database, Queues(dead_letters, "", ""), Metrics(CollectorRegistry()))
+    assert [ending.once() for _ in range(3)] == [True, True, False]
+    code, marked = status()
+    assert (code, len(marked)) == ((0, 0) if others else (1, 2))
 
 
 def test_a_database_that_ends_amid_it_is_one_line(

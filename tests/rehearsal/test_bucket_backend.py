@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import pytest
 
 from errors import FreeholdError, TransientError
 from fleet.events import Progress
+from fleet.interrupts import Interrupted, Interrupts
 from fleet.state import read_state
 from tests.rehearsal.engine import sdks
 from tests.rehearsal.freehold import until
@@ -22,6 +24,8 @@ from tests.rehearsal.trivial import Trivial
 from tests.temporary_sandbox import Sandbox
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
+
+STATE = ".pulumi/stacks/trivial/dev.json"
 
 
 @pytest.fixture
@@ -83,6 +87,59 @@ def test_a_preview_that_is_killed_leaves_the_lock_of_another(trivial: Trivial) -
         trivial.engine(observe=kill, LINGER="60").preview()
     left = store.list_objects_v2(Bucket=bucket, Prefix=locks).get("Contents", [])
     assert [one["Key"] for one in left] == [f"{locks}another.json"]
+
+
+def keys(trivial: Trivial, prefix: str = "") -> set[str]:
+    """What is in the bucket."""
+    bucket = urlsplit(trivial.variables["PULUMI_BACKEND_URL"]).netloc
+    found = client(trivial.variables).list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+    return {one["Key"] for one in found}
+
+
+def test_a_first_preview_leaves_no_stack_however_it_ends(trivial: Trivial) -> None:
+    interrupts = Interrupts()
+
+    def stop(progress: Progress) -> None:
+        if STATE in keys(trivial):
+            interrupts.count = 1
+
+    def kill(progress: Progress) -> None:
+        for one in psutil.Process().children():
+            if one.name() == "pulumi" and STATE in keys(trivial):
+                one.kill()
+
+    assert trivial.engine().preview().progress.changes == {"create": 5}
+    with pytest.raises(FreeholdError, match=r"^stack dev: invalid literal"):
+        trivial.engine(COUNT="many").preview()
+    with pytest.raises(Interrupted):
+        trivial.engine(interrupts=interrupts, observe=stop, LINGER="60").preview()
+    with pytest.raises(TransientError, match=r"^stack dev: pulumi preview was ended by SIGKILL; "):
+        trivial.engine(observe=kill, LINGER="60").preview()
+    assert not (trivial.folder / "work/Pulumi.dev.yaml").exists()
+    # The engine's own mark of the backend, and its copy of the stack that was empty.
+    assert keys(trivial) == {".pulumi/meta.yaml", f"{STATE}.bak"}
+    assert trivial.told == []
+    assert trivial.engine().up().progress.changes == {"create": 5}
+
+
+def test_a_first_preview_leaves_the_stack_to_another_machine_that_has_taken_it(trivial: Trivial) -> None:
+    """Whose `up` holds the engine's lock by the time of the preview's end, or has made something already."""
+    bucket, store = urlsplit(trivial.variables["PULUMI_BACKEND_URL"]).netloc, client(trivial.variables)
+    lock = ".pulumi/locks/organization/trivial/dev/another.json"
+
+    def take(progress: Progress) -> None:
+        if progress.begun:
+            held = {"pid": 1, "username": "another", "hostname": "elsewhere", "timestamp": "2026-11-22T00:00:00Z"}
+            store.put_object(Bucket=bucket, Key=lock, Body=json.dumps(held).encode())
+
+    trivial.engine(observe=take).preview()
+    (told,) = trivial.told
+    assert told.startswith("stack dev: the empty one that was made for the preview stays: stack dev: ")
+    assert "locked" in told
+    assert keys(trivial) >= {STATE, lock}
+    assert "encryptionsalt" in (trivial.folder / "work/Pulumi.dev.yaml").read_text()
+    store.delete_object(Bucket=bucket, Key=lock)
+    assert trivial.engine().up().progress.changes == {"create": 5}
 
 
 def test_a_bucket_that_does_not_answer_may_pass(trivial: Trivial) -> None:

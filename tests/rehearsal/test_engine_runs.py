@@ -60,6 +60,20 @@ def test_a_plain_state_goes_on_compressed(trivial: Trivial) -> None:
     assert read_state("trivial", "dev", trivial.environment(), trivial.folder / "work") is None
 
 
+def test_the_copy_of_a_damaged_state_stays_where_states_become_compressed(trivial: Trivial) -> None:
+    trivial.engine().up()
+    trivial.engine(COUNT="4").up()
+    plain = state_path(trivial.home.backend, "trivial", "dev")
+    copy, whole = plain.with_name("dev.json.bak"), plain.read_bytes()
+    plain.write_bytes(whole[: len(whole) // 2])  # as a full disk leaves it
+    kept = copy.read_bytes()
+    with pytest.raises(FreeholdError, match=rf"^{plain}: the state is damaged .*; restore it from dev\.json\.bak or "):
+        trivial.engine(COUNT="4", PULUMI_DIY_BACKEND_GZIP="true").up()
+    assert copy.read_bytes() == kept
+    copy.replace(plain)
+    assert trivial.engine(COUNT="4", PULUMI_DIY_BACKEND_GZIP="true").up().progress.changes["same"] >= 5
+
+
 def test_a_wrong_passphrase_is_one_line_and_loses_nothing(trivial: Trivial) -> None:
     trivial.engine().up()
     before = (trivial.home.backend / ".pulumi/stacks/trivial/dev.json").read_bytes()

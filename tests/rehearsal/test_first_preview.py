@@ -17,9 +17,12 @@ from tests.rehearsal.trivial import Trivial, living
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 
+KEPT = ("stacks", "backups", "history")
+
+
 def kept(trivial: Trivial) -> dict[Path, bytes]:
     """The backend and the stack's files, but for what the engine writes of the backend itself."""
-    folders = (trivial.home.backend / ".pulumi/stacks", trivial.folder / "work")
+    folders = (*(trivial.home.backend / ".pulumi" / kind for kind in KEPT), trivial.folder / "work")
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     return {path: path.read_bytes() for path in files if path.suffix != ".pyc"}
 
@@ -70,6 +73,7 @@ def test_the_last_copy_of_a_lost_state_stays(trivial: Trivial) -> None:
         lost.unlink()
     before = kept(trivial)
     assert b"shelf-0" in before[state.with_suffix(".json.bak")]
+    assert len([path for path in before if path.name.endswith(".checkpoint.json")]) == 2
     trivial.engine().preview()
     assert kept(trivial) == before
 

@@ -129,7 +129,7 @@ def test_what_it_runs_ends_with_it(launcher: Any, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("raised", "code", "told"),
     [
-        (KeyboardInterrupt(), 130, "freehold: stopped; run it again to go on\n"),
+        (KeyboardInterrupt(), 1, "freehold: stopped; run it again to go on\n"),
         (OSError(28, "No space left on device", "/some/file"), 1, "freehold: /some/file: No space left on device\n"),
     ],
     ids=["Ctrl-C", "a full disk"],

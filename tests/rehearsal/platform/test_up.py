@@ -119,14 +119,14 @@ def test_our_preview_names_what_would_change_and_not_its_values(built: Freehold)
     keeps = "aws logs put-retention-policy --log-group-name /aws/eks/chronos-cloud-sandbox/cluster --retention-in-days"
     built.by_hand(f"{keeps} 3653").check_returncode()
     try:
-        assert built.ok("refresh", "sandbox").stdout.startswith("changed 1 resources (")
+        assert built.ok("refresh", "sandbox").stdout.startswith("changed 1 resource (")
         run = built.run("preview", "sandbox", "--expect-no-changes")
         assert run.returncode == 1
-        assert run.stderr.splitlines()[-1].startswith("freehold: environment sandbox: 1 resources would change, and")
+        assert run.stderr.splitlines()[-1].startswith("freehold: environment sandbox: 1 resource would change, and")
         header, row, _, told = run.stdout.splitlines()
         assert header.split() == ["operation", "resource", "type", "what", "differs"]
         assert row.split() == ["update", "cluster-logs", "aws:cloudwatch:LogGroup", "retentionInDays"]
-        assert re.match(r"would change 1 resources \(\d+ same, 1 update\); details in ", told)
+        assert re.match(r"would change 1 resource \(\d+ same, 1 update\); details in ", told)
         assert "3653" not in run.stdout
         (change,) = built.json("preview", "sandbox")["changes"]
         assert (change["operation"], change["name"], change["component"]) == (
