@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from errors import FreeholdError
 from fleet.connection_limits import TCP_LIMITS
-from services.notifier.database import Login, database, engine
+from services.login import Login
+from services.notifier.database import database, engine
 from services.notifier.settings import Settings
 from tests.services.notifier.line import REGION, Line
 from tests.tcp_limits import tcp_limits
