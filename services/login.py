@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 _READ_AGAIN_SECONDS = 30.0
 """A database that is down refuses connections all the time: its login is not read each time."""
 
+ReadOnly = psycopg.errors.ReadOnlySqlTransaction
+"""What a server says that another one has taken over from, as after a failover or a switch-over: it lives, and each
+statement that writes fails on it. So such a connection is as good as dead."""
+
+_WRITABLE: Mapping[str, object] = {"target_session_attrs": "read-write"}
+"""For a while after it the database's name may lead to the old server still."""
+
 _log = logs.logger(__name__)
 
 
@@ -51,14 +58,15 @@ class Login:
 
 
 def follow(engine: sa.Engine, login: Login) -> None:
-    """Let each new connection of `engine` be made with the login as it is then. One that was replaced is found by
-    itself, at the first connection that is refused."""
+    """Let each new connection of `engine` be made with the login as it is then, to a server that takes writes. One that
+    was replaced is found by itself, at the first connection that is refused."""
 
     def connect(
         dialect: sa.Dialect, entry: ConnectionPoolEntry | None, arguments: object, parameters: Mapping[str, object]
     ) -> DBAPIConnection:
         def dial(url: sa.URL) -> DBAPIConnection:
-            return dialect.connect(**{**parameters, **url.translate_connect_args(username="user", database="dbname")})
+            told = url.translate_connect_args(username="user", database="dbname")
+            return dialect.connect(**{**parameters, **_WRITABLE, **told})
 
         used = login.url
         try:
@@ -69,4 +77,9 @@ def follow(engine: sa.Engine, login: Login) -> None:
                 raise
         return dial(renewed)
 
+    def look(context: sa.ExceptionContext) -> None:
+        if isinstance(context.original_exception, ReadOnly):
+            context.is_disconnect = True
+
     sa.event.listen(engine, "do_connect", connect)
+    sa.event.listen(engine, "handle_error", look)

@@ -123,3 +123,17 @@ def test_the_secret_manager_is_not_asked_each_time_and_may_be_away(line: Line) -
     assert who(opened) == line.url.username
     assert secret.reads == 4
     opened.dispose()
+
+
+def test_a_connection_to_a_server_that_another_took_over_from_is_left(line: Line) -> None:
+    """It answers a ping, so nothing else would end it. https://www.postgresql.org/docs/current/hot-standby.html"""
+    opened = engine(Login(lambda: line.url))
+    write = sa.text("UPDATE budget_alerts SET repeats = 0")
+    with opened.connect() as connection:
+        connection.exec_driver_sql("SET default_transaction_read_only = on")
+        connection.commit()
+    with pytest.raises(sa.exc.InternalError, match="read-only transaction"), opened.begin() as connection:
+        connection.execute(write)
+    with opened.begin() as connection:
+        connection.execute(write)
+    opened.dispose()
