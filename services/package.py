@@ -45,6 +45,7 @@ _OWN = (
     "fleet/registry.py",
     "services/__init__.py",
     "services/health.py",
+    "services/login.py",
     "services/logs.py",
     "services/billing/*.py",
 )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
+import threading
 
 import uvicorn
 from prometheus_client import CollectorRegistry
 
 from errors import ExitCode, FreeholdError
 from services import health, logs
-from services.billing import settings
-from services.billing.application import Application, Metrics, Webhook
+from services.billing.application import Application
 from services.billing.http_protocol import BoundedHeads
-from services.billing.receiver import Receiver
+from services.billing.running import Running
 
 _DRAIN_SECONDS = 20
 
@@ -22,27 +21,27 @@ _DRAIN_SECONDS = 20
 def main() -> int:
     # The first process of a container hears no signal that it has not asked for, and starting can take its time.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
+    logs.configure("billing")
+    registry = CollectorRegistry()
     try:
-        told = settings.read(os.environ, settings.read_aws_secret)
+        # One connection for the receiver, one for the readiness check.
+        running = Running(registry, connections=2)
     except FreeholdError as error:
         print(error.line(), file=sys.stderr)
         return error.exit_code
-    logs.configure("billing")
-    # One for the receiver, one for the readiness check.
-    engine = told.engine(connections=2)
-    receiver = Receiver(engine, told.blueprint)
-    registry = CollectorRegistry()
-    webhook = Webhook(receiver, told.secrets, livemode=told.livemode, metrics=Metrics(registry, receiver))
+    ending = threading.Event()
+    threading.Thread(target=running.keep_renewing, args=(ending,), name="secrets", daemon=True).start()
 
     def stop() -> None:
-        receiver.close()
-        engine.dispose()
+        ending.set()
+        running.close()
 
-    app = Application(webhook, health.routes(health.database_answers(engine), registry), stop=stop)
+    routes = health.routes(health.database_answers(running.engine), registry)
+    app = Application(running.webhook, routes, stop=stop)
     uvicorn.run(
         app,
-        host=told.host,
-        port=told.port,
+        host=running.settings.host,
+        port=running.settings.port,
         log_config=None,
         access_log=False,
         proxy_headers=False,

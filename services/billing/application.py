@@ -87,6 +87,10 @@ class Webhook:
         self._receiver, self._secrets, self._livemode = receiver, secrets, livemode
         self._metrics, self._clock = metrics, clock
 
+    def take(self, secrets: Sequence[bytes]) -> None:
+        """Verify what comes from now on by these."""
+        self._secrets = secrets
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = await self._answer(scope, receive)
         await answer.send(send)

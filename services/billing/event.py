@@ -56,7 +56,8 @@ class Event(_Read):
     livemode: bool
     account: Identifier | None = None
     """The connected account that it happened in; None: our own."""
-    api_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    api_version: Annotated[str, Field(pattern=r"^[ -~]{1,1024}$")] | None = None
+    """`2026-01-28.clover`; an endpoint that was made with previews names them too: `2023-10-16; invoices_beta=v1`."""
     created: Seconds
     data: Data
 

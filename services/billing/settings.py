@@ -1,4 +1,4 @@
-"""What the webhook is told by its environment; read once, when it starts.
+"""What the webhook is told by its environment. What is there by reference is read anew while it runs.
 
 | variable | what |
 |---|---|
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,11 +26,15 @@ from catalog import blueprints
 from catalog.plans import Blueprint
 from errors import UsageError
 from fleet.connection_limits import TCP_LIMITS
+from services.login import Login, follow
 
 _WHERE = "billing webhook"
 _CONNECT_SECONDS = 5
 _STATEMENT_MILLISECONDS = 5_000
 _LOCK_MILLISECONDS = 3_000
+_CONNECTION_SECONDS = 300
+"""How long one serves: sooner than AWS' network forgets one over which nothing was sent (350 seconds), as while Lambda
+stops the process. And where the login tells another server, it is that one that is used soon."""
 # Stripe's own are `whsec_` and 32 characters; what is much shorter was cut or made up.
 _SHORTEST_SECRET = 16
 
@@ -46,10 +51,10 @@ ReadSecret = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Settings:
-    """`secrets` and `database` are not to be shown."""
+    """`secrets` and `login` are not to be shown."""
 
     secrets: tuple[bytes, ...]
-    database: sa.URL
+    login: Login
     blueprint: Blueprint
     livemode: bool
     host: str = "0.0.0.0"
@@ -63,11 +68,12 @@ class Settings:
         options = f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c lock_timeout={_LOCK_MILLISECONDS}"
         # What is answered is on disk, whatever the role or the database has been set to.
         options += " -c synchronous_commit=on"
-        return sa.create_engine(
-            self.database,
+        made = sa.create_engine(
+            self.login.url,
             pool_size=connections,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
+            pool_recycle=_CONNECTION_SECONDS,
             # What goes with a statement is what Stripe sent: it stays out of errors, and so out of the log.
             hide_parameters=True,
             connect_args={
@@ -79,13 +85,16 @@ class Settings:
                 "prepare_threshold": 1,
             },
         )
+        follow(made, self.login)
+        return made
 
 
 def read(environment: Mapping[str, str], read_secret: ReadSecret) -> Settings:
     """Raises UsageError, in one line, for what is missing or wrong."""
     return Settings(
         secrets=_secrets(_either(environment, "STRIPE_WEBHOOK_SECRET", read_secret)),
-        database=_database(environment, read_secret),
+        # By the clock of the day, as Lambda stops a process between calls.
+        login=Login(lambda: _database(environment, read_secret), time.time),
         blueprint=_blueprint(environment.get("FREEHOLD_PRODUCT", "")),
         livemode=_livemode(environment.get("STRIPE_LIVEMODE", "")),
         host=environment.get("HOST") or "0.0.0.0",
@@ -169,13 +178,15 @@ def _port(text: str) -> int:
 def read_aws_secret(reference: str) -> str:
     """From AWS Secrets Manager. Raises UsageError."""
     # boto3 is part of Lambda's own Python; nothing else here needs it.
-    import boto3
+    from boto3.session import Session
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         # arn:aws:secretsmanager:<region>:<account>:secret:<name>
-        client = boto3.client("secretsmanager", region_name=reference.split(":")[3], config=Config(**_SECRET_LIMITS))
+        # A session of its own: the one that boto3 shares makes clients for one thread at a time.
+        region, config = reference.split(":")[3], Config(**_SECRET_LIMITS)
+        client = Session().client("secretsmanager", region_name=region, config=config)
         return str(client.get_secret_value(SecretId=reference)["SecretString"])
     except (BotoCoreError, ClientError, IndexError, KeyError) as error:
         mend = "store a value, and let the role read it (secretsmanager:GetSecretValue)"

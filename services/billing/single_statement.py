@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import psycopg
 import sqlalchemy as sa
 
+from services.login import ReadOnly
+
 Row = TypeVar("Row")
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -32,9 +34,9 @@ def single_statement(engine: sa.Engine, work: Callable[[Connection], Row]) -> Ro
             connection.autocommit = True
             done = work(connection)
         except psycopg.Error as error:
-            if connection.closed:
+            if connection.closed or isinstance(error, ReadOnly):
                 pooled.invalidate()
-                # Where the server went away the others have died with it, and would be tried next.
+                # Where the server went away or was replaced the others have died with it, and would be tried next.
                 engine.dispose()
                 raise ConnectionDied(str(error)) from error
             raise

@@ -151,6 +151,8 @@ def _count(engine: sa.Engine, metrics: Metrics) -> None:
     try:
         with engine.connect() as connection:
             metrics.pending.set(alerts.backlog(connection))
+            if (last := alerts.last_received(connection)) is not None:
+                metrics.last_alert.set(last.timestamp())
     except sa.exc.SQLAlchemyError as error:
         _log.warning("not-counted", error=str(error).splitlines()[0])
 

@@ -226,6 +226,12 @@ def backlog(connection: sa.Connection) -> int:
     return int(connection.scalar(counted) or 0)
 
 
+def last_received(connection: sa.Connection) -> datetime | None:
+    """When the alert that arrived last did; None: none has."""
+    moment: datetime | None = connection.scalar(sa.select(sa.func.max(ALERTS.c.received_at)))
+    return moment
+
+
 def usable(connection: sa.Connection) -> bool:
     """Whether the tables are there, and whoever is connected may write them: rights to both are given at once."""
     writable = sa.text("SELECT has_any_column_privilege(to_regclass(:table), 'INSERT')")

@@ -7,6 +7,7 @@ The queue's policy lets only the topic write; the signature also tells apart wha
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -26,11 +27,14 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.notifier.sinks.resolving import Loop
+
 _CERTIFICATE_HOST = re.compile(r"sns\.[a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?")
 _CERTIFICATE_PATH = re.compile(r"/SimpleNotificationService-[A-Za-z0-9]{1,64}\.pem")
 _CERTIFICATE_LIMIT_BYTES = 16 * 1024
 _CERTIFICATES_KEPT = 16
-_TIMEOUT_SECONDS = 5.0
+_LIMIT_SECONDS = 5.0
+"""For all of a certificate, the look-up of the host's name too: no message is taken meanwhile."""
 _SIGNED_FIELDS = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 # SHA-1 is what AWS signs version 1 with, which is the default of every topic.
 _HASHES: Mapping[str, hashes.HashAlgorithm] = {"1": hashes.SHA1(), "2": hashes.SHA256()}
@@ -111,20 +115,36 @@ class Certificates:
     def _fetch(self, url: str, host: str, path: str) -> x509.Certificate:
         asked, headers = (url, {}) if self._endpoint is None else (f"{self._endpoint}{path}", {"Host": host})
         try:
-            answer = httpx.get(asked, headers=headers, timeout=_TIMEOUT_SECONDS)
-            answer.raise_for_status()
+            with asyncio.Runner(loop_factory=Loop) as runner:
+                content = runner.run(_fetched(asked, headers))
+        except TimeoutError:
+            raise CertificateUnavailable(f"{host}: no answer within {_LIMIT_SECONDS:g} s", url) from None
         except httpx.HTTPError as error:
             raise CertificateUnavailable(f"{host}: {type(error).__name__}", url) from None
-        if len(answer.content) > _CERTIFICATE_LIMIT_BYTES:
-            raise Refused("its signing certificate is too long")
         try:
-            certificate = x509.load_pem_x509_certificate(answer.content)
+            certificate = x509.load_pem_x509_certificate(content)
         except ValueError:
             raise Refused("its signing certificate cannot be read") from None
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         if [name.value for name in names] not in (["sns.amazonaws.com"], [host]):
             raise Refused("its signing certificate is not that of SNS")
         return certificate
+
+
+async def _fetched(url: str, headers: Mapping[str, str]) -> bytes:
+    """Raises TimeoutError, httpx.HTTPError, and Refused for what is too long."""
+    content = b""
+    async with (
+        asyncio.timeout(_LIMIT_SECONDS),
+        httpx.AsyncClient(timeout=_LIMIT_SECONDS) as client,
+        client.stream("GET", url, headers=headers) as answer,
+    ):
+        answer.raise_for_status()
+        async for part in answer.aiter_bytes():
+            content += part
+            if len(content) > _CERTIFICATE_LIMIT_BYTES:
+                raise Refused("its signing certificate is too long")
+    return content
 
 
 def open_envelope(body: str, topic: str, certificate_of: Callable[[str], x509.Certificate]) -> Notification:

@@ -183,6 +183,8 @@ class MailSink:
         message["From"] = self.sender
         message["To"] = ", ".join(self.recipients)
         message["Date"] = format_datetime(alert.received_at)
+        # Nobody reads an answer: https://www.rfc-editor.org/rfc/rfc3834#section-5
+        message["Auto-Submitted"] = "auto-generated"
         message["Message-ID"] = f"<alert-{alert.id}@{self.sender.rpartition('@')[2]}>"
         lines = {
             "Budget": alert.budget,

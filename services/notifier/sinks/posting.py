@@ -6,7 +6,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -48,8 +50,14 @@ async def _post(url: str, body: bytes, headers: Mapping[str, str], limit_seconds
 
 
 def _retry_after(headers: httpx.Headers) -> float | None:
-    with contextlib.suppress(KeyError, ValueError):
-        seconds = float(headers["Retry-After"])
+    """In seconds, or as a date: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3"""
+    text = headers.get("Retry-After", "")
+    with contextlib.suppress(ValueError, OverflowError):
+        try:
+            seconds = float(text)
+        except ValueError:
+            # One without a zone, which HTTP has not, is taken for this machine's time.
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
         if math.isfinite(seconds):
             return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
     return None

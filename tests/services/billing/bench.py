@@ -121,6 +121,14 @@ def environment(database: sa.URL, port: int = 8080) -> dict[str, str]:
     }
 
 
+def post(app: Application, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+    async def send() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://webhook") as client:
+            return await client.post(PATH, content=body, headers=dict(headers))
+
+    return asyncio.run(send())
+
+
 class Inside:
     """The webhook in this process."""
 
@@ -135,12 +143,7 @@ class Inside:
         self.app = Application(webhook)
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://webhook") as client:
-                return await client.post(PATH, content=body, headers=dict(headers))
-
-        return asyncio.run(send())
+        return post(self.app, body, headers)
 
     def send(self, event: Mapping[str, Any], secret: str = SECRET) -> httpx.Response:
         return self.post(*body_and_headers(event, secret))
@@ -209,7 +212,9 @@ class Server:
 
 
 @contextmanager
-def server(database: sa.URL, folder: Path, module: str = "services.billing", *arguments: str) -> Iterator[Server]:
+def server(
+    database: sa.URL, folder: Path, module: str = "services.billing", *arguments: str, **variables: str
+) -> Iterator[Server]:
     """Started and serving; ended with SIGTERM, which it must obey."""
     port = free_port()
     log = folder / f"{port}.log"
@@ -217,7 +222,7 @@ def server(database: sa.URL, folder: Path, module: str = "services.billing", *ar
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=folder,
-            env=environment(database, port),
+            env=environment(database, port) | variables,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from catalog.plans import Blueprint
 from services.billing import __main__ as service
-from services.billing import receiver, settlement
+from services.billing import receiver, running, settlement
 from services.billing.inbox import Arrival, Conclusion
 
 
@@ -45,5 +45,5 @@ class _DiesBefore(receiver.Receiver):
 
 
 if __name__ == "__main__":
-    vars(service)["Receiver"] = {"after": _DiesAfter, "before": _DiesBefore}[sys.argv[1]]
+    vars(running)["Receiver"] = {"after": _DiesAfter, "before": _DiesBefore}[sys.argv[1]]
     sys.exit(service.main())

@@ -41,6 +41,22 @@ def test_a_customer_that_was_made_with_a_tenant_s_name_names_the_tenant_that_was
     assert books.plan() == ("pro" if state == "applied" else "starter")
 
 
+def test_a_subscription_that_names_its_own_tenant_is_its_own_beside_one_that_names_none(
+    webhook: Inside, books: Books
+) -> None:
+    """In one batch, where the customer is looked up for the other."""
+    books.registry.add(wanted("later"))
+    webhook.state(customer_event("created", PRO.customer, "acme", id="evt_customer", created=1))
+    own = replace(PRO, id="sub_2", tenant="later")
+    webhook.together(
+        [
+            subscription_event("created", replace(OF_CUSTOMER, lookup_key=""), id="evt_1", created=2),
+            subscription_event("created", own, id="evt_2", created=2),
+        ]
+    )
+    assert (books.plan("acme"), books.plan("later")) == ("starter", "pro")
+
+
 def test_of_earlier_events_that_come_again_together_the_one_that_is_applied_is_the_operation_s(
     webhook: Inside, books: Books
 ) -> None:

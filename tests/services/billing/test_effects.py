@@ -55,6 +55,13 @@ def test_a_plan_change_moves_the_tenant_and_asks_for_the_operation(webhook: Insi
     ) == [("acme", False, "2025-09-30.clover", "evt_upgraded")]
 
 
+def test_an_endpoint_of_a_preview_s_version(webhook: Inside, books: Books) -> None:
+    """https://github.com/stripe/stripe-java/pull/1727: some previews are asked for in the version of the endpoint."""
+    version = "2025-09-30.preview; invoice_partial_payments_beta=v3; orders_beta=v4"
+    assert webhook.state({**UPGRADED, "api_version": version}) == "applied"
+    assert books.rows("SELECT api_version FROM billing_inbox") == [(version,)]
+
+
 def test_the_payload_is_kept_byte_by_byte(webhook: Inside, books: Books) -> None:
     body, headers = body_and_headers(UPGRADED, SECRET)
     assert webhook.post(body, headers).status_code == 200

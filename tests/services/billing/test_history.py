@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from catalog import blueprints
 from sandbox.stripe_events import Subscription, identifier, subscription_event
-from services.billing.effects import ENTITLED, standing
+from services.billing.effects import ENTITLED, billed, standing
 from services.billing.event import parse
 from services.billing.history import in_order, step
 
@@ -152,3 +152,28 @@ def test_nothing_follows_the_end() -> None:
     found = standing(order, BLUEPRINT)
     assert (found.status, found.latest) == ("canceled", "evt_1")
     assert found.status not in ENTITLED
+
+
+def test_an_announcement_is_the_last_of_its_second_while_the_update_that_led_to_it_is_still_to_come() -> None:
+    """Two updates and an announcement are of one second; the second update has not come yet, or never will."""
+    trial = Subscription("sub_1", "cus_1", "chronos-cloud.pro", "acme", "trialing", began=BEGAN)
+    active, paused = replace(trial, status="active"), replace(trial, status="paused")
+    known = [
+        subscription_event("created", trial, id="evt_0", created=BEGAN),
+        subscription_event("updated", active, trial, id="evt_2", created=BEGAN + 1),
+        # The first by its id.
+        subscription_event("paused", paused, id="evt_1", created=BEGAN + 1),
+    ]
+    for events in (known, known[::-1]):
+        order = in_order(step(parse(json.dumps(one).encode())) for one in events)
+        assert [one.event.id for one in order] == ["evt_0", "evt_2", "evt_1"]
+
+
+def test_of_two_that_began_in_one_second_always_the_same_counts() -> None:
+    """Whichever of them the database tells first."""
+    both = []
+    for number, plan in enumerate(PLANS):
+        now = Subscription(f"sub_{number}", "cus_1", f"chronos-cloud.{plan}", "acme", "active", began=BEGAN)
+        begun = subscription_event("created", now, id=f"evt_{number}", created=BEGAN)
+        both.append(standing([step(parse(json.dumps(begun).encode()))], BLUEPRINT))
+    assert billed(both) == billed(both[::-1]) == both[1]

@@ -74,6 +74,12 @@ def test_no_usable_v1(header: str) -> None:
     assert "v1 signatures" in refused(header)
 
 
+def test_so_many_signatures_and_no_more() -> None:
+    mine, others = f"v1={digest(str(NOW))}", [f"v1={'0' * 64}"] * 15
+    verify(BODY, ",".join([f"t={NOW}", *others, mine]), [SECRET.encode()], NOW)
+    assert refused(",".join([f"t={NOW}", *others, mine, mine])) == "the header has 17 v1 signatures"
+
+
 def test_wrong_key_other_body_or_no_secret() -> None:
     header = sign(BODY, OTHER.encode(), NOW)
     assert "by a secret that is known" in refused(header)
@@ -95,7 +101,7 @@ def test_wrong_key_other_body_or_no_secret() -> None:
     ],
 )
 def test_a_time_that_is_none(signed: str) -> None:
-    "\uff11\uff17\uff16\uff10Although signed properly with it."
+    """Although signed properly with it."""
     assert "not one time" in refused(f"t={signed},v1={digest(signed)}")
 
 

@@ -13,13 +13,15 @@ import sqlalchemy as sa
 from cryptography import x509
 from prometheus_client import CollectorRegistry
 
+from services.login import Login
 from services.notifier.consumer import Consumer
+from services.notifier.database import engine
 from services.notifier.envelope import Certificates, CertificateUnavailable
 from services.notifier.message import render, subject
 from services.notifier.metrics import Metrics
 from services.notifier.queues import QueueMessage, Queues
 from services.notifier.sinks.slack import SlackSink
-from tests.services.notifier.catching import catcher
+from tests.services.notifier.catching import catcher, refusing_port
 from tests.services.notifier.line import Line, consumer, dispatcher, queues
 from tests.services.notifier.samples import MESSAGE, NEXT_MONTH
 
@@ -100,6 +102,38 @@ class Receipts(Queues):
     def receive(self, wait_seconds: int) -> Sequence[QueueMessage]:
         self.receipts += 1
         return super().receive(0)
+
+
+@pytest.mark.parametrize("trouble", ["away", "only read"])
+def test_while_the_database_takes_nothing_nothing_is_received(line: Line, trouble: str) -> None:
+    """Each time that a message is received counts towards the dead letters."""
+    line.publish(render(MESSAGE))
+    received, stop = Receipts(line), threading.Event()
+    with refusing_port() as port:
+        url = line.url.set(port=port) if trouble == "away" else line.url
+        opened = engine(Login(lambda: url))
+        taking = Consumer(
+            received,
+            opened,
+            Metrics(CollectorRegistry()),
+            topic=line.topic,
+            certificates=Certificates(line.environment["AWS_ENDPOINT_URL"]),
+            sinks=["slack"],
+            pause_seconds=0.01,
+        )
+        with line.administrator.connect() as connection:
+            setting = f'ALTER DATABASE "{line.url.database}" SET default_transaction_read_only = '
+            connection.exec_driver_sql(setting + ("on" if trouble == "only read" else "off"))
+            connection.commit()
+            thread = threading.Thread(target=taking.run, args=(stop,))
+            thread.start()
+            time.sleep(0.5)
+            stop.set()
+            thread.join()
+            connection.exec_driver_sql(setting + "off")
+            connection.commit()
+        opened.dispose()
+    assert (received.receipts, line.waiting()) == (0, 1)
 
 
 class Certified(Certificates):

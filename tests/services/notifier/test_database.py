@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from errors import FreeholdError
 from fleet.connection_limits import TCP_LIMITS
-from services.notifier.database import Login, database, engine
+from services.login import Login
+from services.notifier.database import database, engine
 from services.notifier.settings import Settings
 from tests.services.notifier.line import REGION, Line
 from tests.tcp_limits import tcp_limits
@@ -121,4 +122,18 @@ def test_the_secret_manager_is_not_asked_each_time_and_may_be_away(line: Line) -
     clock.now += 60
     assert who(opened) == line.url.username
     assert secret.reads == 4
+    opened.dispose()
+
+
+def test_a_connection_to_a_server_that_another_took_over_from_is_left(line: Line) -> None:
+    """It answers a ping, so nothing else would end it. https://www.postgresql.org/docs/current/hot-standby.html"""
+    opened = engine(Login(lambda: line.url))
+    write = sa.text("UPDATE budget_alerts SET repeats = 0")
+    with opened.connect() as connection:
+        connection.exec_driver_sql("SET default_transaction_read_only = on")
+        connection.commit()
+    with pytest.raises(sa.exc.InternalError, match="read-only transaction"), opened.begin() as connection:
+        connection.execute(write)
+    with opened.begin() as connection:
+        connection.execute(write)
     opened.dispose()

@@ -171,3 +171,10 @@ def test_a_refusal_is_not_tried_again(line: Line) -> None:
         assert dispatcher(line, SlackSink(caught.url, 20)).once()
     assert line.deliveries()["slack"].state is alerts.State.DEAD
     assert [attributes["Reason"] for _, attributes in line.dead()] == ["answered 404"]
+
+
+def test_however_often_it_failed_the_next_attempt_is_soon_enough() -> None:
+    retries = Retries(first_seconds=5, longest_seconds=60)
+    assert 3.75 <= retries.delay(1) <= 6.25
+    assert 7.5 <= retries.delay(2) <= 12.5
+    assert 45 <= retries.delay(40) <= 75

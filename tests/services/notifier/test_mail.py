@@ -139,12 +139,14 @@ def test_mail_is_whole_and_the_same_each_time() -> None:
             _mail(port, encryption="offered").send(ALERT)
     (sender, recipients, message), (_, _, again) = mailbox.messages
     assert (sender, recipients) == ("alerts@freehold.example", ["ops@example.com", "cfo@example.com"])
-    told = {name: message[name] for name in ("From", "To", "Date", "Message-ID")}
+    told = {name: message[name] for name in ("From", "To", "Date", "Message-ID", "Auto-Submitted")}
     assert told == {
         "From": "alerts@freehold.example",
         "To": "ops@example.com, cfo@example.com",
         "Date": "Fri, 20 Nov 2026 10:00:00 +0000",
         "Message-ID": f"<alert-{ALERT.id}@freehold.example>",
+        # Out-of-office robots leave it alone.
+        "Auto-Submitted": "auto-generated",
     }
     assert " ".join(message["Subject"].split()) == ALERT.title
     assert str(message.get_payload()).splitlines() == [

@@ -185,6 +185,25 @@ def test_what_was_left_by_a_sink_that_was_removed_is_ended(line: Line) -> None:
     assert [attributes["Sink"] for _, attributes in line.dead()] == ["slack"]
 
 
+def test_when_the_last_alert_came_is_told_after_a_restart_too(line: Line) -> None:
+    line.publish(render(MESSAGE))
+    consumer(line, "webhook").once(0)
+    with line.engine.connect() as connection:
+        (alert,) = alerts.latest(connection, 1)
+    gauge = "freehold_notifier_last_alert_timestamp_seconds"
+
+    def told() -> float:
+        answer = notifier.get("/metrics")
+        values = [
+            one.partition(" ")[2] for one in (answer.text if answer else "").splitlines() if one.startswith(gauge)
+        ]
+        return float(values[0]) if values else 0.0
+
+    with catcher() as sink, _notifier(line, _webhook(sink), free_port()) as notifier:
+        _until(lambda: told() == pytest.approx(alert.received_at.timestamp()), "told")
+        assert notifier.signal(signal.SIGTERM) == 0
+
+
 def test_a_worker_that_has_ended_has_the_process_restarted() -> None:
     going, over = threading.Event(), threading.Thread(target=lambda: None, name="Consumer.run")
     goes_on = threading.Thread(target=going.wait)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from errors import FreeholdError
 from fleet.connection_limits import TCP_LIMITS
+from services.login import Login
 from services.notifier import database, settings
 from services.notifier.settings import Settings, read, read_sinks
 
@@ -101,7 +102,7 @@ def test_each_connection_is_bounded_and_what_a_row_holds_is_in_no_error(monkeypa
         asked.update(arguments)
         raise _Looked
 
-    made = database.engine(database.Login(lambda: address(monkeypatch, read(GOOD))))
+    made = database.engine(Login(lambda: address(monkeypatch, read(GOOD))))
     monkeypatch.setattr(made.dialect, "connect", connect)
     with pytest.raises(_Looked):
         made.connect()

@@ -6,8 +6,10 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 import uuid
 from datetime import UTC, datetime
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -174,12 +176,32 @@ def test_what_will_not_pass_is_a_refusal(make: Any, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "wait"), [("7", 7.0), ("999999", 3600.0), ("-1", 0.0), ("soon", None), ("nan", None), ("inf", None)]
+    ("header", "wait"),
+    [
+        ("7", 7.0),
+        ("999999", 3600.0),
+        ("-1", 0.0),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("Sun, 06 Nov 99999 08:49:37 GMT", None),
+        ("Sun, 06 Nov 1994 08:49:37 +99999999999999", None),
+    ],
 )
 def test_a_sink_may_say_when_to_come_again(header: str, wait: float | None) -> None:
     with catcher((429, {"Retry-After": header})) as caught, pytest.raises(SinkFailed) as failed:
         _slack(caught.url).send(ALERT)
     assert failed.value.retry_after == wait
+
+
+@pytest.mark.parametrize(
+    ("seconds", "least", "most"), [(600, 590, 600), (-600, 0, 0), (10**6, 3600, 3600)], ids=["future", "past", "far"]
+)
+def test_a_sink_may_say_it_by_a_date(seconds: float, least: float, most: float) -> None:
+    moment = formatdate(time.time() + seconds, usegmt=True)
+    with catcher((429, {"Retry-After": moment})) as caught, pytest.raises(SinkFailed) as failed:
+        _slack(caught.url).send(ALERT)
+    assert failed.value.retry_after is not None and least <= failed.value.retry_after <= most
 
 
 @pytest.mark.parametrize("make", [_webhook, _slack])
