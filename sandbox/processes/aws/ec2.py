@@ -7,8 +7,11 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteNatGateway.html
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import moto.ec2.urls as urls
 from moto.core.responses import ActionResult
+from moto.ec2.exceptions import InvalidAssociationIdError
 from moto.ec2.responses import EC2Response
 
 
@@ -34,7 +37,8 @@ class Ec2Operations(EC2Response):
         answer = super().delete_nat_gateway()
         for address in gateway.address_set if gateway else ():
             if association := address.get("associationId"):
-                self.ec2_backend.disassociate_address(association_id=association)
+                with suppress(InvalidAssociationIdError):  # it was free already: the deletion is asked for again
+                    self.ec2_backend.disassociate_address(association_id=association)
         return answer
 
     def delete_vpc_endpoints(self) -> ActionResult:
