@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +49,18 @@ def temporary_home() -> Iterator[Home]:
         yield home
     finally:
         try:
-            Supervisor.connect(home).stop()
-        except NotRunning:
-            for file in home.run.glob("*.pid"):
-                if identity := pidfile.read(file):
-                    identity.end(grace_seconds=10)
-        shutil.rmtree(root)
+            with suppress(NotRunning):
+                Supervisor.connect(home).stop()
+        finally:  # also where the supervisor cannot be reached, which is told then
+            _end_what_is_left(home)
+            shutil.rmtree(root)
+
+
+def _end_what_is_left(home: Home) -> None:
+    """The supervisor first: it would start the others again."""
+    for file in (home.lock, *home.run.glob("*.pid")):
+        if identity := pidfile.read(file):
+            identity.end(grace_seconds=10)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from sandbox.files import write_atomically
 from sandbox.processes.site import Site
 from sandbox.supervisor.definitions import CacheDefinition
 from sandbox.supervisor.messages import CacheUser, SupervisorError
-from sandbox.supervisor.spec import NotReady, ProcessSpec
+from sandbox.supervisor.spec import NotReady, ProcessSpec, no_answer
 from sandbox.toolchain import locate
 
 if TYPE_CHECKING:  # most commands import this for an address only, and the client takes a tenth of a second
@@ -134,13 +134,16 @@ class RedisServer:
 
     def set_users(self, users: Mapping[str, str]) -> None:
         """Make `users` (name -> ACL line) the complete set; raises, and changes nothing, where Redis refuses a line."""
-        from redis import RedisError
+        from redis import exceptions
 
         self._write_users(users)
         try:
             with self.connect() as connection:
                 connection.execute_command("ACL", "LOAD")
-        except RedisError as error:
+        except (exceptions.ConnectionError, exceptions.TimeoutError):
+            self._write_users(self.definition.users)
+            raise no_answer(self.name) from None
+        except exceptions.RedisError as error:
             self._write_users(self.definition.users)
             what = f"Redis refuses an access string: {str(error).partition('WARNING')[0].strip()}"
             raise SupervisorError(what, where=self.name, reason="invalid") from None

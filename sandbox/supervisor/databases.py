@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import psycopg
+
 from sandbox.processes.postgres import ADMIN_GROUP, SUPERUSER, PostgresServer, applied
 from sandbox.processes.site import Site
 from sandbox.supervisor.definitions import DatabaseDefinition, DefinitionStore
 from sandbox.supervisor.instances import Instances
 from sandbox.supervisor.messages import CreateDatabase, Database, SupervisorError, UpdateDatabase
+from sandbox.supervisor.spec import no_answer
 from sandbox.supervisor.table import ProcessTable
 
 
@@ -47,7 +50,11 @@ class Databases(Instances[DatabaseDefinition, Database]):
             if request.parameters is not None and request.parameters != definition.parameters:
                 definition = await self._change_parameters(definition, dict(request.parameters))
             if request.password is not None:
-                await asyncio.to_thread(self._server(definition).set_password, request.password)
+                server = self._server(definition)
+                try:
+                    await asyncio.to_thread(server.set_password, request.password)
+                except psycopg.OperationalError:
+                    raise no_answer(server.name) from None
                 definition = definition.model_copy(update={"password": request.password})
                 self._store.put(definition)
             return self._record(definition)

@@ -20,10 +20,20 @@ from sandbox.supervisor.messages import Status
 
 _OTHERS = ("AWS_", "PULUMI_", "KUBE", "GOOGLE_", "PG", "DATABASE_URL", "REDIS_URL")
 _POLL_SECONDS = 0.05
-# Supervisors outlive whoever started them. Dropping the handle of one that runs is a ResourceWarning.
-_LAUNCHED: list[subprocess.Popen[bytes]] = []
 _READY_SECONDS = 180.0
 _END_SECONDS = 180.0
+
+
+class _Lasting(subprocess.Popen[bytes]):
+    """A supervisor, which outlives whoever started it: a handle that is dropped while it runs is no mistake of theirs,
+    though Popen warns of it, at the end of the interpreter too."""
+
+    def __del__(self) -> None:
+        pass
+
+
+_LAUNCHED: list[_Lasting] = []
+"""By this process, and not reaped yet."""
 
 
 def start(
@@ -93,12 +103,13 @@ def _launch(home: Home, environment: Mapping[str, str]) -> Supervisor:
     raise FreeholdError(f"no answer within {_READY_SECONDS:.0f} s", where="supervisor", mend=f"see {log}")
 
 
-def _spawn(home: Home, environment: Mapping[str, str], log: Path) -> tuple[subprocess.Popen[bytes], int]:
+def _spawn(home: Home, environment: Mapping[str, str], log: Path) -> tuple[_Lasting, int]:
     """The process, and where in the log its lines begin."""
+    _LAUNCHED[:] = [one for one in _LAUNCHED if one.poll() is None]
     try:
         with open(log, "ab") as output:
             begin = output.tell()
-            process = subprocess.Popen(
+            process = _Lasting(
                 [sys.executable, "-m", "sandbox.supervisor", "--home", str(home.root)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,

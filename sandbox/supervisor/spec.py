@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox.supervisor.messages import SupervisorError
+
 
 class NotReady(Exception):
     """A health check's answer: not (or no longer) ready, and why, in one line."""
@@ -39,3 +41,8 @@ class ProcessSpec:
     unprivileged: bool = False
     """Must not run as root: under root it is given another user (see `sandbox.supervisor.privileges`)."""
     ready_seconds: float = 90.0
+
+
+def no_answer(name: str) -> SupervisorError:
+    """A server that was to be changed has just ended, and is started again, or hangs."""
+    return SupervisorError("does not answer", where=name, mend="see ./freehold sandbox status, and try again")

@@ -123,6 +123,17 @@ def test_cache_users_and_groups(aws: AwsProcess) -> None:
     ]
     with refused("InvalidUserGroupState"):
         cache.delete_user_group(UserGroupId="tenants")
+    with refused("DefaultUserAssociatedToUserGroup"):
+        cache.delete_user(UserId="off")
+    cache.create_user(
+        UserId="twin", UserName="t-acme", Engine="redis", NoPasswordRequired=True, AccessString="on -@all"
+    )
+    with refused("DuplicateUserName"):
+        cache.modify_user_group(UserGroupId="tenants", UserIdsToAdd=["twin"])
+    with refused("DefaultUserRequired"):
+        cache.modify_user_group(UserGroupId="tenants", UserIdsToRemove=["off"])
+    with refused("InvalidParameterCombination"):
+        cache.modify_user(UserId="twin", Passwords=["one-p4ssword-16c"], NoPasswordRequired=True)
     cache.delete_replication_group(ReplicationGroupId="main")
     with refused("ReplicationGroupNotFoundFault"):
         cache.describe_replication_groups(ReplicationGroupId="main")

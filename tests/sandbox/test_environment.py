@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from cli.sandbox import env
 from errors import FreeholdError
 from fleet.state_files import compresses
 from sandbox import environment as module
@@ -46,6 +48,22 @@ def test_tools_ask_the_sandbox_and_nobody_else(home: Home) -> None:
     assert compresses(told)
     for name in ("PULUMI_HOME", "KUBECONFIG", "KUBECACHEDIR", "PGSSLROOTCERT", "FREEHOLD_CACHE_AUTHORITY"):
         assert Path(told[name]).is_relative_to(home.root), name
+
+
+def test_a_shell_that_evaluates_the_lines_has_the_values(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = Home(home.root.rename(tmp_path / """an 'odd' "$HOME" `id`; \\ & ü"""))
+    monkeypatch.setenv("FREEHOLD_HOME", str(odd.root))
+    put(odd, "tenants")
+    env()
+    script = 'eval "$(cat)"; env -0'
+    run = subprocess.run(
+        ["sh", "-c", script], input=capsys.readouterr().out, capture_output=True, text=True, check=True
+    )
+    shell = dict(line.partition("=")[::2] for line in run.stdout.split("\0") if line)
+    wanted = environment(odd)
+    assert {name: shell[name] for name in wanted} == wanted and run.stderr == ""
 
 
 def test_the_ports_are_those_that_it_was_started_with(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

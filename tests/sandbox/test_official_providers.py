@@ -120,25 +120,44 @@ def test_the_sandboxs_own_folder_is_no_cache(home: Home, person: dict[str, str])
 
 def test_a_half_unpacked_plugin_is_not_taken(home: Home, person: dict[str, str]) -> None:
     folder = write_cache(Path(person["HOME"]) / ".pulumi")["random"].parent
-    folder.with_name(f"{folder.name}.partial").touch()
+    mark = folder.with_name(f"{folder.name}.partial")
+    mark.touch()
+    assert official.find(home, "random", sdk_version("random"), person) is None
+    mark.unlink()
+    assert official.find(home, "random", sdk_version("random"), person) is not None
+    (folder / "pulumi-resource-random").chmod(0o644)
     assert official.find(home, "random", sdk_version("random"), person) is None
 
 
 def test_a_plugin_on_path_is_taken_in_the_right_version_alone(
-    home: Home, person: dict[str, str], tmp_path: Path
+    home: Home, person: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executable = tmp_path / "bin" / "pulumi-resource-random"
     person["PATH"] = f"{executable.parent}:{person['PATH']}"
-    write_plugin(executable, sdk_version("random"))
+    write_plugin(executable, f"v{sdk_version('random')}")  # some say it with the letter, and some without
     found = official.find(home, "random", sdk_version("random"), person)
     assert found is not None and (found.executable, found.folder) == (executable, None)
     write_plugin(executable, "1.0.0")
     expected = f"is v1.0.0, and would be taken for v{sdk_version('random')}; take it off PATH"
     with pytest.raises(FreeholdError, match=expected):
         official.find(home, "random", sdk_version("random"), person)
-    executable.write_text("#!/bin/sh\necho no port\n")
-    with pytest.raises(FreeholdError, match="does not tell its version; take it off PATH"):
-        official.find(home, "random", sdk_version("random"), person)
+    monkeypatch.setattr(official, "_START_SECONDS", 0.3)
+    for program in ("echo no port", "exec sleep 600"):
+        executable.write_text(f"#!/bin/sh\n{program}\n")
+        with pytest.raises(FreeholdError, match="does not tell its version; take it off PATH"):
+            official.find(home, "random", sdk_version("random"), person)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Downloading\nerror: could not find it\n\nsee the manual\n", "could not find it"),
+        ("first\n\n  last \n", "last"),
+        ("", "it said nothing"),
+    ],
+)
+def test_of_what_an_installer_says_the_error_is_told(said: str, told: str) -> None:
+    assert official._gist(said) == told
 
 
 def test_no_plugin_on_path_gets_in_front_of_a_stand_in(home: Home, person: dict[str, str], tmp_path: Path) -> None:

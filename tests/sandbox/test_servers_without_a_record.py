@@ -16,7 +16,13 @@ from sandbox.processes.aws import servers
 from sandbox.processes.aws.decisions import Server
 from tests.sandbox.aws_process import AwsProcess, data_home
 
-GONE = [Server("rds", "one"), Server("rds", "two"), Server("eks", "cell")]
+GONE = [
+    Server("rds", "one"),
+    Server("rds", "two"),
+    Server("eks nodes", "other/workers"),
+    Server("eks nodes", "cell/workers"),
+    Server("eks", "cell"),
+]
 
 
 def test_it_waits_until_the_sandbox_has_started_and_ends_what_is_there(
@@ -42,10 +48,10 @@ def test_it_waits_until_the_sandbox_has_started_and_ends_what_is_there(
 
     monkeypatch.setattr(servers, "Supervisor", Fake)
     monkeypatch.setattr(servers, "_POLL_SECONDS", 0.01)
-    monkeypatch.setattr(servers, "_DELETE", {service: delete(service) for service in ("eks", "rds")})
+    monkeypatch.setattr(servers, "_DELETE", {service: delete(service) for service in ("eks", "eks nodes", "rds")})
     servers.Servers(Home(tmp_path)).end_left_behind(GONE)
     assert done.wait(10)
-    assert ended == [("rds", "two"), ("eks", "cell")]
+    assert ended == [("rds", "two"), ("eks nodes", "cell/workers"), ("eks", "cell")]
 
 
 def test_a_start_finds_what_the_last_one_left(tmp_path: Path) -> None:
@@ -60,7 +66,13 @@ def test_a_start_finds_what_the_last_one_left(tmp_path: Path) -> None:
         for name in ("lost", "again"):
             rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
         rds.create_db_instance(DBInstanceIdentifier="again", **settings)
+        eks, of_cell = process.client("eks"), {"roleArn": "arn:aws:iam::123456789012:role/cell"}
+        subnets = ["subnet-1", "subnet-2"]
+        eks.create_cluster(name="cell", resourcesVpcConfig={"subnetIds": subnets}, **of_cell)
+        eks.create_nodegroup(clusterName="cell", nodegroupName="workers", subnets=subnets, nodeRole=of_cell["roleArn"])
+        eks.delete_nodegroup(clusterName="cell", nodegroupName="workers")
         log = process.home.root / "aws.log"
+        assert "eks nodes cell/workers was deleted; no sandbox runs its server" in log.read_text()
         assert "rds lost was deleted; no sandbox runs its server" in log.read_text()
         process.kill()
         before = len(log.read_text())
@@ -69,6 +81,6 @@ def test_a_start_finds_what_the_last_one_left(tmp_path: Path) -> None:
         while "nobody to end" not in (told := log.read_text()[before:]):
             assert time.monotonic() < deadline, told
             time.sleep(0.05)
-        assert "nobody to end rds lost: " in told
+        assert "nobody to end rds lost, eks nodes cell/workers: " in told
     finally:
         process.stop()

@@ -50,10 +50,15 @@ class _Unknown(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """A server of the sandbox, as it was told of."""
+    """A server of the sandbox, as it was told of, or the nodes of a group."""
 
     service: str
     name: str
+
+
+def node_group(cluster: str, group: str) -> Server:
+    """Neither name has a slash (https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateNodegroup.html)."""
+    return Server("eks nodes", f"{cluster}/{group}")
 
 
 _TOLD: dict[Server, Callable[[], bool]] = {}
@@ -69,16 +74,22 @@ def without_record() -> list[Server]:
 
 
 def _told(service: str, name: str, records: Callable[[], Mapping[str, Any]]) -> Any:
-    """The record of that name. By itself and not by its name it is looked for later: an instance can be renamed."""
+    """The record of that name, which the server is to end with."""
     record = records().get(name)
     if record is None:
         raise _Unknown
+    ends_with(Server(service, name), name, records)
+    return record
+
+
+def ends_with(server: Server, key: str, records: Callable[[], Mapping[str, Any]]) -> None:
+    """By itself and not by its key alone the record is looked for later: an instance can be renamed."""
+    record = records()[key]
 
     def is_there() -> bool:
-        return name in records() or any(one is record for one in records().values())
+        return key in records() or any(one is record for one in records().values())
 
-    _TOLD[Server(service, name)] = is_there
-    return record
+    _TOLD[server] = is_there
 
 
 def is_ours(environ: Mapping[str, Any]) -> bool:

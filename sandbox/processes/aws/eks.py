@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/eks/latest/APIReference/API_Operations.html
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import moto.eks.urls as urls
@@ -13,6 +14,8 @@ from moto.ec2.models import ec2_backends
 from moto.eks.exceptions import InvalidRequestException, ResourceNotFoundException
 from moto.eks.models import Cluster
 from moto.eks.responses import EKSResponse
+
+from sandbox.processes.aws import decisions
 
 # Parameter -> the attribute that moto's serialiser looks for, and EKS' default.
 _KEPT: dict[str, tuple[str, Any]] = {
@@ -68,6 +71,16 @@ class EksOperations(EKSResponse):
             )
         cluster.version = version
         return self._update("VersionUpdate")
+
+    def create_nodegroup(self) -> ActionResult:
+        answer = super().create_nodegroup()
+        cluster, group, backend = self._get_param("name"), self._get_param("nodegroupName"), self.eks_backend
+
+        def groups() -> Mapping[str, Any]:
+            return backend.clusters[cluster].nodegroups if cluster in backend.clusters else {}
+
+        decisions.ends_with(decisions.node_group(cluster, group), group, groups)
+        return answer
 
     def update_nodegroup_version(self) -> ActionResult:
         name = self._get_param("nodegroupName")

@@ -1,4 +1,4 @@
-"""What moto's ElastiCache lacks: user groups, changing a user, and deletions that end.
+"""What moto's ElastiCache lacks: user groups, changing a user, and deletions that end and take tags along.
 
 https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_Operations.html
 """
@@ -100,9 +100,14 @@ class ElastiCacheOperations(ElastiCacheResponse):
         user = self._user(self._get_param("UserId"))
         if user.id == "default":
             raise _Refused("InvalidParameterValue", "The default user cannot be deleted.")
+        used = [group.id for group in self._groups.values() if user.id in group.users]
+        if user.name == "default" and used:
+            what = f"User {user.id} is the default user of {', '.join(used)}, which would be left without one."
+            raise _Refused("DefaultUserAssociatedToUserGroup", what)
         del self._backend.users[user.id]
         for group in self._groups.values():
             group.users = [one for one in group.users if one != user.id]
+        self._forget_tags(user.arn)
         user.status = "deleting"
         return ActionResult(user)
 
@@ -134,12 +139,14 @@ class ElastiCacheOperations(ElastiCacheResponse):
 
     def delete_replication_group(self) -> ActionResult:
         result = super().delete_replication_group()
-        del self._backend.replication_groups[self._get_param("ReplicationGroupId")]
+        gone = self._backend.replication_groups.pop(self._get_param("ReplicationGroupId"))
+        self._forget_tags(gone.arn)
         return result
 
     def delete_cache_cluster(self) -> ActionResult:
         result = super().delete_cache_cluster()
-        del self._backend.cache_clusters[self._get_param("CacheClusterId")]
+        gone = self._backend.cache_clusters.pop(self._get_param("CacheClusterId"))
+        self._forget_tags(gone.arn)
         return result
 
     def modify_cache_subnet_group(self) -> ActionResult:
@@ -165,7 +172,8 @@ class ElastiCacheOperations(ElastiCacheResponse):
         name = self._subnet_group().cache_subnet_group_name
         if any(group.cache_subnet_group_name == name for group in self._backend.replication_groups.values()):
             raise _Refused("CacheSubnetGroupInUse", f"Cache subnet group {name} is in use by a replication group.")
-        del self._backend.cache_subnet_groups[name]
+        gone = self._backend.cache_subnet_groups.pop(name)
+        self._forget_tags(gone.arn)
         return EmptyResult()
 
     def list_tags_for_resource(self) -> ActionResult:
@@ -188,6 +196,10 @@ class ElastiCacheOperations(ElastiCacheResponse):
         keys = self._get_param("TagKeys", [])
         group.tags = [tag for tag in group.tags if tag["Key"] not in keys]
         return ActionResult({"TagList": group.tags})
+
+    def _forget_tags(self, arn: str) -> None:
+        """moto keeps them, and the next one of the name would have them."""
+        self._backend.tagging_service.delete_all_tags_for_resource(arn)
 
     def _set_replicas(self, count: int) -> ActionResult:
         """Of a group without shards, as NewReplicaCount of the operations means it: the primary is one more."""

@@ -1,5 +1,5 @@
 """What moto's CloudWatch Logs does otherwise: a metric filter that is put again replaces the one of its name. And what
-it lacks: giving a log group a key, or none, later.
+it lacks: giving a log group a key, or none, later; that its tags go with it.
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html, API_AssociateKmsKey.html
 """
@@ -28,6 +28,12 @@ class LogsOperations(LogsResponse):
         if group is None:
             raise ResourceNotFoundException
         return group
+
+    def delete_log_group(self) -> str:
+        arn = self._group().arn
+        answer = super().delete_log_group()
+        self.logs_backend.tagger.delete_all_tags_for_resource(arn)
+        return answer
 
     def put_metric_filter(self) -> str:
         name, group = self._get_param("filterName"), self._get_param("logGroupName")

@@ -1,4 +1,4 @@
-"""Clusters, databases and caches end with their records, whichever client deletes those.
+"""Clusters, their nodes, databases and caches end with their records, whichever client deletes those.
 
 A stand-in deletes both. The `aws` command deletes the record only: the server would run on with its data, and be in the
 way of the next one of that name.
@@ -19,8 +19,15 @@ from sandbox.supervisor.messages import Status
 
 _POLL_SECONDS = 0.5
 
+
+def _delete_nodes(supervisor: Supervisor, name: str) -> None:
+    cluster, _, group = name.partition("/")
+    supervisor.delete_node_group(cluster, group)
+
+
 _DELETE: dict[str, Callable[[Supervisor, str], None]] = {
     "eks": Supervisor.delete_cluster,
+    "eks nodes": _delete_nodes,
     "rds": Supervisor.delete_database,
     "elasticache": Supervisor.delete_cache,
 }
@@ -39,7 +46,7 @@ class Servers:
         for server in servers:
             try:
                 _DELETE[server.service](Supervisor(self._home), server.name)
-                _log.info("%s %s was deleted, and its server with it", server.service, server.name)
+                _log.info("%s %s was deleted, and what ran for it", server.service, server.name)
             except NotRunning:
                 _log.info("%s %s was deleted; no sandbox runs its server", server.service, server.name)
             except FreeholdError as error:
@@ -59,8 +66,12 @@ class Servers:
             names = ", ".join(f"{server.service} {server.name}" for server in servers)
             _log.info("nobody to end %s: %s", names, error.line())
             return
-        self.end([server for server in servers if server.name in _names(status, server.service)])
+        self.end([server for server in servers if _may_be_there(status, server)])
 
 
-def _names(status: Status, service: str) -> Collection[str]:
-    return {"eks": status.clusters, "rds": status.databases, "elasticache": status.caches}[service]
+def _may_be_there(status: Status, server: Server) -> bool:
+    if server.service == "eks nodes":
+        return server.name.partition("/")[0] in status.clusters
+    return (
+        server.name in {"eks": status.clusters, "rds": status.databases, "elasticache": status.caches}[server.service]
+    )

@@ -9,8 +9,11 @@ from typing import Any
 from sandbox.processes.aws.determinism import deterministic
 
 EXTENDED = frozenset(
-    {"awslambda", "budgets", "ec2", "eks", "elasticache", "iam", "kms", "logs", "rds", "secretsmanager"}
-)
+    {
+        "awslambda", "budgets", "cloudwatch", "ec2", "eks", "elasticache", "iam", "kms", "logs", "rds", "s3",
+        "secretsmanager",
+    }
+)  # fmt: skip
 """Services, as moto calls them, with a module here; its `install` puts our operations in place of moto's routes."""
 
 # Names that a request can ask for come from the request: they are remembered, not without bound.

@@ -10,7 +10,7 @@ from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.endpoint import started, tell
 from sandbox.providers.aws.table import AwsType, Call, Modify, Read, Tags, page, same
 from sandbox.providers.interface import CheckFailure, Properties, ProviderError, Unknown
-from sandbox.providers.typed import Autoname, Kind, given, matches, one_of
+from sandbox.providers.typed import Autoname, Kind, given, matches
 
 TAGS = Tags(
     "add_tags_to_resource",
@@ -271,7 +271,6 @@ REPLICATION_GROUP = AwsType(
             "replicationGroupId", r"(?!.*--)(?!.*-$)[a-zA-Z][a-zA-Z0-9-]{0,39}",
             "1 to 40 letters, digits and hyphens, a letter first, no two hyphens together and none at the end",
         ),
-        one_of("enabled", "disabled", "compatible"),
     ),
     settings=frozenset({"applyImmediately", "finalSnapshotIdentifier", "authTokenUpdateStrategy"}),
     placed=frozenset({"port"}),

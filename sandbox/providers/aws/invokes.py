@@ -95,7 +95,7 @@ def _secret_version(api: Api, args: Mapping[str, Any]) -> Properties:
         "createdDate": found["CreatedDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
         "id": f"{args['secretId']}|{found['VersionId']}",
         "region": api.region,
-        "secretBinary": binary.decode() if isinstance(binary, bytes) else "",
+        "secretBinary": binary.decode(errors="replace") if isinstance(binary, bytes) else "",
         "secretId": args["secretId"],
         "secretString": found.get("SecretString", ""),
         "versionId": found["VersionId"],

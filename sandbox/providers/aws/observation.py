@@ -10,9 +10,11 @@ import jmespath
 
 from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.shapes import to_pulumi
+from sandbox.providers.aws.table import AwsType
 from sandbox.providers.interface import Unknown
 from sandbox.providers.property_diff import same_document
 from sandbox.providers.sdk_source import ListOf, OneOf, Reference, Type
+from sandbox.providers.typed import ResourceType
 
 
 def wire_values(context: Context, fields: Mapping[str, str], record: Any) -> dict[str, Any]:
@@ -82,6 +84,20 @@ def _likeness(left: Any, right: Any) -> int:
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         return sum(_sorted(left[key]) == _sorted(right.get(key)) for key in left)
     return int(left == right)
+
+
+def grown(entry: ResourceType, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What the service has raised by itself as far as these inputs let it, by name; the state tells how far."""
+    found: dict[str, Any] = {}
+    for name, limit in entry.grows.items() if isinstance(entry, AwsType) else ():
+        wanted, there, most = (_number(value) for value in (inputs.get(name), outputs.get(name), inputs.get(limit)))
+        if wanted is not None and there is not None and most is not None and wanted < min(there, most):
+            found[name] = outputs[name]
+    return found
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) else None
 
 
 def found_inputs(context: Context, given: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:

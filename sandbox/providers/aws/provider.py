@@ -14,7 +14,7 @@ from sandbox.providers.aws.api import Api
 from sandbox.providers.aws.configuration import Settings
 from sandbox.providers.aws.context import Context
 from sandbox.providers.aws.invokes import INVOKES
-from sandbox.providers.aws.observation import found_inputs, merged
+from sandbox.providers.aws.observation import found_inputs, grown, merged
 from sandbox.providers.aws.requests import refused, unknown_within
 from sandbox.providers.aws.table import AwsType
 from sandbox.providers.aws.tables import OPERATIONS, TABLE
@@ -90,8 +90,11 @@ class AwsProvider(TypedProvider):
         self, resource: Resource, id: str, old_inputs: Properties, old_outputs: Properties, inputs: Properties
     ) -> Diff:
         """By table; a property that is newly given and is so already, as the state saw it, is no change (import)."""
-        found = super().diff(resource, id, old_inputs, old_outputs, inputs)
-        context = self._context(resource, self.entry(resource.type), _own(inputs))
+        entry = self.entry(resource.type)
+        there = grown(entry, inputs, old_outputs)
+        inputs = {**inputs, **there}
+        found = super().diff(resource, id, {**old_inputs, **there}, old_outputs, inputs)
+        context = self._context(resource, entry, _own(inputs))
 
         def is_so(path: str) -> bool:
             name = re.split(r"[.\[]", path, maxsplit=1)[0]
@@ -138,6 +141,7 @@ class AwsProvider(TypedProvider):
         timeout: float,
     ) -> Properties:
         entry = self.entry(resource.type)
+        inputs = {**inputs, **grown(entry, inputs, old_outputs)}
         if preview:
             changing: dict[str, Value] = dict.fromkeys(_volatile(entry), UNKNOWN)
             # What is asked for as before stays as it is: a server here has another port than the one asked for.

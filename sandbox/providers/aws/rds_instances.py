@@ -256,6 +256,8 @@ INSTANCE = AwsType(
     settings=frozenset({"applyImmediately", "skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups",
                         "allowMajorVersionUpgrade"}),
     placed=frozenset({"port"}),
+    # https://www.pulumi.com/registry/packages/aws/api-docs/rds/instance/#maxallocatedstorage_python
+    grows={"allocatedStorage": "maxAllocatedStorage"},
     id_of=lambda context: context.id,
     create_hook=_create,
     after_create=_start,

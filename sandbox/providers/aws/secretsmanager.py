@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from sandbox.providers.aws.api import ApiError
@@ -96,7 +97,7 @@ def _read_version(context: Context) -> dict[str, Any] | None:
     if found.get("SecretString") is not None:
         seen["secretString"] = found["SecretString"]
     if found.get("SecretBinary") is not None:
-        seen["secretBinary"] = found["SecretBinary"].decode()
+        seen["secretBinary"] = base64.b64encode(found["SecretBinary"]).decode()
     return seen
 
 

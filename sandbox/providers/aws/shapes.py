@@ -5,6 +5,7 @@ Names are matched without regard to case (`kmsMasterKeyId` is `KMSMasterKeyID`);
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,11 @@ def to_api(shape: Shape, value: Value, path: str, renames: Mapping[str, str]) ->
         if not isinstance(value, Mapping):
             raise ProviderError(f"{path}: expected a map")
         return {key: to_api(shape.value, item, f"{path}.{key}", renames) for key, item in value.items()}
-    return _scalar(shape.type_name, value)
+    try:
+        return _scalar(shape.type_name, value)
+    except ValueError:
+        wanted = "base64" if shape.type_name == "blob" else "a number"
+        raise ProviderError(f"{path}: expected {wanted}") from None
 
 
 def _member(shape: StructureShape, path: str, name: str, renames: Mapping[str, str]) -> str:
@@ -58,7 +63,7 @@ def _scalar(kind: str, value: Value) -> Any:
     if kind == "string" and isinstance(value, int | float):
         return f"{value:g}" if isinstance(value, float) else str(value)
     if kind == "blob" and isinstance(value, str):
-        return value.encode()
+        return base64.b64decode(value, validate=True)
     return value
 
 

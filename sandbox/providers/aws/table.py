@@ -124,6 +124,8 @@ class AwsType(ResourceType):
     """The API would silently take a same-named thing over: look first, and refuse."""
     placed: frozenset[str] = frozenset()
     """Inputs that the sandbox cannot follow (the port of a server): the outputs tell what is, and that is no drift."""
+    grows: Mapping[str, str] = field(default_factory=dict)
+    """Number -> the input up to which the service raises it by itself: what has grown so is no difference."""
     told: frozenset[str] = frozenset()
     """Inputs that the service tells wherever they are set: one that is missing in its answer, somebody took away."""
     settings: frozenset[str] = frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,17 +18,27 @@ _REFUSED_GROUPS = {
     "yaml": "YAML files and groups need the official provider's decoder",
     "kustomize": "Kustomize directories need Kustomize",
 }
+# A custom kind may be called as it likes, an AllowList too: its group has a domain of its own.
+_BUILT_IN = re.compile(r"[a-z]+|.+\.k8s\.io")
 _POLICIES = ("background", "foreground", "orphan")
 
 
-def refused(type: str) -> str | None:
-    """Why a type is not served at all; None where it is an object of the API."""
+def refused(type: str, inputs: Properties) -> str | None:
+    """Why a type is not served at all; None where it is an object of the API.
+
+    Source: IsListURN and IsPatchResource in github.com/pulumi/pulumi-kubernetes, provider/pkg/kinds.
+    """
     _, module, kind = type.split(":", 2)
     group = module.split("/", 1)[0]
     if group in _REFUSED_GROUPS:
         return f"{type}: the sandbox's kubernetes stand-in does not serve this; {_REFUSED_GROUPS[group]}"
-    if kind.endswith("List") and kind != "List":
+    if kind.endswith("List") and kind != "List" and _BUILT_IN.fullmatch(group):
         return f"{type}: a list is only for reading; declare its items"
+    if kind == f"{inputs.get('kind')}Patch":
+        return (
+            f"{type}: the sandbox's kubernetes stand-in patches nothing that others made; declare the {inputs['kind']} "
+            "itself, or use FREEHOLD_PROVIDERS=official"
+        )
     return None
 
 

@@ -84,7 +84,7 @@ class KubernetesProvider(Provider):
         return _SECRET_KINDS.get(type, frozenset())
 
     def check(self, resource: Resource, inputs: Properties, old_inputs: Properties | None, seed: bytes) -> Checked:
-        reason = checking.refused(resource.type)
+        reason = checking.refused(resource.type, inputs)
         if reason is not None:
             raise ProviderError(reason)
         if old_inputs is not None and self._configured.skip_unreachable and not self._reachable():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -46,6 +47,19 @@ def test_a_secret_is_read_by_function(world: World) -> None:
     assert world.provider.secret_outputs(token) == {"secretString", "secretBinary"}
     with pytest.raises(ProviderError, match=r"secretId: missing required property"):
         world.provider.invoke(token, {})
+
+
+def test_a_binary_secret_is_given_and_told_in_base64_and_kept_without(world: World) -> None:
+    content = b"\x00\xffkey"
+    secret = world.make("aws:secretsmanager/secret:Secret", {"recoveryWindowInDays": 0})["id"]
+    resource = world.resource("aws:secretsmanager/secretVersion:SecretVersion")
+    inputs = world.checked(resource, {"secretId": secret, "secretBinary": base64.b64encode(content).decode()})
+    made = world.provider.create(resource, inputs, preview=False, timeout=0)
+    assert world.client("secretsmanager").get_secret_value(SecretId=secret)["SecretBinary"] == content
+    found = world.provider.read(resource, made.id, inputs, made.outputs)
+    assert found is not None and found.outputs["secretBinary"] == found.inputs["secretBinary"] == inputs["secretBinary"]
+    told = world.provider.invoke("aws:secretsmanager/getSecretVersion:getSecretVersion", {"secretId": secret})
+    assert str(told["secretBinary"]).endswith("key")
 
 
 def test_node_groups_are_read_by_function(world: World) -> None:

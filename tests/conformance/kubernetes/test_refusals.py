@@ -74,6 +74,23 @@ def test_types_that_are_not_served_say_so(api: Api, type: str) -> None:
         api.provider().check(resource(type), {}, None, b"")
 
 
+@pytest.mark.parametrize(
+    ("type", "version", "kind"),
+    [(f"{CONFIG_MAP}Patch", "v1", "ConfigMap"), ("kubernetes:example.com/v1:ThingPatch", "example.com/v1", "Thing")],
+)
+def test_a_patch_of_what_others_made_says_that_it_is_not_served(api: Api, type: str, version: str, kind: str) -> None:
+    """By its type the SDKs tell it, and by the kind of what it patches."""
+    inputs: Properties = {"apiVersion": version, "kind": kind, "metadata": {"name": "theirs"}}
+    with pytest.raises(ProviderError, match=f"^{type}: .* patches .* FREEHOLD_PROVIDERS=official"):
+        api.provider().check(resource(type), inputs, None, b"")
+
+
+@pytest.mark.parametrize("kind", ["AllowList", "EnvoyPatch"])
+def test_a_custom_kind_may_be_called_as_it_likes(api: Api, kind: str) -> None:
+    type, inputs = f"kubernetes:example.com/v1:{kind}", {"apiVersion": "example.com/v1", "kind": kind}
+    assert not api.provider().check(resource(type), inputs, None, b"").failures
+
+
 def test_a_kind_that_nobody_defined(api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.providers.kubernetes.provider._DEFINED", 0.5)  # seconds that it may be about to be
     type = "kubernetes:nobody.example.com/v1:Thing"
