@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetr
 
 from __future__ import annotations
 
+from typing import Any
+
 import moto.logs.urls as urls
 from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.models import LogGroup
@@ -22,6 +24,13 @@ class LogsOperations(LogsResponse):
     def disassociate_kms_key(self) -> str:
         self._group().kms_key_id = None
         return ""
+
+    def delete_log_group(self) -> Any:
+        """moto keeps the tags, and gives them to the next group of the name."""
+        group = self._group()
+        answer = super().delete_log_group()
+        self.logs_backend.tagger.delete_all_tags_for_resource(group.arn)
+        return answer
 
     def _group(self) -> LogGroup:
         group: LogGroup | None = self.logs_backend.groups.get(self._get_param("logGroupName"))
