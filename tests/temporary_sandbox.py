@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox.environment import environment
 from sandbox.home import Home
-from sandbox.supervisor import pidfile
+from sandbox.supervisor import launch, pidfile
 from sandbox.supervisor.client import NotRunning, Supervisor
 from sandbox.supervisor.launch import start
 
@@ -55,6 +55,8 @@ def temporary_home() -> Iterator[Home]:
                 if identity := pidfile.read(file):
                     identity.end(grace_seconds=10)
         shutil.rmtree(root)
+        for process in launch._LAUNCHED:  # one that nobody asked how it ended is told of when the interpreter ends
+            process.poll()
 
 
 @contextmanager
