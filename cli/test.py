@@ -40,7 +40,7 @@ def test(context: typer.Context) -> None:
 
 def run_all() -> ExitCode:
     """All checks, then all tests, whatever failed before; pytest's closing line comes last unless a check failed."""
-    with _mypy_cache() as options:
+    with _collecting(), _mypy_cache() as options:
         checks = (*CHECKS, ("mypy --strict", ("mypy", *options)))
         failed = [name for name, command in checks if not _check(name, command)]
     ensure()  # here, for what workers of pytest print is not seen
@@ -65,6 +65,18 @@ def run_pytest(arguments: Sequence[str]) -> ExitCode:
     if code in _ASKED_WRONGLY:
         return ExitCode.USAGE
     return ExitCode.OK if code == 0 else ExitCode.FAILED
+
+
+@contextmanager
+def _collecting() -> Iterator[None]:
+    """Meanwhile, beside mypy, which takes one processor, the tests are collected: that compiles them and what they
+    import, where each worker would compile all of it at once with the others. What is wrong there, pytest tells."""
+    collect = ("pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider")
+    child = _start(collect, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        child.wait()
 
 
 @contextmanager
@@ -104,12 +116,22 @@ def _check(name: str, command: tuple[str, ...]) -> bool:
 
 def _run(command: Sequence[str], variables: Mapping[str, str] | None = None) -> int:
     """Run a module of the environment in the checkout. Ctrl-C reaches it too; what it then prints is waited for."""
-    # The tests start hundreds of interpreters, each of which would compile the checkout anew, and hundreds of engines
-    # and kubectls, which end before their memory is worth collecting.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment |= {"GOGC": os.environ.get("GOGC", "400"), **(variables or {})}
-    child = subprocess.Popen([sys.executable, "-m", *command], cwd=CHECKOUT, env=environment)
+    child = _start(command, variables)
     try:
         return child.wait()
     except KeyboardInterrupt:
         return child.wait()
+
+
+def _start(
+    command: Sequence[str],
+    variables: Mapping[str, str] | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+) -> subprocess.Popen[bytes]:
+    # The tests start hundreds of interpreters, each of which would compile the checkout anew, and hundreds of engines
+    # and kubectls, which end before their memory is worth collecting.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"GOGC": os.environ.get("GOGC", "400"), **(variables or {})}
+    line = [sys.executable, "-m", *command]
+    return subprocess.Popen(line, cwd=CHECKOUT, env=environment, stdout=stdout, stderr=stderr)

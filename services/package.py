@@ -50,6 +50,7 @@ _OWN = (
     "services/billing/*.py",
 )
 _LEFT_OUT = ("__pycache__", "bin", "tests")
+_LEVEL = 6
 # The oldest time that a ZIP archive can tell.
 _TIME = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o100644 << 16
@@ -96,13 +97,13 @@ def build(target: Target, authority: bytes = b"") -> bytes:
     if authority:
         entries[AUTHORITY] = authority
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(entries):
             entry = zipfile.ZipInfo(name, _TIME)
             entry.create_system = 3  # Unix, wherever it is built
             entry.external_attr = _FILE_MODE
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, entries[name])
+            archive.writestr(entry, entries[name], compresslevel=_LEVEL)
     return content.getvalue()
 
 

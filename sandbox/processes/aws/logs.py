@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetr
 
 from __future__ import annotations
 
+from typing import Any
+
 import moto.logs.urls as urls
 from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.models import LogGroup
@@ -23,17 +25,18 @@ class LogsOperations(LogsResponse):
         self._group().kms_key_id = None
         return ""
 
+    def delete_log_group(self) -> Any:
+        """moto keeps the tags, and gives them to the next group of the name."""
+        group = self._group()
+        answer = super().delete_log_group()
+        self.logs_backend.tagger.delete_all_tags_for_resource(group.arn)
+        return answer
+
     def _group(self) -> LogGroup:
         group: LogGroup | None = self.logs_backend.groups.get(self._get_param("logGroupName"))
         if group is None:
             raise ResourceNotFoundException
         return group
-
-    def delete_log_group(self) -> str:
-        arn = self._group().arn
-        answer = super().delete_log_group()
-        self.logs_backend.tagger.delete_all_tags_for_resource(arn)
-        return answer
 
     def put_metric_filter(self) -> str:
         name, group = self._get_param("filterName"), self._get_param("logGroupName")

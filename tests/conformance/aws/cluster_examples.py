@@ -9,9 +9,6 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from kubernetes.client import CoreV1Api
-from kubernetes.config import new_client_from_config
-
 from sandbox.providers.recorded import RecordedStore
 from tests.conformance.aws.ec2_network_examples import TAGS, refused, subnet, vpc
 from tests.conformance.aws.iam_examples import role
@@ -85,6 +82,10 @@ def _group_inputs(world: World) -> dict[str, Any]:
 
 
 def nodes(world: World, state: Mapping[str, Any]) -> list[Any]:
+    # Here, for it takes half a second, and each worker reads this file.
+    from kubernetes.client import CoreV1Api
+    from kubernetes.config import new_client_from_config
+
     server = world.supervisor.cluster(state["clusterName"])
     assert server is not None
     with new_client_from_config(str(server.admin_kubeconfig)) as client:  # type: ignore[no-untyped-call]

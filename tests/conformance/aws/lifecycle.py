@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,18 @@ from tests.cut_off import Killed, cut_off, sent_again
 _COUNT = itertools.count(1)
 
 
+@functools.cache
+def _client(service: str, endpoint: str, region: str, key: str, secret: str) -> Any:
+    """One for all tests: to make it takes longer than most of what it is asked."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+    )
+
+
 class World:
     """A configured provider, plain boto3 clients of the same endpoint, and what an example needs made beforehand."""
 
@@ -34,13 +47,8 @@ class World:
         return Supervisor.connect(self.home)
 
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
-            region_name=self.environment["AWS_REGION"],
-            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
-        )
+        names = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        return _client(service, *(self.environment[name] for name in names))
 
     def resource(self, token: str, name: str = "") -> Resource:
         name = name or f"thing{next(_COUNT)}"

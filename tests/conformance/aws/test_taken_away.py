@@ -124,3 +124,12 @@ def test_what_is_taken_away_is_away(world: World, token: str) -> None:
             assert found is not None and _of(found.outputs[property], value) == value
     finally:
         provider.delete(resource, created.id, before, state, timeout=0)
+
+
+def test_a_log_group_made_anew_has_no_tags_of_the_one_before(world: World) -> None:
+    logs = world.client("logs")
+    for tags in ({"team": "a"}, {}):
+        logs.create_log_group(logGroupName="/example/anew", tags=tags)
+        (group,) = logs.describe_log_groups(logGroupNamePrefix="/example/anew")["logGroups"]
+        assert logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))["tags"] == tags
+        logs.delete_log_group(logGroupName="/example/anew")

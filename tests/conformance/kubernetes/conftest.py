@@ -19,6 +19,7 @@ from sandbox.providers.kubernetes.provider import KubernetesProvider
 from sandbox.supervisor.client import Supervisor
 from sandbox.supervisor.messages import NodeGroup
 from sandbox.toolchain import locate
+from tests.conformance.kubernetes.reading import Reader
 from tests.rehearsal.engine import EngineProject
 
 
@@ -31,6 +32,7 @@ class Api:
     environment: Mapping[str, str]
     """The engine's, with KUBECONFIG naming this control plane."""
     kubectl_path: Path
+    reader: Reader
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """kubectl's output. Raises CalledProcessError where it fails."""
@@ -39,6 +41,9 @@ class Api:
 
     def get(self, kind: str, name: str, namespace: str = "default") -> Any:
         """The live object, None where there is none."""
+        path = self.reader.path(kind, namespace)
+        if path is not None:
+            return self.reader.get(f"{path}/{name}")
         found = self.kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
         return json.loads(found) if found else None
 
@@ -69,7 +74,9 @@ def api(sandbox: Any) -> Iterator[Api]:
     supervisor = Supervisor.connect(sandbox.home)
     cluster = supervisor.create_cluster("conformance", "1.35", node_groups=[NodeGroup(name="nodes", size=2)])
     environment = {**sandbox.environment, "KUBECONFIG": str(cluster.admin_kubeconfig)}
-    yield Api(sandbox.home, cluster.admin_kubeconfig, environment, locate("kubectl"))
+    reader = Reader(cluster.admin_kubeconfig)
+    yield Api(sandbox.home, cluster.admin_kubeconfig, environment, locate("kubectl"), reader)
+    reader.close()
     # An idle one takes a twentieth of a processor, as long as the tests after it run.
     supervisor.delete_cluster(cluster.name)
 
@@ -83,7 +90,7 @@ def namespace(api: Api) -> str:
 def new_namespace(api: Api) -> str:
     """Not deleted, which is a hundred requests to the API server."""
     name = f"test-{uuid.uuid4().hex[:10]}"
-    api.kubectl("create", "namespace", name)
+    api.reader.create("/api/v1/namespaces", {"metadata": {"name": name}})
     return name
 
 
