@@ -24,8 +24,8 @@ from fleet.program_host.client import ProgramHost
 from fleet.stack import Result, Stack
 from fleet.stack_commands import StackCommands
 from fleet.stack_files import form_kept, read_stack_file
-from fleet.state import StackState, read_state
-from fleet.state_files import compress, history, local_backend, state_copies, state_path
+from fleet.state import StackState, read_state, refuse_lost
+from fleet.state_files import compress, local_backend, state_copies, state_path
 from fleet.urns import urn_name
 from sandbox.files import unwritable
 from sandbox.home import Home
@@ -106,7 +106,7 @@ class Engine:
             name, backend = self.stack.name, local_backend(self.stack.environment)
             files = [self._path]
             if backend is not None:  # the copies of a state that was lost: perhaps the last ones
-                files += state_copies(backend, self.stack.project, name) + history(backend, self.stack.project, name)
+                files += state_copies(backend, self.stack.project, name)
             with passing(name, tuple(files), make=self._initialise, remove=self._take_away, tell=self._tell):
                 return replace(self._operation("preview", *self._packs()), state=None)
 
@@ -210,6 +210,7 @@ class Engine:
         self._operation("refresh", "--yes", "--skip-preview", *_targets(urns))
 
     def _initialise(self) -> None:
+        refuse_lost(self.stack.project, self.stack.name, self.stack.environment)
         provider = self._file().get("secretsprovider")
         with form_kept(self._path):
             self._commands.make(str(provider) if provider else None)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from errors import FreeholdError, TransientError
+from fleet.counting import counted
 from fleet.events import Progress
 from fleet.failures import explain
-from fleet.state_files import last_copy, local_backend, state_path, stored
+from fleet.state_files import after_last_update, history, last_copy, local_backend, state_path, stored
 from sandbox.files import unreadable
 
 Json = Any
@@ -98,8 +99,7 @@ def read_state(project: str, stack: str, environment: Mapping[str, str], workdir
         return _exported(stack, environment, workdir)
     path = state_path(backend, project, stack)
     try:
-        content = json.loads(stored(path))
-        return StackState.of_deployment(content["checkpoint"].get("latest"))
+        return _within(path)
     except FileNotFoundError:
         # It may have become the other form since it was looked for.
         moved = state_path(backend, project, stack) != path
@@ -110,6 +110,32 @@ def read_state(project: str, stack: str, environment: Mapping[str, str], workdir
         copy, backups = last_copy(backend, project, stack), f"{backend}/.pulumi/backups"
         mend = f"restore it from {copy.name} or from {backups}" if copy else f"restore it from {backups}"
         raise FreeholdError(f"the state is damaged ({error})", where=str(path), mend=mend) from None
+
+
+def refuse_lost(project: str, stack: str, environment: Mapping[str, str]) -> None:
+    """For a stack that has no state: raises FreeholdError where it had one, by the history that goes with `stack rm`
+    alone. Made anew it would make everything once more, and nothing would hold what there is."""
+    backend = local_backend(environment)
+    if backend is None or (last := after_last_update(backend, project, stack)) is None:
+        return
+    try:
+        there = len(_within(last).managed)
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        there = None  # it had one all the same
+    if there == 0:
+        return
+    whole = (None if there is None else last, last_copy(backend, project, stack))
+    copies = sorted((path for path in whole if path is not None), key=lambda path: path.stat().st_mtime_ns)
+    copy = copies[-1] if copies else f"the last of {backend}/.pulumi/backups"
+    held = "its state is gone" if there is None else f"its state is gone, which held {counted(there, 'resource')}"
+    path, folder = state_path(backend, project, stack), history(backend, project, stack)
+    mend = f"copy {copy} there; only if nothing of it exists any more, remove {folder}"
+    raise FreeholdError(held, where=str(path), mend=mend)
+
+
+def _within(path: Path) -> StackState:
+    content = json.loads(stored(path))
+    return StackState.of_deployment(content["checkpoint"].get("latest"))
 
 
 def _exported(stack: str, environment: Mapping[str, str], workdir: Path) -> StackState | None:

@@ -59,9 +59,16 @@ def state_copies(backend: Path, project: str, stack: str) -> tuple[Path, ...]:
     return tuple(form.with_name(form.name + suffix) for form in forms for suffix in (_COPY, f"{_COPY}.attrs"))
 
 
-def history(backend: Path, project: str, stack: str) -> tuple[Path, ...]:
-    """What the engine keeps of the stack's updates, with a copy of the state after each; it goes with `stack rm`."""
-    return tuple(path for path in (backend / ".pulumi" / "history" / project / stack).glob("*") if path.is_file())
+def history(backend: Path, project: str, stack: str) -> Path:
+    """The folder where the engine keeps what each update came to, with the state after it; it goes with `stack rm`."""
+    return backend / ".pulumi" / "history" / project / stack
+
+
+def after_last_update(backend: Path, project: str, stack: str) -> Path | None:
+    """The state after the last update that came to its end, if the stack's history has one."""
+    kept = history(backend, project, stack).glob("*.checkpoint.json*")
+    # Their names have the time in nanoseconds.
+    return max((path for path in kept if path.suffix != ".attrs"), key=lambda path: path.name, default=None)
 
 
 def stored(path: Path) -> bytes:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from errors import FreeholdError, TransientError
 from fleet import state
-from fleet.state import PendingOperation, StackState, read_state
+from fleet.state import PendingOperation, StackState, read_state, refuse_lost
 from fleet.state_files import compress, local_backend, state_path, stored
 
 STACK = {"urn": "urn::stack", "type": "pulumi:pulumi:Stack", "outputs": {"answer": 42}}
@@ -99,6 +100,42 @@ def test_one_that_cannot_be_read_is_one_line(file: Path, tmp_path: Path) -> None
     file.mkdir()
     with pytest.raises(FreeholdError, match=rf"^{file}: cannot read: Is a directory; correct"):
         read(tmp_path)
+
+
+def lost(tmp_path: Path) -> str:
+    """What is said of a stack that has no state."""
+    try:
+        refuse_lost("freehold", "dev", {"PULUMI_BACKEND_URL": (tmp_path / "a folder").as_uri()})
+    except FreeholdError as error:
+        return str(error)
+    return ""
+
+
+def test_a_stack_that_had_a_state_is_not_made_anew(file: Path, tmp_path: Path) -> None:
+    assert lost(tmp_path) == ""
+    history = tmp_path / "a folder/.pulumi/history/freehold/dev"
+    history.mkdir(parents=True)
+    assert lost(tmp_path) == ""
+    checkpoint = json.dumps({"version": 3, "checkpoint": {"latest": DEPLOYMENT}}).encode()
+    first, second = history / "dev-100.checkpoint.json", history / "dev-200.checkpoint.json.gz"
+    first.write_bytes(checkpoint)
+    begun = f"{file}: its state is gone, which held 1 resource; copy"
+    anew = f"there; only if nothing of it exists any more, remove {history}"
+    assert lost(tmp_path) == f"{begun} {first} {anew}"
+    second.write_bytes(gzip.compress(b'{"version": 3, "checkpoint": {"latest": {"resources": []}}}'))
+    (history / "dev-300.checkpoint.json.attrs").write_text("{}")
+    assert lost(tmp_path) == ""  # it was destroyed
+    second.write_bytes(gzip.compress(checkpoint))
+    copy = file.with_name("dev.json.gz.bak")
+    copy.write_bytes(b"of the run that came to no end")
+    os.utime(second, (10, 10))
+    assert lost(tmp_path) == f"{begun} {copy} {anew}"
+    second.write_bytes(b"")
+    assert lost(tmp_path).startswith(f"{file}: its state is gone; copy {copy} there; ")
+    copy.unlink()
+    assert lost(tmp_path).startswith(
+        f"{file}: its state is gone; copy the last of {tmp_path / 'a folder'}/.pulumi/backups "
+    )
 
 
 @pytest.mark.parametrize("address", ["", "s3://bucket?region=us-east-1", "https://api.pulumi.com"])

@@ -74,8 +74,19 @@ def test_the_last_copy_of_a_lost_state_stays(trivial: Trivial) -> None:
     before = kept(trivial)
     assert b"shelf-0" in before[state.with_suffix(".json.bak")]
     assert len([path for path in before if path.name.endswith(".checkpoint.json")]) == 2
-    trivial.engine().preview()
-    assert kept(trivial) == before
+    copy = max(path for path in before if path.name.endswith(".checkpoint.json"))
+    engine = trivial.engine()
+    for command in (engine.preview, engine.up, engine.destroy, engine.refresh):
+        with pytest.raises(FreeholdError) as refused:
+            command()
+        told = f"{state}: its state is gone, which held 3 resources; copy {copy} there; only if "
+        assert str(refused.value).startswith(told)
+        assert kept(trivial) == before
+    state.write_bytes(copy.read_bytes())
+    assert trivial.engine().up().progress.changes == {"same": 5}
+    trivial.engine().destroy()
+    state.unlink()  # of nothing
+    assert trivial.engine().up().progress.changes == {"create": 5}
 
 
 def test_one_that_another_run_has_taken_stays(trivial: Trivial) -> None:
