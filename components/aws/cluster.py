@@ -51,9 +51,9 @@ class Cluster(pulumi.ComponentResource):
         self._tags = tags.aws(args.ownership, name=args.name)
         cluster = self._control_plane()
         own_group = cluster.vpc_config.apply(lambda config: str(config.cluster_security_group_id))
-        # None of it is in the kubeconfig: another administrator would leave that unknown in a preview, which then shows
-        # an update of everything in the cluster.
-        self.admitted = [*self._admit(cluster), *self._let_operators_in(own_group)]
+        ways = self._let_operators_in(own_group)
+        admins = self._admit(cluster, after=ways)
+        self.admitted = [*admins, *ways]
         nodes_group = self._nodes_security_group()
 
         issuer = cluster.identities.apply(_issuer)
@@ -103,9 +103,12 @@ class Cluster(pulumi.ComponentResource):
 
         self.cluster_name = cluster.name
         self.endpoint = cluster.endpoint
-        self.kubeconfig = pulumi.Output.all(cluster.name, cluster.endpoint, cluster.certificate_authority.data).apply(
-            lambda known: kubeconfig(known[0], args.place.region, known[1], known[2])
-        )
+        # Unknown until somebody is let in: the preview after a run that ended before would ask a cluster that knows
+        # nobody, and so would each one after it. Not by all of them: another administrator would leave it unknown in a
+        # preview, which then shows an update of everything in the cluster.
+        self.kubeconfig = pulumi.Output.all(
+            cluster.name, cluster.endpoint, cluster.certificate_authority.data, *[last.id for last in admins[-1:]]
+        ).apply(lambda known: kubeconfig(known[0], args.place.region, known[1], known[2]))
         self.security_group_id = nodes_group.id
         self.oidc_issuer = issuer
         self.oidc_provider = provider.arn
@@ -211,9 +214,10 @@ class Cluster(pulumi.ComponentResource):
             for cidr in self._args.operator_cidrs
         ]
 
-    def _admit(self, cluster: eks.Cluster) -> list[pulumi.CustomResource]:
+    def _admit(self, cluster: eks.Cluster, *, after: Sequence[pulumi.Resource]) -> list[pulumi.CustomResource]:
+        """One after another, and the first of them at last: where that one is let in all are, and `after` is there."""
         associations: list[pulumi.CustomResource] = []
-        for principal in self._args.admins:
+        for principal in (*self._args.admins[1:], *self._args.admins[:1]):
             suffix = key_of(principal)
             entry = eks.AccessEntry(
                 f"{self._name}-admin-{suffix}",
@@ -233,7 +237,7 @@ class Cluster(pulumi.ComponentResource):
                         "cluster-access-policy/AmazonEKSClusterAdminPolicy"
                     ),
                     access_scope={"type": "cluster"},
-                    opts=self._child,
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=[*after, *associations]),
                 )
             )
         return associations

@@ -122,6 +122,8 @@ POINTS: Sequence[tuple[str, str, Action]] = (
     ("aws:ec2/subnet:Subnet", PLATFORM, kill_command_and_stop),
     ("aws:rds/instance:Instance", PLATFORM, kill_server("moto")),
     ("aws:elasticache/replicationGroup:ReplicationGroup", PLATFORM, kill_command),
+    # The cluster is there, and lets nobody in yet.
+    ("aws:eks/accessEntry:AccessEntry", PLATFORM, kill_command_and_engine),
     ("aws:eks/nodeGroup:NodeGroup", PLATFORM, kill_command_and_engine),
     ("kubernetes:core/v1:Namespace", ACME, kill_server("kube-apiserver")),
     ("kubernetes:apps/v1:Deployment", ACME_EU, kill_command_and_engine),

@@ -63,8 +63,9 @@ def test_admins_by_access_entries() -> None:
     }
 
 
-def test_what_is_made_in_the_cluster_comes_after_whoever_is_let_in_and_does_not_change_with_them() -> None:
-    """Of another administrator a preview knows no id, and would show an update of all that goes by it."""
+def test_what_is_made_in_the_cluster_comes_after_whoever_is_let_in_and_does_not_change_with_another() -> None:
+    """Of another administrator a preview knows no id, and would show an update of all that goes by it. But where nobody
+    is let in yet it must not know the kubeconfig: the cluster would refuse it, and the run that mends that with it."""
 
     def program() -> None:
         cluster = Cluster("cluster", replace(samples.cluster(), operator_cidrs=("10.99.0.0/22",)))
@@ -75,7 +76,10 @@ def test_what_is_made_in_the_cluster_comes_after_whoever_is_let_in_and_does_not_
     ways = {way.urn for way in (*recording.of(ASSOCIATION), *recording.of(INGRESS))}
     assert len(ways) == 3
     assert ways <= recording.one("pulumi:providers:kubernetes").dependencies
-    assert recording.named("taker").dependencies == {recording.one("aws:eks/cluster:Cluster").urn}
+    first = samples.cluster().admins[0]
+    (last,) = (link for link in recording.of(ASSOCIATION) if link.plain()["principalArn"] == first)
+    assert recording.named("taker").dependencies == {recording.one("aws:eks/cluster:Cluster").urn, last.urn}
+    assert ways - {last.urn} <= last.dependencies
 
 
 def test_operators_reach_the_private_endpoint() -> None:
