@@ -24,11 +24,9 @@ _LAST_EVENT = sa.text(
 _NAMED = 3
 _LATE, _RECENT = timedelta(hours=1), timedelta(days=7)
 _SENT_ELSEWHERE = alerts.DELIVERIES.alias("elsewhere")
-_GONE = "the settings name no sink "
-"""What the notifier gives up with where a sink was taken out of its settings: it is missed by nobody, if another took
-the alert."""
+# A sink that was taken out of the settings is missed by nobody, if another took the alert.
 _MISSED = (alerts.DELIVERIES.c.state == alerts.State.DEAD) & ~(
-    sa.func.coalesce(alerts.DELIVERIES.c.last_error, "").startswith(_GONE)
+    sa.func.coalesce(alerts.DELIVERIES.c.last_error, "").startswith(alerts.NO_SINK)
     & sa.exists().where(
         _SENT_ELSEWHERE.c.alert == alerts.DELIVERIES.c.alert, _SENT_ELSEWHERE.c.state == alerts.State.SENT
     )
@@ -125,7 +123,9 @@ def _alerts(database: sa.Engine, options: str) -> Sequence[Line]:
         return []
     (last,), shown = found, f"./freehold budget show{options}"
     told = ", ".join(f"{one.sink} {one.state}" for one in sinks) or "no sink"
-    dead = any(one.state == alerts.State.DEAD and not (one.last_error or "").startswith(_GONE) for one in sinks)
+    dead = any(
+        one.state == alerts.State.DEAD and not (one.last_error or "").startswith(alerts.NO_SINK) for one in sinks
+    )
     line = Line(
         "last budget alert",
         f"{last.budget}, spend {last.threshold}, {last.period}, at {moment(last.received_at)}: {told}",

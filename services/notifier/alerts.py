@@ -53,6 +53,8 @@ DELIVERIES = sa.Table(
     sa.Column("settled_at", _MOMENT),
 )
 
+NO_SINK = "the settings name no sink"
+"""How the last error of a delivery begins whose sink was taken out of the settings: its name follows."""
 _NAMESPACE = uuid.UUID("3f6f4f0e-8a1c-5f0b-9a53-1d3c0f6b7a42")
 _ERROR_CHARACTERS = 500
 

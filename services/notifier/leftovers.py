@@ -51,7 +51,7 @@ class Leftovers:
             taken = alerts.left_over(connection, self._sinks, AFTER)
             if taken is None:
                 return False
-            reason = f"the settings name no sink {taken.sink}"
+            reason = f"{alerts.NO_SINK} {taken.sink}"
             with logs.correlated(taken.alert.correlation_id):
                 _log.error("dead", sink=taken.sink, alert=str(taken.alert.id), reason=reason)
             # First: killed after it, the alert lies there twice rather than nowhere.

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 from services.notifier import envelope
 from services.notifier.envelope import Certificates, CertificateUnavailable, Refused, open_envelope
+from tests.services.notifier.dripping import dripping
 from tests.services.notifier.signing import ADDRESS, TOPIC, body, certificate, key, notification
 
 
@@ -170,23 +168,6 @@ def test_what_is_not_its_certificate_is_refused(
 @pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"])
 def test_a_server_that_answers_byte_by_byte_is_left_in_time(monkeypatch: pytest.MonkeyPatch, begin: bytes) -> None:
     monkeypatch.setattr(envelope, "_LIMIT_SECONDS", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        left = threading.Event()
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                try:
-                    connection.sendall(begin)
-                    for _ in range(200):
-                        connection.sendall(b"a")
-                        time.sleep(0.02)
-                except OSError:
-                    left.set()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        with pytest.raises(CertificateUnavailable, match=r"^sns\.us-east-1\.amazonaws\.com: no answer within 0\.3 s$"):
-            Certificates(f"http://127.0.0.1:{server.getsockname()[1]}").get(ADDRESS)
-        thread.join()
-        assert left.is_set(), "it was heard to its end"
+    told = r"^sns\.us-east-1\.amazonaws\.com: no answer within 0\.3 s$"
+    with dripping(b"a", begin) as port, pytest.raises(CertificateUnavailable, match=told):
+        Certificates(f"http://127.0.0.1:{port}").get(ADDRESS)

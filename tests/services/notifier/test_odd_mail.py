@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from typing import Any
 
 import pytest
 
 from services.notifier.sinks import SinkFailed
+from tests.services.notifier.dripping import dripping
 from tests.services.notifier.test_mail import _mail, _mail_server, _Mailbox
 from tests.services.notifier.test_sinks import ALERT, SHORT
 
@@ -33,22 +33,5 @@ def test_a_server_that_is_slow_to_connect_to_and_then_slow_to_speak(monkeypatch:
         return connect(*arguments, **options)
 
     monkeypatch.setattr(socket, "create_connection", late)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        hung_up = threading.Event()
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                try:
-                    for _ in range(1000):
-                        connection.sendall(b"2")
-                        time.sleep(0.02)
-                except OSError:
-                    hung_up.set()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        with pytest.raises(SinkFailed):
-            _mail(server.getsockname()[1], SHORT, encryption="offered").send(ALERT)
-        thread.join()
-        assert hung_up.is_set(), "it was heard to its end"
+    with dripping(b"2") as port, pytest.raises(SinkFailed):
+        _mail(port, SHORT, encryption="offered").send(ALERT)
