@@ -158,7 +158,7 @@ class Follower:
 def _at_work(operations: Sequence[Operation]) -> str:
     """`acme creating database, beta previewing`, as far as a line holds it."""
     running = [one for one in operations if one.state is State.RUNNING]
-    return ", ".join(f"{one.tenant} {(one.progress or {}).get('current') or 'previewing'}" for one in running[:3])
+    return ", ".join(f"{one.tenant} {at(one)[2]}" for one in running[:3])
 
 
 def _show(operation: Operation, step: Step) -> None:
@@ -171,7 +171,8 @@ def _show(operation: Operation, step: Step) -> None:
 
 def at(operation: Operation) -> tuple[int, int, str]:
     """How far one that runs is, as its runner told it last: resources done, resources in the plan (0 until the preview
-    has ended), and what the engine works on."""
-    progress = operation.progress or {}
-    done, planned = int(progress.get("done", 0)), int(progress.get("planned", 0))
-    return done, planned, "previewing" if progress.get("previewing", True) and not planned else progress["current"]
+    has ended, and where there is none), and what the engine works on."""
+    if (progress := operation.progress) is None:
+        return 0, 0, "starting"
+    done, planned = int(progress["done"]), int(progress["planned"])
+    return done, planned, "previewing" if progress["previewing"] and not planned else progress["current"] or "updating"

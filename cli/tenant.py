@@ -204,7 +204,7 @@ def _at(operation: Operation) -> str:
     from cli.following import at
 
     done, planned, doing = at(operation)
-    return f"{doing or 'updating'} ({done} of {planned} resources)" if planned else doing
+    return f"{doing} ({done} of {planned} resources)" if planned else doing
 
 
 def _built(row: Tenant) -> str:

@@ -13,19 +13,19 @@ from typing import Any
 from errors import FreeholdError, TransientError
 from fleet import backend_locks, backend_sidecars, engine_process, pending
 from fleet.disk import Room, room
-from fleet.engine_process import Observer
+from fleet.engine_process import SKIP_PREVIEW, Observer
 from fleet.engine_runs import EngineRun, end_orphans, new_token, recorded
 from fleet.failures import explain
 from fleet.interrupts import Interrupted, Interrupts
 from fleet.locks import WAIT_SECONDS, locked
 from fleet.passing_stack import passing
 from fleet.processes import RUN_VARIABLE
-from fleet.program_host.client import ProgramHost
+from fleet.program_host.client import ProgramHost, program
 from fleet.stack import Result, Stack
 from fleet.stack_commands import StackCommands
 from fleet.stack_files import form_kept, read_stack_file
 from fleet.state import StackState, read_state, refuse_lost
-from fleet.state_files import compress, local_backend, state_copies, state_path
+from fleet.state_files import compress, local_backend, make_empty, state_copies, state_path
 from fleet.urns import urn_name
 from sandbox.files import unwritable
 from sandbox.home import Home
@@ -61,9 +61,14 @@ class Engine:
         self._room: Room | None = None
         self._commands = StackCommands(stack, self._log, self._interrupts, self._stop_if_asked)
 
-    def up(self) -> Result:
-        """Preview under the policies, then update; makes the stack if it does not exist."""
-        return self._change("up", "--yes", *self._packs(), *self._message())
+    def up(self, *, preview_new: bool = True) -> Result:
+        """Preview under the policies, then update; makes the stack if it does not exist.
+
+        Without `preview_new` a stack that holds nothing is updated at once: the policies refuse a resource before it is
+        made, but what they say of the stack as a whole they say when it is there.
+        """
+        new = () if preview_new else (SKIP_PREVIEW,)
+        return self._change("up", "--yes", *self._packs(), *self._message(), new=new)
 
     def finish_cut_off(self) -> None:
         """Where a create died with its provider: run once more what was wanted then, so that the state holds what was
@@ -83,18 +88,18 @@ class Engine:
 
     def refresh(self) -> Result:
         """Read every resource of the state anew."""
-        return self._change("refresh", "--yes", "--skip-preview")
+        return self._change("refresh", "--yes", SKIP_PREVIEW)
 
     def unprotect(self) -> None:
         """Bring what the state protects, and nothing else, to what the program says of it now. Runs nothing where the
         state protects nothing. Without policies, as a destroy: it is the first step of one."""
         with self._held():
             if urns := (self._state() or StackState()).protected:
-                self._operation("up", "--yes", "--skip-preview", *_targets(urns), *self._message())
+                self._operation("up", "--yes", SKIP_PREVIEW, *_targets(urns), *self._message())
 
     def destroy(self) -> Result:
         """Delete what the stack holds; its configuration and its history stay."""
-        return self._change("destroy", "--yes", "--skip-preview", *self._message())
+        return self._change("destroy", "--yes", SKIP_PREVIEW, *self._message())
 
     def preview(self) -> Result:
         """What `up` would do. Takes no lock; a stack that does not exist is made (empty) for it, and taken away."""
@@ -129,8 +134,11 @@ class Engine:
     def _message(self) -> tuple[str, ...]:
         return ("--message", self.stack.message) if self.stack.message else ()
 
-    def _change(self, command: str, *flags: str) -> Result:
+    def _change(self, command: str, *flags: str, new: tuple[str, ...] = ()) -> Result:
+        """With the flags `new` too where the stack holds nothing."""
         with self._held():
+            if new and not (self._state() or StackState()).resources:
+                flags += new
             result = self._operation(command, *flags)
             if self.stack.journaled and command != "refresh":
                 pending.require_none_cut_off(self.home, self.stack.project, self.stack.name)
@@ -207,11 +215,14 @@ class Engine:
         )
 
     def _read_again(self, urns: Sequence[str]) -> None:
-        self._operation("refresh", "--yes", "--skip-preview", *_targets(urns))
+        self._operation("refresh", "--yes", SKIP_PREVIEW, *_targets(urns))
 
     def _initialise(self) -> None:
         refuse_lost(self.stack.project, self.stack.name, self.stack.environment)
-        provider = self._file().get("secretsprovider")
+        provider, salt = (self._file().get(key) for key in ("secretsprovider", "encryptionsalt"))
+        # With a salt that is there the engine would derive the key, for a quarter of a second, and not use it.
+        if salt and not provider and make_empty(self.stack.environment, self.stack.project, self.stack.name):
+            return
         with form_kept(self._path):
             self._commands.make(str(provider) if provider else None)
 
@@ -235,11 +246,11 @@ class Engine:
         began = time.monotonic()
         with (
             recorded(self.home, run),
-            self._program(run.token) as (program, environment),
+            program(self._programs, {**self.stack.environment, RUN_VARIABLE: run.token}) as (imported, environment),
             self._interrupts.at_work(),
         ):
             ended = engine_process.run(
-                (command, *program, "--stack", self.stack.name, *flags),
+                (command, *imported, "--stack", self.stack.name, *flags),
                 workdir=self.stack.workdir,
                 environment=environment,
                 token=run.token,
@@ -271,18 +282,6 @@ class Engine:
             self._commands.cancel(anyway=True)
         except FreeholdError as error:
             self._tell(error.line())
-
-    @contextmanager
-    def _program(self, token: str) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
-        """The engine's flags and environment for a program that is imported already; no flags where it starts it anew.
-
-        A refresh and a destroy run none, and yet have a language host list the packages of its environment.
-        """
-        if self._programs is None:
-            yield (), self.stack.environment
-            return
-        with self._programs.serving({**self.stack.environment, RUN_VARIABLE: token}) as served:
-            yield ("--client", served.address), served.environment
 
     def _stop_if_asked(self) -> None:
         if self._interrupts.count:

@@ -20,6 +20,7 @@ Observer = Callable[[Progress], None]
 SETTINGS = {"GOGC": "600"}
 """Of the engine's Go runtime, where the user has chosen nothing else: each saved state leaves garbage several times its
 size, and collecting it less often saves about a fifth of a large update's time."""
+SKIP_PREVIEW = "--skip-preview"
 _POLL_SECONDS = 0.05
 
 
@@ -57,7 +58,8 @@ def run(
             pass_fds=(events,),
             start_new_session=True,
         )
-        code, progress, short = _watch(process, EventLog(events), token, observe, interrupts, room)
+        progress = Progress(previewing=SKIP_PREVIEW not in command)
+        code, short = _watch(process, progress, EventLog(events), token, observe, interrupts, room)
         return Finished(code, progress, _whole(output), short)
     finally:
         os.close(output)
@@ -66,13 +68,15 @@ def run(
 
 def _watch(
     process: subprocess.Popen[bytes],
+    progress: Progress,
     log: EventLog,
     token: str,
     observe: Observer,
     interrupts: Interrupts,
     room: Room | None,
-) -> tuple[int, Progress, bool]:
-    progress, obeyed, short = Progress(), 0, False
+) -> tuple[int, bool]:
+    """Its exit code, and whether it was stopped for want of room."""
+    obeyed, short = 0, False
     try:
         while True:
             code = process.poll()
@@ -80,7 +84,7 @@ def _watch(
                 progress.take(event)
             observe(progress)
             if code is not None:
-                return code, progress, short
+                return code, short
             if interrupts.count > obeyed:
                 obeyed += 1
                 interrupts.announce()

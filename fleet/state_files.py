@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import stat
+import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from errors import FreeholdError
 from sandbox.files import unreadable, unwritable, write_atomically
 
 GZIP = "PULUMI_DIY_BACKEND_GZIP"
 _COMPRESSED = ".gz"
 _MAGIC = b"\x1f\x8b\x08"
 _COPY = ".bak"
+_MODE = 0o644
+"""Of a state that the engine makes; its secrets are encrypted."""
 
 
 def local_backend(environment: Mapping[str, str]) -> Path | None:
@@ -102,6 +107,32 @@ def compress(environment: Mapping[str, str], project: str, stack: str) -> None:
         os.replace(plain, plain.with_name(f"{plain.name}{_COPY}"))
     except OSError as error:
         raise unwritable(plain, error) from None
+
+
+def make_empty(environment: Mapping[str, str], project: str, stack: str) -> bool:
+    """Write the state of a stack without resources: what the engine's `stack init` writes first. False where it must
+    do it itself. Raises FreeholdError where there is one by now, or where the disk is full or refuses."""
+    backend = local_backend(environment)
+    # That file tells how stacks are named. The engine writes it, and takes a folder without it for one of years ago.
+    if backend is None or not (backend / ".pulumi" / "meta.yaml").is_file():
+        return False
+    path, compressed = _forms(backend, project, stack)
+    content = json.dumps({"version": 3, "checkpoint": {"stack": f"organization/{project}/{stack}"}}).encode()
+    if compresses(environment):
+        path, content = compressed, gzip.compress(content)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as whole:
+            os.fchmod(whole.fileno(), _MODE)
+            whole.write(content)
+            whole.flush()
+            os.fsync(whole.fileno())
+            os.link(whole.name, path)  # which replaces nothing
+    except FileExistsError:
+        raise FreeholdError("another run has made it", where=f"stack {stack}", mend="run it again") from None
+    except OSError as error:
+        raise unwritable(path, error) from None
+    return True
 
 
 def _forms(backend: Path, project: str, stack: str) -> tuple[Path, Path]:

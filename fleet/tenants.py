@@ -38,7 +38,7 @@ class Tenants:
         self._shared.settle(tenant)
         self._finish_earlier(tenant, config)
         stack = tenant_folders.prepare(self._environment, tenant, config)
-        return self._engine_for(stack).up()
+        return self._engine_for(stack).up(preview_new=False)
 
     def destroy(self, tenant: Tenant) -> Result:
         """Destroy its stack with all its data, and forget the stack. Can be repeated."""

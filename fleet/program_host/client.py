@@ -142,3 +142,18 @@ class ProgramHost:
             self._started.retired = True
             self._started.close_if_done()
             self._started = None
+
+
+@contextmanager
+def program(
+    programs: ProgramHost | None, environment: Mapping[str, str]
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
+    """An engine's flags and environment for a program that is imported already; no flags where it starts it anew.
+
+    A refresh and a destroy run none, and yet have a language host list the packages of its environment.
+    """
+    if programs is None:
+        yield (), environment
+        return
+    with programs.serving(environment) as served:
+        yield ("--client", served.address), served.environment

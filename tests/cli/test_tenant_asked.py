@@ -50,7 +50,9 @@ def test_the_operation_that_is_shown(command: str, shown: Operation, monkeypatch
 @pytest.mark.parametrize(
     ("progress", "at"),
     [
-        (None, "previewing"),
+        (None, "starting"),
+        ({"previewing": False, "planned": 0, "done": 0, "current": ""}, "updating"),
+        ({"previewing": False, "planned": 0, "done": 4, "current": "creating namespace"}, "creating namespace"),
         ({"previewing": True, "planned": 0, "done": 4, "current": "creating database"}, "previewing"),
         (
             {"previewing": False, "planned": 24, "done": 3, "current": "creating database"},

@@ -37,7 +37,7 @@ class Recording(Engine):
             raise self.failure
         return Result(self.stack.name, command, Progress(), 0.0, None)
 
-    def up(self) -> Result:
+    def up(self, *, preview_new: bool = True) -> Result:
         return self._record("up")
 
     def unprotect(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from errors import FreeholdError
-from fleet.state_files import compress, compresses, last_copy, state_copies, state_path, stored
+from fleet.state_files import compress, compresses, last_copy, make_empty, state_copies, state_path, stored
 
 PLAIN, COMPRESSED = "dev.json", "dev.json.gz"
 
@@ -130,3 +131,44 @@ def test_copies_have_either_form(tmp_path: Path) -> None:
 def test_the_variable_is_read_as_the_engine_reads_it(value: str, whether: bool) -> None:
     assert compresses({"PULUMI_DIY_BACKEND_GZIP": value}) is whether
     assert not compresses({})
+
+
+def used(backend: Path) -> Path:
+    """One that an engine has written stacks to."""
+    (backend / ".pulumi").mkdir(exist_ok=True)
+    (backend / ".pulumi/meta.yaml").write_text("version: 1\n")
+    return backend
+
+
+@pytest.mark.parametrize(("compressing_it", "name"), [("true", COMPRESSED), ("false", PLAIN)])
+def test_an_empty_state_has_the_form_that_the_engine_writes(tmp_path: Path, compressing_it: str, name: str) -> None:
+    environment = {**compressing(used(tmp_path)), "PULUMI_DIY_BACKEND_GZIP": compressing_it}
+    assert make_empty(environment, "freehold", "dev")
+    made = tmp_path / ".pulumi/stacks/freehold" / name
+    assert json.loads(stored(made)) == {"version": 3, "checkpoint": {"stack": "organization/freehold/dev"}}
+    assert made.read_bytes().startswith(b"\x1f\x8b") == (name == COMPRESSED)
+    assert [path.name for path in made.parent.iterdir()] == [name]
+    assert made.stat().st_mode & 0o777 == 0o644
+
+
+def test_an_empty_state_takes_no_other_one_s_place(tmp_path: Path, folder: Path) -> None:
+    """As of a run that has made the stack since it was looked for."""
+    put(folder / COMPRESSED, 1, b"of another run")
+    with pytest.raises(FreeholdError) as refused:
+        make_empty(compressing(used(tmp_path)), "freehold", "dev")
+    assert refused.value.line() == "stack dev: another run has made it; run it again"
+    assert (folder / COMPRESSED).read_bytes() == b"of another run"
+    assert [path.name for path in folder.iterdir()] == [COMPRESSED]
+
+
+def test_the_first_stack_of_a_backend_is_the_engine_s_to_make(tmp_path: Path) -> None:
+    """It also writes how stacks are named there; and of a bucket it alone knows how to write to it."""
+    assert not make_empty(compressing(tmp_path), "freehold", "dev")
+    assert not make_empty({"PULUMI_BACKEND_URL": "s3://states"}, "freehold", "dev")
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_an_empty_state_cannot_be_written_it_is_one_line(tmp_path: Path) -> None:
+    (used(tmp_path) / ".pulumi/stacks").write_text("in its way")
+    with pytest.raises(FreeholdError, match="cannot write"):
+        make_empty(compressing(tmp_path), "freehold", "dev")
