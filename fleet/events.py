@@ -112,8 +112,10 @@ class Progress:
         elif "resourcePreEvent" in event:
             step = event["resourcePreEvent"]["metadata"]
             self.plan.take(step)
-            if step["op"] not in UNCHANGED and not event["resourcePreEvent"].get("planning"):
-                self.changing = True
+            if not event["resourcePreEvent"].get("planning"):
+                # Also where the end of the preview was not seen: the engine may have emptied its log by then.
+                self.previewing = False
+                self.changing = self.changing or step["op"] not in UNCHANGED
             if step["op"] != "same":
                 self.current = f"{_doing(step['op'])} {urn_name(step['urn'])}"
         elif "resOutputsEvent" in event:

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from fleet.events import EventLog, Progress
+from tests.fleet.steps import STACK, step
 
 
 def test_a_piece_of_an_event_is_passed_over_and_the_log_is_read_on() -> None:
@@ -51,3 +52,16 @@ def test_what_policies_say_of_an_update_counts_and_not_what_they_said_of_its_pre
     assert [one.policy for one in preview.violations] == ["budget"]
     assert (whole.violations, whole.passed, whole.analysed) == ([], {"budget"}, set())
     assert (cut.violations, cut.passed, cut.analysed) == ([], {"budget"}, set())
+
+
+def test_an_update_whose_preview_was_not_seen_to_end_is_not_previewing() -> None:
+    progress = Progress()
+    begun: dict[str, Any] = {"preludeEvent": {}}
+    step_of_it = step("same", STACK, "random:index:File", "shelf")
+    progress.take(begun)
+    progress.take(step_of_it)
+    assert progress.previewing
+    step_of_it["resourcePreEvent"]["planning"] = False
+    progress.take(begun)
+    progress.take(step_of_it)
+    assert (progress.previewing, progress.changing) == (False, False)
