@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+import uvloop
 
 from sandbox.stripe_events import body_and_headers, event
 from services.billing.event import parse
@@ -38,7 +39,7 @@ IDS = {str(one["id"]) for one in FIVE}
 class OneLoop(Inside):
     def __init__(self, database: sa.URL) -> None:
         super().__init__(database, front=True)
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)  # the process' kind
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self._runner.run(asyncio.wait_for(work, PATIENCE))

@@ -171,7 +171,10 @@ def test_closed_it_leaves_what_waits_to_the_thread_which_ends_then(in_loop: OneL
         time.sleep(0.02)
 
 
-def test_a_connection_that_comes_after_the_end_is_closed(own_login: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("goes_on", [True, False], ids=["and the loop goes on", "and that of the loop"])
+def test_a_connection_that_comes_after_the_end_is_closed(
+    own_login: sa.URL, monkeypatch: pytest.MonkeyPatch, goes_on: bool
+) -> None:
     may, made = threading.Event(), []
     prepared = loop_statement._prepared
 
@@ -183,9 +186,15 @@ def test_a_connection_that_comes_after_the_end_is_closed(own_login: sa.URL, monk
     monkeypatch.setattr(loop_statement, "_prepared", late)
     webhook = OneLoop(own_login)
     webhook.together(FIVE[:1])
-    webhook.close()
+    if not goes_on:
+        webhook.close()
+    webhook.receiver.close()
     may.set()
     until = time.monotonic() + PATIENCE
     while not (made and made[0].closed):
         assert time.monotonic() < until
+        if goes_on:
+            webhook.run(asyncio.sleep(0))
         time.sleep(0.01)
+    if goes_on:
+        webhook.close()

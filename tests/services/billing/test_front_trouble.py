@@ -92,6 +92,19 @@ def test_nor_is_a_batch_lost_that_was_sent_to_a_session_that_had_ended(in_loop: 
     assert stored(books) == IDS
 
 
+def test_a_socket_that_the_loop_watches_no_more_is_watched_again(
+    in_loop: OneLoop, books: Books, witness: Witness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As uvloop's where it was reset, which then refuses: it would be waited for in vain."""
+    way = in_loop.statement._way
+    assert way is not None
+    in_loop.statement.loop.remove_reader(way.socket)
+    assert states(in_loop.together(FIVE)) == [State.IGNORED] * 5
+    assert stored(books) == IDS
+    assert all(witness.from_loop()[name] for name in IDS)
+    assert "no answer came" not in capsys.readouterr().out
+
+
 def test_a_server_that_only_reads_is_left(in_loop: OneLoop, books: Books, witness: Witness) -> None:
     way = in_loop.statement._way
     assert way is not None
