@@ -24,8 +24,8 @@ def main() -> int:
     logs.configure("billing")
     registry = CollectorRegistry()
     try:
-        # One connection for the receiver, one for the readiness check.
-        running = Running(registry, connections=2)
+        # One connection for the receiver's thread, one for the readiness check; the event loop has its own.
+        running = Running(registry, connections=2, one_loop=True)
     except FreeholdError as error:
         print(error.line(), file=sys.stderr)
         return error.exit_code

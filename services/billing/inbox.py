@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import sqlalchemy as sa
+from psycopg.pq import Format
 
 from services.billing import single_statement
 from services.billing.effects import Standing, State
@@ -37,6 +38,9 @@ _STORE = """
         OR billing_inbox.state = 'ignored' AND excluded.state <> 'ignored' AND billing_inbox.payload <> ''
     RETURNING id
 """
+STORE = (_STORE % {"payloads": "$1", "rows": "$2"}).encode()
+"""The same as libpq takes it, with `store_values` in STORE_FORMATS. It returns what `store` does."""
+STORE_FORMATS = (Format.BINARY, Format.TEXT)
 
 _LOCK = sa.text(
     "SELECT count(pg_advisory_xact_lock(hashtextextended('billing:' || customer, 0))) "
@@ -106,15 +110,26 @@ def store(connection: sa.Connection, arrivals: Sequence[Arrival]) -> set[str]:
 
     No id twice.
     """
-    return {row[0] for row in connection.exec_driver_sql(_STORE, _to_store(arrivals))}
+    return {row[0] for row in connection.exec_driver_sql(_STORE, _named(arrivals))}
 
 
 def store_alone(connection: single_statement.Connection, arrivals: Sequence[Arrival]) -> set[str]:
     """`store` as a transaction by itself."""
-    return {row[0] for row in connection.execute(_STORE, _to_store(arrivals))}
+    return {row[0] for row in connection.execute(_STORE, _named(arrivals))}
 
 
-def _to_store(arrivals: Sequence[Arrival]) -> dict[str, str | bytes]:
+def store_values(arrivals: Sequence[Arrival]) -> tuple[bytes, bytes]:
+    """Of STORE. No id twice."""
+    payloads, rows = _to_store(arrivals)
+    return payloads, rows.encode()
+
+
+def _named(arrivals: Sequence[Arrival]) -> dict[str, str | bytes]:
+    payloads, rows = _to_store(arrivals)
+    return {"payloads": payloads, "rows": rows}
+
+
+def _to_store(arrivals: Sequence[Arrival]) -> tuple[bytes, str]:
     """In order of their ids, so that two transactions never wait for each other in a circle."""
     rows, bodies, at = [], [], 1
     for one in sorted(arrivals, key=lambda one: one.event.id):
@@ -136,7 +151,7 @@ def _to_store(arrivals: Sequence[Arrival]) -> dict[str, str | bytes]:
         bodies.append(one.payload)
         at += size
     # Bytes go as they are, as one value. The rest as JSON: one array a column takes the driver far longer to write.
-    return {"rows": json.dumps(rows), "payloads": b"".join(bodies)}
+    return b"".join(bodies), json.dumps(rows)
 
 
 def lock_customers(connection: sa.Connection, customers: Sequence[str]) -> None:

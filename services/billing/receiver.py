@@ -2,6 +2,9 @@
 
 One commit costs a disk's flush, whatever it holds. So a thread takes all that waits, up to a limit, into one
 transaction; alone, an event waits for nobody. More threads would be of no use: they make the batches smaller.
+
+Where one event loop serves for long, the events that storing is all for do not come to the thread but where `Front`
+leaves them to it: to wake a thread, and the loop again, costs more than the statement.
 """
 
 from __future__ import annotations
@@ -11,16 +14,17 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import psycopg
 import sqlalchemy as sa
 
 from catalog.plans import Blueprint
 from services.billing.effects import State
+from services.billing.front import Front
 from services.billing.inbox import Arrival, Conclusion, store, store_alone
 from services.billing.settlement import concluded, settle, stands_alone
 from services.billing.single_statement import ConnectionDied, single_statement
+from services.billing.waiting import Answers, Waiting, distinct, resolve, told
 from services.logs import correlated, logger
 
 _log = logger(__name__)
@@ -49,25 +53,24 @@ class EffectFailed(Exception):
     """The event is stored, what it means could not be carried out."""
 
 
-_Result = Conclusion | Exception | None
-_Answers = list[tuple[asyncio.Future[Conclusion | None], _Result]]
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    arrival: Arrival
-    answer: asyncio.Future[Conclusion | None]
-
-
 class Receiver:
     """Takes events from any number of tasks. `close` ends its thread."""
 
-    def __init__(self, engine: sa.Engine, blueprint: Blueprint, *, settle: Settle = settle) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        blueprint: Blueprint,
+        *,
+        front_engine: sa.Engine | None = None,
+        settle: Settle = settle,
+    ) -> None:
+        """With `front_engine` there is a Front, which has one connection of it."""
         self._engine, self._blueprint, self._settle = engine, blueprint, settle
         # What came in one turn of an event loop is handed over at its end, at once: to wake the thread costs, and
         # the sooner it wakes the less it finds.
-        self._turns: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
-        self._queue: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
+        self._turns: dict[asyncio.AbstractEventLoop, list[Waiting]] = {}
+        self._queue: queue.SimpleQueue[list[Waiting] | None] = queue.SimpleQueue()
+        self._front = Front(front_engine, self._queue.put) if front_engine is not None else None
         self._waiting = 0
         self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
         self._thread.start()
@@ -85,7 +88,7 @@ class Receiver:
         if self._waiting >= _WAITING:
             raise Unavailable(f"{_WAITING} events are waiting")
         loop = asyncio.get_running_loop()
-        one = _Waiting(arrival, loop.create_future())
+        one = Waiting(arrival, loop.create_future())
         self._waiting += 1
         try:
             turn = self._turns.setdefault(loop, [])
@@ -97,12 +100,18 @@ class Receiver:
             self._waiting -= 1
 
     def close(self) -> None:
-        """Deal with what waits, then end."""
+        """Deal with what waits, then end. With a Front in its loop, or when that has ended."""
+        if self._front is not None:
+            self._front.close()
         self._queue.put(None)
         self._thread.join()
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._queue.put(self._turns.pop(loop))
+        turn = self._turns.pop(loop)
+        if self._front is not None:
+            self._front.take(turn, loop)
+        else:
+            self._queue.put(turn)
 
     def _run(self) -> None:
         while (batch := self._queue.get()) is not None:
@@ -116,27 +125,20 @@ class Receiver:
             if ends:
                 return
 
-    def _deal_with(self, batch: Sequence[_Waiting]) -> None:
-        # Deliveries of one event in one batch are one event.
-        arrivals = {one.arrival.event.id: one.arrival for one in batch}
+    def _deal_with(self, batch: Sequence[Waiting]) -> None:
+        arrivals = distinct(batch)
         outcome: dict[str, Conclusion | Exception]
         try:
-            outcome = self._outcomes(list(arrivals.values()))
+            outcome = self._outcomes(arrivals)
         except Exception as error:  # whoever waits gets an answer, whatever it was
             _log.exception("batch-failed")
-            outcome = dict.fromkeys(arrivals, error)
-        answers: dict[asyncio.AbstractEventLoop, _Answers] = {}
-        told: set[str] = set()
-        for one in batch:
-            event = one.arrival.event.id
-            result = outcome.get(event)
-            # The first delivery tells what became of it, the others that it had been done.
-            repeated = event in told and isinstance(result, Conclusion)
-            answers.setdefault(one.answer.get_loop(), []).append((one.answer, None if repeated else result))
-            told.add(event)
+            outcome = {one.event.id: error for one in arrivals}
+        answers: dict[asyncio.AbstractEventLoop, Answers] = {}
+        for answer, result in told(batch, outcome):
+            answers.setdefault(answer.get_loop(), []).append((answer, result))
         for loop, of_loop in answers.items():
             with suppress(RuntimeError):  # the loop has ended: nobody waits any more
-                loop.call_soon_threadsafe(_resolve, of_loop)
+                loop.call_soon_threadsafe(resolve, of_loop)
 
     def _outcomes(self, arrivals: Sequence[Arrival]) -> dict[str, Conclusion | Exception]:
         try:
@@ -184,16 +186,6 @@ class Receiver:
             except sa.exc.SQLAlchemyError as failure:
                 return Unavailable(_line(failure))
         return EffectFailed(reason)
-
-
-def _resolve(answers: _Answers) -> None:
-    for answer, result in answers:
-        if answer.done():
-            continue
-        if isinstance(result, Exception):
-            answer.set_exception(result)
-        else:
-            answer.set_result(result)
 
 
 def _unavailable(error: Exception) -> Unavailable | None:

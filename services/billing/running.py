@@ -30,12 +30,23 @@ _log = logs.logger(__name__)
 class Running:
     """By the environment of this process. `clock` is that of the day: Lambda stops a process between calls."""
 
-    def __init__(self, metrics: CollectorRegistry, *, connections: int, clock: Callable[[], float] = time.time) -> None:
-        """Raises UsageError for what is missing or wrong."""
+    def __init__(
+        self,
+        metrics: CollectorRegistry,
+        *,
+        connections: int,
+        one_loop: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """With `one_loop` one event loop serves all, and has a connection of its own.
+
+        Raises UsageError for what is missing or wrong.
+        """
         self._clock = clock
         self.settings = settings.read(os.environ, settings.read_aws_secret)
         self.engine = self.settings.engine(connections=connections)
-        self._receiver = Receiver(self.engine, self.settings.blueprint)
+        front_engine = self.settings.engine(connections=1) if one_loop else None
+        self._receiver = Receiver(self.engine, self.settings.blueprint, front_engine=front_engine)
         self.webhook = Webhook(
             self._receiver,
             self.settings.secrets,
@@ -67,6 +78,6 @@ class Running:
             self.renew()
 
     def close(self) -> None:
-        """Deal with what waits, then end."""
+        """Deal with what waits, then end. With `one_loop` in that loop, or when it has ended."""
         self._receiver.close()
         self.engine.dispose()

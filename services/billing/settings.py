@@ -32,7 +32,7 @@ _WHERE = "billing webhook"
 _CONNECT_SECONDS = 5
 _STATEMENT_MILLISECONDS = 5_000
 _LOCK_MILLISECONDS = 3_000
-_CONNECTION_SECONDS = 300
+CONNECTION_SECONDS = 300
 """How long one serves: sooner than AWS' network forgets one over which nothing was sent (350 seconds), as while Lambda
 stops the process. And where the login tells another server, it is that one that is used soon."""
 # Stripe's own are `whsec_` and 32 characters; what is much shorter was cut or made up.
@@ -73,7 +73,7 @@ class Settings:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
-            pool_recycle=_CONNECTION_SECONDS,
+            pool_recycle=CONNECTION_SECONDS,
             # What goes with a statement is what Stripe sent: it stays out of errors, and so out of the log.
             hide_parameters=True,
             connect_args={

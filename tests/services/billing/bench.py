@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import sqlalchemy as sa
@@ -35,6 +35,7 @@ from tests.free_port import free_port
 SECRET = "whsec_0123456789abcdef"
 PRODUCT = blueprints.load("chronos-cloud")
 _START_SECONDS = 60
+Result = TypeVar("Result")
 
 
 def wanted(tenant: str, plan: str = "starter") -> Wanted:
@@ -132,10 +133,11 @@ def post(app: Application, body: bytes, headers: Mapping[str, str]) -> httpx.Res
 class Inside:
     """The webhook in this process."""
 
-    def __init__(self, database: sa.URL, *, settle: Any = settle) -> None:
+    def __init__(self, database: sa.URL, *, settle: Any = settle, front: bool = False) -> None:
         told = settings.read(environment(database), str)
         self.engine = told.engine(connections=2)
-        self.receiver = Receiver(self.engine, told.blueprint, settle=settle)
+        front_engine = told.engine(connections=1) if front else None
+        self.receiver = Receiver(self.engine, told.blueprint, front_engine=front_engine, settle=settle)
         self.metrics = CollectorRegistry()
         webhook = Webhook(
             self.receiver, told.secrets, livemode=told.livemode, metrics=Metrics(self.metrics, self.receiver)
@@ -156,7 +158,11 @@ class Inside:
             arrivals = [arrival(parse(body), body, livemode=False) for body in bodies]
             return await asyncio.gather(*(self.receiver.receive(one) for one in arrivals), return_exceptions=True)
 
-        return asyncio.run(receive())
+        return self.run(receive())
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """In an event loop of its own."""
+        return asyncio.run(work)
 
     def body(self, event: Mapping[str, Any]) -> bytes:
         return body_and_headers(event, SECRET)[0]

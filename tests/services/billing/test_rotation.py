@@ -24,6 +24,7 @@ from tests import plain_http
 from tests.rehearsal.freehold import until
 from tests.services.billing import bench
 from tests.services.billing.bench import SECRET, Books
+from tests.services.billing.one_loop import Witness, stored_from_loop
 from tests.services.billing.test_effects import CREATED, DOWNGRADED, UPGRADED
 from tests.temporary_sandbox import Sandbox
 
@@ -158,12 +159,15 @@ def test_a_process_that_nobody_starts_anew(sandbox: Sandbox, own_login: sa.URL, 
         "DATABASE_SECRET_ARN": way_in,
         "PGSSLROOTCERT": str(own_login.query["sslrootcert"]),
     }
+    witness = Witness(books)
     with bench.server(own_login, tmp_path, "tests.services.billing.looking_often", **told) as server:
         assert server.send(CREATED).status_code == 200
+        stored_from_loop(server, witness, SECRET)
         new = rotated(books, own_login)
         secrets.put_secret_value(SecretId=way_in, SecretString=record(new))
         secrets.put_secret_value(SecretId=signing, SecretString=_ROLLED)
         body, headers = body_and_headers(UPGRADED, _ROLLED)
         until(lambda: plain_http.post(server.url, body, headers).status_code == 200, seconds=60)
+        stored_from_loop(server, witness, _ROLLED)
         assert server.process.poll() is None
     assert books.plan() == "pro"

@@ -1,0 +1,48 @@
+"""Events that wait for an answer, and what each of them is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.billing.inbox import Arrival, Conclusion
+
+Result = Conclusion | Exception | None
+Answers = list[tuple[asyncio.Future[Conclusion | None], Result]]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    arrival: Arrival
+    answer: asyncio.Future[Conclusion | None]
+
+
+def distinct(batch: Sequence[Waiting]) -> list[Arrival]:
+    """Deliveries of one event in one batch are one event."""
+    return list({one.arrival.event.id: one.arrival for one in batch}.values())
+
+
+def told(batch: Sequence[Waiting], outcome: Mapping[str, Conclusion | Exception]) -> Answers:
+    """By the `outcome` of each event; one that it leaves out had been done before."""
+    answers: Answers = []
+    heard: set[str] = set()
+    for one in batch:
+        event = one.arrival.event.id
+        result = outcome.get(event)
+        # The first delivery tells what became of it, the others that it had been done.
+        repeated = event in heard and isinstance(result, Conclusion)
+        answers.append((one.answer, None if repeated else result))
+        heard.add(event)
+    return answers
+
+
+def resolve(answers: Answers) -> None:
+    """In the event loop of those who wait. Some may have given up."""
+    for answer, result in answers:
+        if answer.done():
+            continue
+        if isinstance(result, Exception):
+            answer.set_exception(result)
+        else:
+            answer.set_result(result)
