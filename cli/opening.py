@@ -41,6 +41,7 @@ def open_environment(cell: str, target: Target, screen: Screen, *, start: bool) 
 
 
 def _start(home: Home, screen: Screen) -> None:
+    from sandbox.processes.runner import KIND
     from sandbox.supervisor.client import NotRunning, Supervisor
     from sandbox.supervisor.launch import start
 
@@ -53,6 +54,7 @@ def _start(home: Home, screen: Screen) -> None:
         _, started = start(
             home,
             progress=lambda status: step.doing(", ".join(one.name for one in status.processes if one.state != "ready")),
+            without=(KIND,),  # one that was given up is replaced where one is needed: see `start_runner`
         )
         step.result = "started" if started else "ready"
 

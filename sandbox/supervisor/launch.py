@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 
 from errors import FreeholdError
@@ -37,9 +37,14 @@ _LAUNCHED: list[_Lasting] = []
 
 
 def start(
-    home: Home, *, progress: Callable[[Status], None] | None = None, environment: Mapping[str, str] | None = None
+    home: Home,
+    *,
+    progress: Callable[[Status], None] | None = None,
+    environment: Mapping[str, str] | None = None,
+    without: Container[str] = (),
 ) -> tuple[Supervisor, bool]:
-    """The running sandbox, and whether it had to be started. Raises a FreeholdError that names the process at fault.
+    """The running sandbox, and whether it had to be started. Raises a FreeholdError that names the process at fault,
+    but for a process that was given up and is of one of the kinds `without`.
 
     `environment` (default: this process') holds PATH, FREEHOLD_PROVIDERS and the FREEHOLD_*_PORT variables for a
     sandbox that is started. Safe to call from several processes at once: one supervisor wins, all wait for it. One that
@@ -55,7 +60,7 @@ def start(
         _prepare(home, given)
         supervisor = _launch(home, given)
     try:
-        _wait_until_ready(supervisor, progress)
+        _wait_until_ready(supervisor, progress, without)
     except FreeholdError:
         if started:
             # The next start shall begin anew, with another port or more room, and not find this one half running.
@@ -124,22 +129,28 @@ def _spawn(home: Home, environment: Mapping[str, str], log: Path) -> tuple[_Last
     return process, begin
 
 
-def _wait_until_ready(supervisor: Supervisor, progress: Callable[[Status], None] | None) -> None:
+def _wait_until_ready(
+    supervisor: Supervisor, progress: Callable[[Status], None] | None, without: Container[str]
+) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while True:
         status = supervisor.status()
         if progress is not None:
             progress(status)
-        failed = next((process for process in status.processes if process.state == "failed"), None)
+        awaited = [
+            process for process in status.processes if not (process.state == "failed" and process.kind in without)
+        ]
+        failed = next((process for process in awaited if process.state == "failed"), None)
         if failed is not None:
             mend = f"see {failed.log}; ./freehold sandbox stop, then start again"
             raise FreeholdError(failed.message, where=failed.name, mend=mend)
         if status.failure:
             raise FreeholdError(status.failure, where="sandbox", mend=f"see {supervisor.home.logs}/supervisor.log")
-        if status.state == "ready":
+        running = status.state in ("ready", "degraded")
+        if running and all(process.state == "ready" for process in awaited):
             return
         if time.monotonic() > deadline:
-            late = ", ".join(f"{one.name} ({one.state})" for one in status.processes if one.state != "ready")
+            late = ", ".join(f"{one.name} ({one.state})" for one in awaited if one.state != "ready")
             raise FreeholdError(
                 f"not ready within {_READY_SECONDS:.0f} s: {late}", where="sandbox", mend="./freehold sandbox status"
             )

@@ -61,6 +61,13 @@ class Ports:
             if self._ports.pop(name, None) is not None:
                 self._save()
 
+    def leave_taken(self, name: str) -> None:
+        """Forget the port of `name` where another program has come to listen on it. For what is asked where it is each
+        time that somebody wants it."""
+        port = self.get(name)
+        if port is not None and not is_free(port):
+            self.forget(name)
+
     def require_free(self, name: str, variable: str | None = None) -> None:
         """Raises a one-line error where another program listens on the port of `name`."""
         port = self._ports[name]

@@ -44,5 +44,6 @@ class Runners:
         self._site.ports.forget(runner_name(cell))
 
     async def _launch(self, cell: str) -> None:
+        self._site.ports.leave_taken(runner_name(cell))
         others = [one.spec.name for one in self._table.processes() if one.spec.kind != KIND]
         await self._table.start([runner(self._site, cell, others)])

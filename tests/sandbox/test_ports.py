@@ -119,3 +119,16 @@ def test_a_port_that_is_forgotten_is_forgotten_for_good(tmp_path: Path) -> None:
     ports.forget("gone")
     for now in (ports, Ports(tmp_path / "ports.json", {})):
         assert (now.get("kept"), now.get("gone")) == (kept, None)
+
+
+def test_who_is_asked_where_it_is_takes_another_place_than_one_that_is_taken(tmp_path: Path, taken: int) -> None:
+    """A runner that a crash ended may find another program there when it is started again."""
+    ports = Ports(tmp_path / "ports.json", {"FREEHOLD_RUNNER_PORT": str(taken)})
+    ports.assign("runner-sandbox", "FREEHOLD_RUNNER_PORT")
+    ports.leave_taken("runner-sandbox")
+    assert ports.get("runner-sandbox") is None
+    given = ports.assign("runner-sandbox")
+    ports.require_free("runner-sandbox")
+    ports.leave_taken("runner-sandbox")  # nobody is there: it keeps it
+    assert (ports.get("runner-sandbox"), given == taken) == (given, False)
+    ports.leave_taken("never-heard-of")
