@@ -5,13 +5,13 @@ Every function works within the connection's transaction, on many rows at a time
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import sqlalchemy as sa
 from psycopg.pq import Format
+from pydantic_core import to_json
 
 from services.billing import single_statement
 from services.billing.effects import Standing, State
@@ -118,19 +118,13 @@ def store_alone(connection: single_statement.Connection, arrivals: Sequence[Arri
     return {row[0] for row in connection.execute(_STORE, _named(arrivals))}
 
 
-def store_values(arrivals: Sequence[Arrival]) -> tuple[bytes, bytes]:
-    """Of STORE. No id twice."""
-    payloads, rows = _to_store(arrivals)
-    return payloads, rows.encode()
-
-
 def _named(arrivals: Sequence[Arrival]) -> dict[str, str | bytes]:
-    payloads, rows = _to_store(arrivals)
-    return {"payloads": payloads, "rows": rows}
+    payloads, rows = store_values(arrivals)
+    return {"payloads": payloads, "rows": rows.decode()}
 
 
-def _to_store(arrivals: Sequence[Arrival]) -> tuple[bytes, str]:
-    """In order of their ids, so that two transactions never wait for each other in a circle."""
+def store_values(arrivals: Sequence[Arrival]) -> tuple[bytes, bytes]:
+    """Of STORE. In order of their ids, so that two transactions never wait for each other in a circle. No id twice."""
     rows, bodies, at = [], [], 1
     for one in sorted(arrivals, key=lambda one: one.event.id):
         event, size = one.event, len(one.payload)
@@ -151,7 +145,7 @@ def _to_store(arrivals: Sequence[Arrival]) -> tuple[bytes, str]:
         bodies.append(one.payload)
         at += size
     # Bytes go as they are, as one value. The rest as JSON: one array a column takes the driver far longer to write.
-    return b"".join(bodies), json.dumps(rows)
+    return b"".join(bodies), to_json(rows)
 
 
 def lock_customers(connection: sa.Connection, customers: Sequence[str]) -> None:

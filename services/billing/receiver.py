@@ -24,7 +24,7 @@ from services.billing.front import Front
 from services.billing.inbox import Arrival, Conclusion, store, store_alone
 from services.billing.settlement import concluded, settle, stands_alone
 from services.billing.single_statement import ConnectionDied, single_statement
-from services.billing.waiting import Answers, Waiting, distinct, resolve, told
+from services.billing.waiting import Answers, Waiting, distinct, resolve, running_loop, told
 from services.logs import correlated, logger
 
 _log = logger(__name__)
@@ -87,7 +87,7 @@ class Receiver:
         """
         if self._waiting >= _WAITING:
             raise Unavailable(f"{_WAITING} events are waiting")
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         one = Waiting(arrival, loop.create_future())
         self._waiting += 1
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,18 @@ from services.billing.inbox import Arrival, Conclusion
 
 Result = Conclusion | Exception | None
 Answers = list[tuple[asyncio.Future[Conclusion | None], Result]]
+
+
+_here = threading.local()
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """`asyncio.get_running_loop`, which before Python 3.12 asks the kernel each time whether this is the same process:
+    for as long as the event's signature takes to be checked. A thread runs one loop at a time."""
+    loop: asyncio.AbstractEventLoop | None = getattr(_here, "loop", None)
+    if loop is None or not loop.is_running():
+        loop = _here.loop = asyncio.get_running_loop()
+    return loop
 
 
 @dataclass(frozen=True)
