@@ -153,9 +153,14 @@ def test_large_bodies_go_as_the_socket_takes_them_and_the_loop_does_other_things
 
 def test_closed_it_leaves_what_waits_to_the_thread_which_ends_then(in_loop: OneLoop, books: Books) -> None:
     async def come() -> list[Conclusion | None]:
-        tasks = await begun(in_loop, FIVE[0])
-        tasks += await begun(in_loop, *FIVE[1:])
-        in_loop.receiver.close()
+        with held(books, "evt_0") as holder:
+            tasks = await begun(in_loop, FIVE[0])
+            tasks += await begun(in_loop, *FIVE[1:])
+            # While it closes, which waits for the thread.
+            later = threading.Timer(0.2, holder.rollback)
+            later.start()
+            in_loop.receiver.close()
+            later.join()
         return await asyncio.gather(*tasks)
 
     answers = states(in_loop.run(come()))
