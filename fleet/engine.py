@@ -136,20 +136,18 @@ class Engine:
 
     def _change(self, command: str, *flags: str, new: tuple[str, ...] = ()) -> Result:
         """With the flags `new` too where the stack holds nothing."""
-        with self._held():
-            if new and not (self._state() or StackState()).resources:
-                flags += new
-            result = self._operation(command, *flags)
+        with self._held() as empty:
+            result = self._operation(command, *flags, *(new if empty else ()))
             if self.stack.journaled and command != "refresh":
                 pending.require_none_cut_off(self.home, self.stack.project, self.stack.name)
             return result
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        """Under the stack's lock, with the stack ready for a change. The reserve is that of whoever holds the lock."""
+    def _held(self) -> Iterator[bool]:
+        """Under the stack's lock, with the stack ready for a change; whether it holds nothing. The reserve is that of
+        whoever holds the lock."""
         with self._interrupts.caught(self._tell), self._own_lock(), self._with_room():
-            self._ready()
-            yield
+            yield self._ready()
 
     @contextmanager
     def _with_room(self) -> Iterator[None]:
@@ -169,8 +167,9 @@ class Engine:
         """Waited for, unless somebody asks to stop."""
         return self._lock(wait=self._wait, stop=self._stop_if_asked)
 
-    def _ready(self) -> None:
-        """Bring the stack to where an update may begin: no orphans, no stale lock, it exists, nothing pending."""
+    def _ready(self) -> bool:
+        """Bring the stack to where an update may begin: no orphans, no stale lock, it exists, nothing pending. Whether
+        it held nothing; told here, as to read the state of a bucket is a run of the engine."""
         self._file()  # so that a malformed one is told with its place, before anything is touched
         end_orphans(self.home, self._tell)
         self._mend()
@@ -191,6 +190,7 @@ class Engine:
             self._initialise()
         elif state.pending:
             self._resolve(state)
+        return state is None or not (state.resources or state.pending)
 
     def _mend(self) -> None:
         backend = local_backend(self.stack.environment)

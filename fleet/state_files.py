@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from errors import FreeholdError
+from errors import TransientError
 from sandbox.files import unreadable, unwritable, write_atomically
 
 GZIP = "PULUMI_DIY_BACKEND_GZIP"
@@ -111,7 +111,7 @@ def compress(environment: Mapping[str, str], project: str, stack: str) -> None:
 
 def make_empty(environment: Mapping[str, str], project: str, stack: str) -> bool:
     """Write the state of a stack without resources: what the engine's `stack init` writes first. False where it must
-    do it itself. Raises FreeholdError where there is one by now, or where the disk is full or refuses."""
+    do it itself. Raises TransientError where there is one by now, FreeholdError where the disk is full or refuses."""
     backend = local_backend(environment)
     # That file tells how stacks are named. The engine writes it, and takes a folder without it for one of years ago.
     if backend is None or not (backend / ".pulumi" / "meta.yaml").is_file():
@@ -129,7 +129,7 @@ def make_empty(environment: Mapping[str, str], project: str, stack: str) -> bool
             os.fsync(whole.fileno())
             os.link(whole.name, path)  # which replaces nothing
     except FileExistsError:
-        raise FreeholdError("another run has made it", where=f"stack {stack}", mend="run it again") from None
+        raise TransientError("another run has made it", where=f"stack {stack}", mend="run it again") from None
     except OSError as error:
         raise unwritable(path, error) from None
     return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sandbox.processes.runner import KIND, runner, runner_name
 from sandbox.processes.site import Site
 from sandbox.supervisor.definitions import DefinitionStore, RunnerDefinition
@@ -34,9 +36,12 @@ class Runners:
             self._store.remove(cell)
 
     async def resume(self) -> None:
-        """Start those that there were, once what they work with serves."""
-        for definition in self._store.all():
-            await self._launch(definition.name)
+        """Start those that there were, once what they work with serves. Raises the first failure, when all have begun:
+        one that is given up keeps no other cell from its runner."""
+        launching = (self._launch(definition.name) for definition in self._store.all())
+        for outcome in await asyncio.gather(*launching, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _end(self, cell: str) -> None:
         await self._table.remove([runner_name(cell)])

@@ -103,9 +103,14 @@ class LoopStatement:
         if self._way is not None and now >= self._way.until:
             self._leave()
         if self._way is None and not self._connecting and not self._closed and now >= self._not_before:
-            self._connecting = True
             # It may take seconds. Of its own, as a loop that ends waits for its executor's.
-            threading.Thread(target=self._connect, name="loop-statement", daemon=True).start()
+            thread = threading.Thread(target=self._connect, name="loop-statement", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # too many threads, for now
+                self._give_up(error)
+            else:
+                self._connecting = True
         return self._way
 
     def _connect(self) -> None:

@@ -181,6 +181,28 @@ def test_a_program_that_was_edited_is_imported_anew(programs: ProgramHost, monke
     until(lambda: ended(before))
 
 
+_TALKING = """
+import sys
+from pulumi import log
+sent = []
+log.get_engine = object
+log._log = lambda engine, severity, message, *_: sent.append(message)
+log.debug("for --debug")
+log.warn("for a person")
+sys.exit(sent != ["for a person"])
+"""
+
+
+def test_a_program_sends_no_debug_messages(programs: ProgramHost, tmp_path: Path) -> None:
+    """The SDK has one for each step of each resource; the executor stands for a program here."""
+    executor = Path(_script(tmp_path, _TALKING)).rename(tmp_path / "pulumi-language-python-exec")
+    executor.chmod(0o755)
+    with programs.serving({"PATH": str(tmp_path)}) as served, grpc.insecure_channel(served.address) as channel:
+        request = language_pb2.RunRequest(pwd=str(tmp_path), program=".")
+        answer = language_pb2_grpc.LanguageRuntimeStub(channel).Run(request, timeout=60)
+    assert answer.error == ""
+
+
 @pytest.mark.parametrize("program", ["platform", "tenant"])
 def test_importing_a_program_starts_no_thread(program: str) -> None:
     """A fork has only the thread that forked: what another would have done, or a lock that it holds, stays undone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -152,6 +153,27 @@ def test_while_the_database_is_down_events_are_to_be_sent_again_and_few_connecti
     assert len(tried) >= 2
     assert all(later - earlier >= 0.9 for earlier, later in pairwise(tried))
     assert stored(books) == set()
+
+
+def test_where_there_is_no_thread_for_a_connection_it_is_made_later(
+    own_login: sa.URL, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a container has as many processes and threads as it may."""
+    monkeypatch.setattr(loop_statement, "_PAUSE_SECONDS", 0.05)
+
+    class NoThread(threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    webhook = OneLoop(own_login)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(threading, "Thread", NoThread)
+        assert states(webhook.together(FIVE[:1])) == [State.IGNORED]
+    time.sleep(0.05)
+    assert states(webhook.together(FIVE[1:2])) == [State.IGNORED]
+    webhook.until(lambda: webhook.connected)
+    webhook.close()
+    assert stored(books) == {"evt_0", "evt_1"}
 
 
 def test_a_server_process_that_answers_nothing_is_not_waited_for(
