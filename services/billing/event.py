@@ -5,6 +5,7 @@ https://docs.stripe.com/api/events/object
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -199,7 +200,7 @@ def read(model: type[Model], content: Mapping[str, Any]) -> Model:
 
 def _first(error: ValidationError) -> str:
     detail = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    # The place is the sender's text where it is a key of a mapping.
-    place = ".".join(str(part) for part in detail["loc"])[:100].encode("ascii", "replace").decode()
+    # The place is the sender's text where it is a key of a mapping: a line of it, and nothing that Postgres refuses.
+    place = re.sub(r"[^ -~]", "?", ".".join(str(part) for part in detail["loc"])[:100])
     kind = "not JSON" if detail["type"] == "json_invalid" else str(detail["type"])
     return f"{place}: {kind}" if place else kind

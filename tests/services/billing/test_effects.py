@@ -256,6 +256,12 @@ def test_an_object_that_is_none_of_its_type_is_kept(webhook: Inside, books: Book
     assert books.plan() == "starter"
 
 
+def test_a_key_that_no_text_of_postgres_may_hold_does_not_keep_the_event_out(webhook: Inside, books: Books) -> None:
+    content = {**PRO.as_stripe(), "metadata": {"a\x00b\n\u00e9": 5}}
+    assert webhook.state(event("customer.subscription.updated", content, id="evt_nul", created=1)) == "unmatched"
+    assert "a?b??" in books.reason("evt_nul")
+
+
 def test_the_rehearsals_event_is_the_same_each_time(webhook: Inside, books: Books) -> None:
     assert webhook.state(plan_change("acme", "chronos-cloud", "starter", "pro")) == "applied"
     assert webhook.state(plan_change("acme", "chronos-cloud", "starter", "pro")) == "duplicate"
