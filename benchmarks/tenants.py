@@ -1,12 +1,13 @@
 """New tenants by the runner against `xargs -P` of `pulumi up`, one for each tenant.
 
-    python -m benchmarks.tenants [--tenants 50] [--batches 2] [--at-once 4]
+    python -m benchmarks.tenants [--tenants 50] [--batches 2] [--at-once 4] [--no-preview]
 
 It starts a sandbox of its own with a platform. Each batch makes as many tenants in both ways, turn about; half of them
 are on starter, half on pro. By hand, a stack is made (`pulumi stack init`) and updated under the policies (`pulumi up
---policy-pack`), which is what an operation does; their configuration lies there already, the runner writes it. Both
-run as many at once. The runner's start and its program's import are in its time. Prints seconds, the ratio (goal: by
-the runner three times as fast), and for both ways where the processors' time went.
+--policy-pack`), which is what an operation does, but that it previews no new stack: with `--no-preview` nobody does.
+Their configuration lies there already, the runner writes it. Both run as many at once. The runner's start and its
+program's import are in its time. Prints seconds, the ratio (goal: by the runner three times as fast), and for both ways
+where the processors' time went.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _TENANTS_A_NODE = 15
 _BY_HAND = """
 cd "$1/$2" && stack="$3$2"
 { pulumi stack init "$stack" --no-select --non-interactive &&
-  pulumi up --yes --non-interactive --policy-pack "$4" --stack "$stack"; } > log 2>&1
+  pulumi up --yes --non-interactive --policy-pack "$4" --stack "$stack" $5; } > log 2>&1
 """
 
 
@@ -52,6 +53,8 @@ class Way:
     """One of the two, over all batches."""
 
     name: str
+    flags: str = ""
+    """Of `pulumi up`, where it is by hand."""
     seconds: float = 0.0
     profiles: list[Profile] = field(default_factory=list)
 
@@ -108,7 +111,9 @@ def by_hand(cell: Cell, way: Way, wanted: Iterable[Request], at_once: int, roots
     prefix = tenant_stack(_CELL, names[0]).removesuffix(names[0])
     line = ["xargs", "-P", str(at_once), "-I", "{}", "sh", "-c", _BY_HAND, "sh", str(folder), "{}", prefix]
     began = time.perf_counter()
-    xargs = subprocess.Popen([*line, str(POLICIES)], env=environment.engine, stdin=subprocess.PIPE, text=True)
+    xargs = subprocess.Popen(
+        [*line, str(POLICIES), way.flags], env=environment.engine, stdin=subprocess.PIPE, text=True
+    )
     with Profile([*roots, xargs.pid]) as profile:
         xargs.communicate("\n".join(names))
     if xargs.returncode != 0:
@@ -124,6 +129,7 @@ def measure(home: Home, asked: argparse.Namespace) -> bool:
     _up(variables)
     os.environ["FREEHOLD_HOME"] = str(home.root)
     runner, hand = Way("by the runner"), Way(f"by hand: xargs -P {asked.at_once}, pulumi up")
+    hand.flags = "--skip-preview" if asked.no_preview else ""
     size = asked.tenants // asked.batches
     with open_cell(_CELL, Target.SANDBOX) as cell:
         supervisor = cell.environment.home
@@ -164,6 +170,7 @@ def main() -> int:
     parser.add_argument("--tenants", type=int, default=50, help="in each way")
     parser.add_argument("--batches", type=int, default=2)
     parser.add_argument("--at-once", type=int, default=4)
+    parser.add_argument("--no-preview", action="store_true", help="by hand neither, as by the runner")
     asked = parser.parse_args()
     ensure()
     with temporary_sandbox() as running:
