@@ -219,7 +219,8 @@ class Engine:
 
     def _initialise(self) -> None:
         refuse_lost(self.stack.project, self.stack.name, self.stack.environment)
-        provider, salt = (self._file().get(key) for key in ("secretsprovider", "encryptionsalt"))
+        file = self._file()
+        provider, salt = file.get("secretsprovider"), file.get("encryptionsalt")
         # With a salt that is there the engine would derive the key, for a quarter of a second, and not use it.
         if salt and not provider and make_empty(self.stack.environment, self.stack.project, self.stack.name):
             return

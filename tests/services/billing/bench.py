@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -240,3 +242,17 @@ def server(
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)
+
+
+def a_thousand(servers: Sequence[Server], body: bytes, headers: Mapping[str, str]) -> Counter[str]:
+    """What 1,000 deliveries of one event, by 40 senders at once, are answered."""
+
+    def burst(index: int) -> list[str]:
+        url = servers[index % len(servers)].url
+        with plain_http.client(timeout=60) as client:
+            answers = [client.post(url, content=body, headers=headers) for _ in range(25)]
+        assert {answer.status_code for answer in answers} == {200}
+        return [str(answer.json()["state"]) for answer in answers]
+
+    with ThreadPoolExecutor(40) as pool:
+        return Counter(state for states in pool.map(burst, range(40)) for state in states)

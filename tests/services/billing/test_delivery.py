@@ -6,7 +6,6 @@ import asyncio
 import signal
 import socket
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +23,6 @@ from services.billing.application import BODY_LIMIT_BYTES
 from services.billing.inbox import Arrival, Conclusion
 from services.billing.settlement import settle
 from services.billing.signature import sign
-from tests import plain_http
 from tests.service_logins import login, make_login
 from tests.services.billing import bench
 from tests.services.billing.bench import SECRET, Books, Inside
@@ -39,16 +37,7 @@ def test_a_thousand_deliveries_of_one_event_at_once_have_one_effect(
     body, headers = body_and_headers(UPGRADED, SECRET)
     # Two processes, so that only the database can tell that it is one event.
     with bench.server(own_login, tmp_path) as one, bench.server(own_login, tmp_path) as other:
-
-        def burst(index: int) -> list[str]:
-            url = (one, other)[index % 2].url
-            with plain_http.client(timeout=60) as client:
-                answers = [client.post(url, content=body, headers=headers) for _ in range(25)]
-            assert {answer.status_code for answer in answers} == {200}
-            return [str(answer.json()["state"]) for answer in answers]
-
-        with ThreadPoolExecutor(40) as pool:
-            states = Counter(state for burst_states in pool.map(burst, range(40)) for state in burst_states)
+        states = bench.a_thousand((one, other), body, headers)
     assert states == {"applied": 1, "duplicate": 999}
     assert (books.plan(), books.states()) == ("pro", {"evt_upgraded": "applied"})
     assert books.operations() == [("acme", "update", "billing", "evt_upgraded")]

@@ -34,16 +34,7 @@ def test_a_thousand_deliveries_of_one_event_at_once_are_one_row(
         stored_from_loop(one, witness)
         stored_from_loop(other, witness)
         before = len(books.states())
-
-        def burst(index: int) -> list[str]:
-            with plain_http.client(timeout=60) as client:
-                url = (one, other)[index % 2].url
-                answers = [client.post(url, content=body, headers=headers) for _ in range(25)]
-            assert {answer.status_code for answer in answers} == {200}
-            return [str(answer.json()["state"]) for answer in answers]
-
-        with ThreadPoolExecutor(40) as pool:
-            states = Counter(state for burst_states in pool.map(burst, range(40)) for state in burst_states)
+        states = bench.a_thousand((one, other), body, headers)
     assert states == {"ignored": 1, "duplicate": 999}
     assert len(books.states()) == before + 1
     assert witness.from_loop()["evt_often"]
