@@ -4,7 +4,7 @@ import pulumi
 
 from errors import FreeholdError
 from stacks import configuration, stack_traces
-from stacks.preload import preload
+from stacks.preload import import_program
 from stacks.settings.platform import PlatformSettings
 
 
@@ -15,12 +15,12 @@ def main() -> None:
         settings = configuration.load(configuration.from_engine(), stack)
         # Each program imports the SDKs of its own resources, which takes seconds: never both.
         if isinstance(settings, PlatformSettings):
-            preload("platform", settings.cloud)
+            import_program("platform", settings.cloud)
             from stacks import platform
 
             platform.run(settings, stack, configuration.allowed_accounts())
         else:
-            preload("tenant", settings.cloud)
+            import_program("tenant", settings.cloud)
             from stacks import tenant
 
             tenant.run(settings)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import psutil
+
+_Found = Mapping[int, tuple[psutil.Process, int, float]]
+"""By a process' number: itself, its parent's, its seconds until now."""
 
 _PAUSE_SECONDS = 0.2
 _ROLES: Mapping[str, Callable[[str], bool]] = {
@@ -38,22 +42,26 @@ class Profile:
     """Adds up the time of `roots` and of all that descends from them while it is entered.
 
     It looks a few times a second, so what a process does after the last look at it is missed: read it as a lower bound.
+    `busy` is the time that the processors were at work, for whomever, and misses nothing.
     """
 
     def __init__(self, roots: Sequence[int]) -> None:
         self._roots = roots
         self._before: dict[tuple[int, float], float] = {}
         self._now: dict[tuple[int, float], tuple[str, float]] = {}
+        self.busy = 0.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
         self._look()
         self._before = {key: seconds for key, (_, seconds) in self._now.items()}
+        self.busy = -_busy()
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.busy += _busy()
         self._over.set()
         self._thread.join()
         self._look()
@@ -71,20 +79,29 @@ class Profile:
             self._look()
 
     def _look(self) -> None:
-        for process in self._processes():
-            try:
-                with process.oneshot():
-                    times, line = process.cpu_times(), " ".join(process.cmdline())
-                    key = (process.pid, process.create_time())
-            except psutil.Error:
-                continue
-            if line:
-                self._now[key] = (line, times.user + times.system)
+        found: dict[int, tuple[psutil.Process, int, float]] = {}
+        for process in psutil.process_iter():
+            with suppress(psutil.Error), process.oneshot():
+                times = process.cpu_times()
+                found[process.pid] = process, process.ppid(), times.user + times.system
+        for process, _, seconds in self._descended(found):
+            with suppress(psutil.Error):
+                # Read each time: what a process is changes with its `exec`.
+                if line := " ".join(process.cmdline()):
+                    self._now[process.pid, process.create_time()] = line, seconds
 
-    def _processes(self) -> Iterator[psutil.Process]:
-        for root in self._roots:
-            try:
-                process = psutil.Process(root)
-                yield from (process, *process.children(recursive=True))
-            except psutil.Error:
-                continue
+    def _descended(self, found: _Found) -> Iterator[tuple[psutil.Process, int, float]]:
+        """Of `found`, the roots and what descends from them."""
+        ours: dict[int, bool] = {0: False} | dict.fromkeys(self._roots, True)
+
+        def is_ours(pid: int) -> bool:
+            if pid not in ours:
+                ours[pid] = pid in found and is_ours(found[pid][1])
+            return ours[pid]
+
+        return (one for pid, one in found.items() if is_ours(pid))
+
+
+def _busy() -> float:
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - times.iowait - times.guest - times.guest_nice  # a guest's are in `user` too

@@ -6,16 +6,30 @@ import gc
 import importlib
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from types import ModuleType
 
-from stacks import clouds
+from catalog import blueprints
+from stacks import clouds, sdk_types
 
 _PICKED = {"platform": clouds.platform_cloud, "tenant": clouds.tenant_cloud}
 _OURS = ("components", "stacks")
 
 
 def preload(program: str, cloud: str) -> None:
-    """Import `program` (platform, tenant) and what it is made of on `cloud`. Raises UsageError for an unknown cloud."""
+    """For a process that runs of `program` are forked from: what it imports, and what the SDK would read in each."""
+    import_program(program, cloud)
+    for blueprint in blueprints.names():
+        with suppress(Exception):  # a tenant of a broken one is told by its own run
+            blueprints.load(blueprint)
+    sdk_types.read(_OURS)
+
+
+@cache
+def import_program(program: str, cloud: str) -> None:
+    """Import `program` (platform, tenant) and what it is made of on `cloud`, once in a process and its forks. Raises
+    UsageError for an unknown cloud."""
     gc.disable()  # an import leaves no garbage; collections, which look at all that is there, were a third of the time
     try:
         importlib.import_module("stacks.configuration")

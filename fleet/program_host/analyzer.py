@@ -1,13 +1,12 @@
 """What the engine starts as the plugin of a policy pack: asks the host for a fork that has imported the pack.
 
-Runs with the standard library alone (`python -I -S`) and by its path, so that it starts in milliseconds. The fork
-writes to this process' own output, where the engine reads its port, and is ended with this process.
+Runs without site-packages (`python -I -S`) and by its path, and imports what the interpreter has loaded or is built on
+alone, so that it starts in milliseconds. The fork writes to this process' own output, where the engine reads its port,
+and is ended with this process.
 """
 
-import json
-import os
-import shutil
-import socket
+import _socket
+import posix
 import sys
 
 COMMAND = "pulumi-analyzer-policy-python"
@@ -16,25 +15,28 @@ COMMAND = "pulumi-analyzer-policy-python"
 def main(arguments: list[str]) -> int:
     """`arguments`: the host's socket, then the engine's: its address, the pack's folder, its virtual environment."""
     address, *asked = arguments
-    request = {
-        "arguments": [one for one in asked if not one.startswith("-virtualenv=")],
-        "folder": os.getcwd(),
-        "environment": dict(os.environ),
-    }
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as host:
-        try:
-            host.connect(address)
-        except OSError:
-            return instead(address, asked)
-        socket.send_fds(host, [b"."], [1, 2])
-        host.sendall(json.dumps(request).encode() + b"\n")
-        with host.makefile("rb") as answers:
-            code = answers.readline().strip()
+    kept = [one for one in asked if not one.startswith("-virtualenv=")]
+    host = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        host.connect(address)
+    except OSError:
+        return instead(address, asked)
+    outputs = b"".join(descriptor.to_bytes(4, sys.byteorder) for descriptor in (1, 2))
+    try:
+        host.sendmsg([b"."], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, outputs)])
+        # As a literal of Python: bytes stay what they are, and no line ends within.
+        host.sendall(repr((kept, posix.getcwd(), posix.environ)).encode() + b"\n")
+        code = host.recv(16).strip()
+    except ConnectionError:
+        code = b""  # it died
     return int(code) if code else 1
 
 
 def instead(address: str, asked: list[str]) -> int:
     """The host is gone: what the engine would have started without it."""
+    import os
+    import shutil
+
     own = os.path.dirname(address)
     os.environ["PATH"] = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if p != own)
     found = shutil.which(COMMAND)
@@ -45,4 +47,8 @@ def instead(address: str, asked: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:  # the engine ends its plugins by SIGINT to their process group
+        code = 0
+    posix._exit(code)

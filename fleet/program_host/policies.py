@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import ast
 import os
 import shlex
 import shutil
@@ -91,9 +91,9 @@ class PolicyPlugins:
                 if not said or len(outputs) != 2:
                     return
                 with plugin.makefile("rb") as lines:
-                    request = json.loads(lines.readline(_LINE_LIMIT))
-                arguments = (_ENTRY, *request["arguments"])
-                run = forker.start(self._forks, Task(arguments, request["folder"], request["environment"]), *outputs)
+                    asked, folder, variables = ast.literal_eval(lines.readline(_LINE_LIMIT).decode())
+                environment = {os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()}
+                run = forker.start(self._forks, Task((_ENTRY, *asked), folder, environment), *outputs)
             finally:
                 for descriptor in outputs:
                     os.close(descriptor)

@@ -8,8 +8,8 @@ gets the port of a gRPC server of its own, with its own provider instance, for a
 from __future__ import annotations
 
 import argparse
+import ast
 import gc
-import json
 import logging
 import os
 import selectors
@@ -141,7 +141,7 @@ class Host:
                 except Exception as error:
                     log.exception("refused %r", line[:200])
                     reason = str(error) if isinstance(error, ProviderError) else f"{type(error).__name__}: {error}"
-                    lines.write(json.dumps({"error": reason}).encode() + b"\n")
+                    lines.write(f"error {' '.join(reason.split())}\n".encode())
                     return
                 self._attend(servicer, connection)
         except OSError as error:
@@ -151,13 +151,13 @@ class Host:
                 self._connections.discard(connection)
 
     def _instance(self, line: bytes) -> Servicer:
-        request = json.loads(line)
-        name, version = str(request["provider"]), str(request["version"])
+        # What `sandbox.providers.plugin` wrote as a literal.
+        name, version, directory, variables = ast.literal_eval(line.decode())
         provider = provider_class(name)()
         if provider.version != version:
             raise ProviderError(f"the {name} SDK is {provider.version} now and the plugin was installed for {version}")
-        environment = {str(key): str(value) for key, value in request["environment"].items()}
-        environment.setdefault("PWD", str(request.get("directory", "/")))
+        environment = {os.fsdecode(key): os.fsdecode(value) for key, value in variables.items()}
+        environment.setdefault("PWD", directory)
         return Servicer(provider, environment, self._creations)
 
     def _attend(self, servicer: Servicer, connection: socket.socket) -> None:
@@ -167,7 +167,7 @@ class Host:
         port = serve(servicer, server)
         server.start()
         try:
-            connection.sendall(json.dumps({"port": port}).encode() + b"\n")
+            connection.sendall(f"port {port}\n".encode())
             while connection.recv(4096):
                 pass
         finally:

@@ -1,47 +1,46 @@
 """The engine's side of a stand-in: asks the warm host for a port, prints it, and stays until the engine ends it.
 
-Runs with the standard library alone (`python -I -S`), so that it starts in milliseconds. It is run by path
-and must not import anything of this package.
+An engine starts some of these for each run. So it runs without site-packages (`python -I -S`), is run by path, imports
+nothing of this package, and of the standard library only what the interpreter has loaded or is built on: `json`,
+`socket` and `signal` take longer to import than all the rest together.
 """
 
-import json
-import os
-import signal
-import socket
+import _socket
+import posix
 import sys
 
-PASSED_ON = ("AWS_", "KUBE", "PG", "PULUMI_K8S_")
-PASSED_ON_ALSO = ("HOME", "PATH", "FREEHOLD_HOME", "LANG", "TMPDIR", "SSL_CERT_FILE")
+PASSED_ON = (b"AWS_", b"KUBE", b"PG", b"PULUMI_K8S_")
+PASSED_ON_ALSO = (b"HOME", b"PATH", b"FREEHOLD_HOME", b"LANG", b"TMPDIR", b"SSL_CERT_FILE")
+_PART = 4096
 
 
 def main(arguments: list[str]) -> int:
     """`arguments`: provider, version, the host's socket, then whatever the engine adds (its own address)."""
     provider, version, address = arguments[:3]
     environment = {
-        name: value for name, value in os.environ.items() if name.startswith(PASSED_ON) or name in PASSED_ON_ALSO
+        name: value for name, value in posix.environ.items() if name.startswith(PASSED_ON) or name in PASSED_ON_ALSO
     }
-    request = {"provider": provider, "version": version, "environment": environment, "directory": os.getcwd()}
-    # The engine ends its plugins by SIGINT to their process group.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as host:
-        try:
-            host.connect(address)
-        except OSError as error:
-            return fail(f"the sandbox's providers are not running at {address} ({error.strerror})")
-        with host.makefile("rwb") as lines:
-            lines.write(json.dumps(request).encode() + b"\n")
-            lines.flush()
-            line = lines.readline()
-            if not line:
-                return fail("the sandbox's providers closed the connection; see providers.log of the sandbox")
-            answer = json.loads(line)
-            if "port" not in answer:
-                return fail(str(answer.get("error", "the sandbox's providers gave no port")))
-            print(answer["port"], flush=True)
-            # The host reads the end of this connection as the end of the engine; the engine reads our end as a crash.
-            while lines.readline():
-                pass
+    # As a literal of Python: bytes stay what they are, and no line ends within.
+    request = (provider, version, posix.getcwd(), environment)
+    host = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        host.connect(address)
+    except OSError as error:
+        return fail(f"the sandbox's providers are not running at {address} ({error.strerror})")
+    try:
+        host.sendall(repr(request).encode() + b"\n")
+        answer = b""
+        while not answer.endswith(b"\n") and (part := host.recv(_PART)):
+            answer += part
+        word, _, said = answer.decode(errors="replace").strip().partition(" ")
+        if word != "port":
+            return fail(said or "the sandbox's providers closed the connection; see providers.log of the sandbox")
+        posix.write(1, f"{said}\n".encode())
+        # The host reads the end of this connection as the end of the engine; the engine reads our end as a crash.
+        while host.recv(_PART):
+            pass
+    except ConnectionError:
+        pass
     return fail("the sandbox's providers have stopped")
 
 
@@ -52,4 +51,8 @@ def fail(reason: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:  # the engine ends its plugins by SIGINT to their process group
+        code = 0
+    posix._exit(code)

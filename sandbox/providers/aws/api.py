@@ -1,21 +1,16 @@
-"""The AWS API for the stand-in: one botocore session, small clients, errors in one line."""
+"""The AWS API for the stand-in: calls that outlive a restart of the endpoint, errors in one line."""
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from threading import RLock, local
+from threading import RLock
 from typing import Any, TypeVar
 
-import botocore.loaders
-import botocore.session
-from botocore import xform_name
 from botocore.client import BaseClient
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -26,10 +21,10 @@ from botocore.model import OperationModel, ServiceModel, Shape
 
 import whole_answers
 from sandbox.providers import creations
+from sandbox.providers.aws import clients
+from sandbox.providers.aws.clients import Access
 from sandbox.providers.interface import ProviderError
 
-# For what a living service refuses for now; the official provider allows 25.
-_ATTEMPTS = 8
 # The sandbox's AWS endpoint, when it was killed, is there again within seconds, on a busy machine within many.
 _RESTART_SECONDS = 60.0
 _RETRY_SECONDS = 0.25
@@ -49,115 +44,18 @@ class WrongParameter(ProviderError):
     """botocore's service model refused a request; `report` names API parameters."""
 
 
-class PrunedLoader(botocore.loaders.Loader):  # type: ignore[misc]
-    """Loads service models without documentation and with only the operations asked for, each once in this process.
-
-    EC2's model alone is 16 MB of objects; what the tables call of it is less than one.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lock = RLock()
-        self._wanted: dict[str, set[str]] = {}
-        self._models: dict[tuple[str, str, str | None], Any] = {}
-
-    def want(self, service: str, operations: Iterable[str]) -> None:
-        """From now on the service's model has these operations too."""
-        with self._lock:
-            known = self._wanted.setdefault(service, set())
-            if not known.issuperset(operations):
-                known.update(operations)
-                self._models = {key: model for key, model in self._models.items() if key[0] != service}
-
-    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
-        key = (service_name, type_name, api_version)
-        with self._lock:
-            if key not in self._models:
-                loader = botocore.loaders.Loader()  # a throw-away: its cache would keep the whole model
-                loader.search_paths[:] = self.search_paths
-                model = loader.load_service_model(service_name, type_name, api_version)
-                if type_name == "service-2" and service_name in self._wanted:
-                    _prune(model, self._wanted[service_name])
-                    _return_memory()
-                self._models[key] = model
-            return self._models[key]
-
-
-_LOADER = PrunedLoader()
-
-
-def _prune(model: dict[str, Any], wanted: set[str]) -> None:
-    model["operations"] = {name: body for name, body in model["operations"].items() if xform_name(name) in wanted}
-    kept: dict[str, Any] = {}
-
-    def keep(node: Any) -> None:
-        if isinstance(node, dict):
-            node.pop("documentation", None) if isinstance(node.get("documentation"), str) else None
-            name = node.get("shape")
-            if isinstance(name, str) and name not in kept:
-                kept[name] = model["shapes"][name]
-                keep(kept[name])
-            for value in node.values():
-                keep(value)
-        elif isinstance(node, list):
-            for value in node:
-                keep(value)
-
-    keep(model["operations"])
-    model["shapes"] = kept
-
-
 class Api:
     """Clients of one configured provider instance; safe to use from several threads."""
 
-    def __init__(
-        self,
-        *,
-        region: str,
-        access_key: str | None,
-        secret_key: str | None,
-        token: str | None = None,
-        profile: str | None = None,
-        endpoint: str | None = None,
-        endpoints: Mapping[str, str] | None = None,
-        operations: Mapping[str, Iterable[str]],
-    ) -> None:
-        self.region = region
-        self.endpoint, self._endpoints = endpoint, dict(endpoints or {})
-        self._credentials = {
-            "aws_access_key_id": access_key,
-            "aws_secret_access_key": secret_key,
-            "aws_session_token": token,
-        }
+    def __init__(self, access: Access, operations: Mapping[str, Iterable[str]]) -> None:
+        self.region, self.endpoint = access.region, access.endpoint
+        self._clients = clients.obtain(access, operations)
         self._lock = RLock()
-        self._clients: dict[str, BaseClient] = {}
-        self._invocation = local()
-        for service, names in operations.items():
-            _LOADER.want(service, names)
-        self._session = botocore.session.Session(profile=profile)
-        self._session.register_component("data_loader", _LOADER)
         self._identity: dict[str, str] | None = None
+        self._closed = False
 
     def client(self, service: str) -> BaseClient:
-        with self._lock:
-            if service not in self._clients:
-                client = self._clients[service] = self._session.create_client(
-                    service,
-                    region_name=self.region,
-                    endpoint_url=self._endpoints.get(service) or self.endpoint,
-                    config=Config(
-                        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-                        connect_timeout=5,
-                        read_timeout=60,
-                        max_pool_connections=20,
-                        s3={"addressing_style": "path"},
-                        ignore_configured_endpoint_urls=False,
-                    ),
-                    **{name: value for name, value in self._credentials.items() if value},
-                )
-                client.meta.events.register("before-call", self._name_invocation)
-                whole_answers.require(client)
-            return self._clients[service]
+        return self._clients.client(service)
 
     def endpoint_of(self, service: str) -> str:
         """The URL that a service's requests go to."""
@@ -165,16 +63,11 @@ class Api:
 
     def operation(self, service: str, name: str) -> OperationModel:
         """The service model of an operation by its snake-case name; learns an operation that no table named."""
-        with self._lock:
-            client = self.client(service)
-            if name not in client.meta.method_to_api_mapping:
-                _LOADER.want(service, [name])
-                del self._clients[service]
-                client = self.client(service)
-            if name not in client.meta.method_to_api_mapping:
-                raise ProviderError(f"botocore's model of {service} has no operation {name}")
-            model: ServiceModel = client.meta.service_model
-            return model.operation_model(client.meta.method_to_api_mapping[name])
+        client = self._clients.having(service, name)
+        if name not in client.meta.method_to_api_mapping:
+            raise ProviderError(f"botocore's model of {service} has no operation {name}")
+        model: ServiceModel = client.meta.service_model
+        return model.operation_model(client.meta.method_to_api_mapping[name])
 
     def input_shape(self, service: str, operation: str) -> Shape | None:
         return self.operation(service, operation).input_shape
@@ -227,22 +120,18 @@ class Api:
         deadline = time.monotonic() + _RESTART_SECONDS
         creation = creations.current()
         told = creation.invocation(content) if creation is not None and content is not None else None
-        self._invocation.id = told or str(uuid.uuid4())
+        self._clients.invoke_as(told or str(uuid.uuid4()))
         try:
             while True:
                 try:
                     return call()
                 except (EndpointConnectionError, ConnectionRefusedError, whole_answers.CutShort):
+                    self._clients.worn = True
                     if self.endpoint is None or time.monotonic() > deadline:
                         raise
                     time.sleep(_RETRY_SECONDS)
         finally:
-            self._invocation.id = None
-
-    def _name_invocation(self, context: dict[str, Any], **_: Any) -> None:
-        """botocore sends this id as `amz-sdk-invocation-id` with every attempt."""
-        if (invocation := getattr(self._invocation, "id", None)) is not None:
-            context.setdefault("retries", {}).setdefault("invocation-id", invocation)
+            self._clients.invoke_as(None)
 
     def _unanswered(self, service: str, operation: str, error: BotoCoreError) -> ProviderError:
         mend = "; is the sandbox running? ./freehold sandbox status" if self.endpoint else ""
@@ -265,19 +154,11 @@ class Api:
 
     def close(self) -> None:
         with self._lock:
-            for client in self._clients.values():
-                client.close()
-            self._clients.clear()
+            if not self._closed:
+                self._closed = True
+                clients.give_back(self._clients)
 
 
 def _in_short(value: object) -> str:
     """A function's archive is twelve million bytes, and four times that as text."""
     return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else str(value)
-
-
-def _return_memory() -> None:
-    """Gives the pages of a model that was cut down back to the system; the C library keeps them otherwise."""
-    try:
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except (OSError, AttributeError):  # another C library: only memory is at stake
-        return

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sandbox.providers.aws.api import Api
+from sandbox.providers.aws.clients import Access
 from sandbox.providers.configuration import structure, text
 from sandbox.providers.interface import CheckFailure, Properties, ProviderError, Unknown
 
@@ -80,20 +81,24 @@ class Settings:
 
     def api(self, operations: Mapping[str, frozenset[str]]) -> Api:
         """The API by these settings. Raises ProviderError for an account that the program does not allow."""
-        api = Api(
+        access = Access(
             region=self.region,
             access_key=self.access_key,
             secret_key=self.secret_key,
             token=self.token,
             profile=self.profile,
             endpoint=self.endpoint,
-            endpoints=self.endpoints,
-            operations=operations,
+            endpoints=tuple(sorted(self.endpoints.items())),
         )
-        if self.allowed_accounts and api.account not in self.allowed_accounts:
-            raise ProviderError(f"aws: account {api.account} is not among allowedAccountIds")
-        if api.account in self.forbidden_accounts if self.forbidden_accounts else False:
-            raise ProviderError(f"aws: account {api.account} is among forbiddenAccountIds")
+        api = Api(access, operations)
+        try:
+            if self.allowed_accounts and api.account not in self.allowed_accounts:
+                raise ProviderError(f"aws: account {api.account} is not among allowedAccountIds")
+            if self.forbidden_accounts and api.account in self.forbidden_accounts:
+                raise ProviderError(f"aws: account {api.account} is among forbiddenAccountIds")
+        except BaseException:
+            api.close()
+            raise
         return api
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.providers.aws import api as module
 from sandbox.providers.aws.api import Api
+from sandbox.providers.aws.clients import Access
 from sandbox.providers.interface import ProviderError
 from tests.raw_answers import Answering, answering, head
 
@@ -16,7 +17,7 @@ HEAD = head(len(BODY), "application/json")
 
 
 def api_of(server: Answering) -> Api:
-    return Api(region="us-east-1", access_key="key", secret_key="secret", endpoint=server.url, operations={})
+    return Api(Access("us-east-1", "key", "secret", endpoint=server.url), {})
 
 
 @pytest.mark.parametrize("cut", [HEAD, HEAD + BODY[:9]], ids=["before its body", "in its body"])

@@ -177,7 +177,7 @@ def test_only_the_loopback_is_served(servicer: Servicer) -> None:
 
 def test_a_plugin_of_another_version_is_refused(tmp_path: Path) -> None:
     """The engine would take this version's answers for that one's."""
-    line = b'{"provider": "random", "version": "0.0.1", "environment": {}}'
+    line = repr(("random", "0.0.1", "/", {})).encode()
     with pytest.raises(ProviderError, match=r"the random SDK is .* now and the plugin was installed for 0\.0\.1"):
         Host(Home(tmp_path))._instance(line)
 
