@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from errors import FreeholdError
 from sandbox.home import CHECKOUT, Home
 from sandbox.providers.creations import Creations
+from sandbox.providers.host import Host
 from sandbox.providers.install import install
 from sandbox.providers.interface import Properties
 from sandbox.providers.registry import CLASSES, provider_class, sdk_version
@@ -110,6 +112,28 @@ def test_every_stand_in_answers_in_the_version_of_its_sdk(home: Home, host: subp
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0 and not errors
+
+
+def test_the_engine_s_environment_arrives_as_it_is(home: Home) -> None:
+    """Whatever bytes it is of; and what the host has to say arrives at the engine."""
+    odd = {"AWS_LINES": "two\nlines 'and' \"quotes\"", "KUBE_BYTES": os.fsdecode(b"\xff=\xc3")}
+    executable = next(path for path in install(home) if path.name == "pulumi-resource-random")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(home.place_for_socket("providers")))
+        listener.listen()
+        _started.append(
+            subprocess.Popen(
+                [executable, ADDRESS], env={**os.environ, **odd}, stderr=subprocess.PIPE, text=True, cwd=home.root
+            )
+        )
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as lines:
+            servicer = Host(home)._instance(lines.readline())
+            connection.sendall(b"error no such\n")
+        _, errors = _started[-1].communicate(timeout=60)
+    assert odd.items() <= servicer._environment.items()
+    assert servicer._environment["PWD"] == str(home.root)
+    assert (_started[-1].returncode, errors) == (1, "freehold: no such; ./freehold sandbox start\n")
 
 
 def test_a_create_is_journaled_until_its_delete(home: Home, host: subprocess.Popen[str]) -> None:
