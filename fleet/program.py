@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from sandbox.home import CHECKOUT
 
@@ -13,6 +16,16 @@ _TENANTS = ("__main__.py", "Pulumi.yaml", "catalog", "components", "requirements
 """What decides the resources of a tenant's stack."""
 
 _RUNNER = (*_TENANTS, "errors.py", "fleet", "policies", "sandbox", "services/health.py", "services/logs.py")
+
+_PROJECT = CHECKOUT / "pyproject.toml"
+
+
+class _File(NamedTuple):
+    """As it lies there now: who writes to it changes the time or the size."""
+
+    path: str
+    time_ns: int
+    size: int
 
 
 def program_version() -> str:
@@ -26,18 +39,28 @@ def runner_version() -> str:
 
 
 def _version(parts: Iterable[str]) -> str:
-    version = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+    return _read(tuple(sorted(one for part in parts for one in _files(str(CHECKOUT / part)))), *_files(str(_PROJECT)))
+
+
+@lru_cache(maxsize=4)
+def _read(files: Sequence[_File], project: _File) -> str:
+    """Anew only where one of them has changed: each run of a runner asks twice."""
+    version = tomllib.loads(Path(project.path).read_text())["project"]["version"]
     digest = hashlib.sha256()
-    for path in sorted(_files(parts)):
+    for file in files:
+        path = Path(file.path)
         content = path.read_bytes()
         digest.update(f"{path.relative_to(CHECKOUT)} {len(content)}\n".encode() + content)
     return f"{version}+{digest.hexdigest()[:12]}"
 
 
-def _files(parts: Iterable[str]) -> Iterator[Path]:
-    for part in parts:
-        path = CHECKOUT / part
-        if path.is_dir():
-            yield from (one for one in path.rglob("*") if one.suffix in (".py", ".yaml"))
-        elif path.exists():
-            yield path
+def _files(path: str) -> Iterator[_File]:
+    """The program's at `path`: a file, or those below a folder; none where there is nothing."""
+    if os.path.isdir(path):
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.name.endswith((".py", ".yaml")) or entry.is_dir(follow_symlinks=False):
+                    yield from _files(entry.path)
+    elif os.path.exists(path):
+        found = os.stat(path)
+        yield _File(path, found.st_mtime_ns, found.st_size)

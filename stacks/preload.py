@@ -32,11 +32,12 @@ def import_program(program: str, cloud: str) -> None:
     UsageError for an unknown cloud."""
     gc.disable()  # an import leaves no garbage; collections, which look at all that is there, were a third of the time
     try:
-        importlib.import_module("stacks.configuration")
+        for module in ("stacks.configuration", "stacks.stack_traces"):
+            importlib.import_module(module)
         importlib.import_module(f"stacks.{program}")
         _PICKED[program](cloud)
-        for module in list(_named_by_us()):
-            hasattr(module, "__all__")  # the SDKs put an import off to the first look at the module
+        for named in list(_named_by_us()):
+            hasattr(named, "__all__")  # the SDKs put an import off to the first look at the module
         gc.freeze()
     finally:
         gc.enable()

@@ -247,6 +247,7 @@ def test_a_policy_plugin_is_a_fork_that_ends_with_it(tmp_path: Path) -> None:
         port = plugin.stdout.readline().strip()
         assert "required-tags" in _policies_of(port)
         (host,) = psutil.Process(_pid(programs)).children()  # the process that forks
+        assert host.num_threads() == 1, "what another thread holds, a fork never gets"
         (fork,) = host.children()
         plugin.kill()
         until(lambda: ended(fork))
