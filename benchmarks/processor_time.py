@@ -42,11 +42,11 @@ class Profile:
     """Adds up the time of `roots` and of all that descends from them while it is entered.
 
     It looks a few times a second, so what a process does after the last look at it is missed: read it as a lower bound.
-    `busy` is the time that the processors were at work, for whomever, and misses nothing.
+    `busy` is the time that this machine's processors were at work, for whomever, and misses nothing.
     """
 
     def __init__(self, roots: Sequence[int]) -> None:
-        self._roots = roots
+        self._roots = list(roots)
         self._before: dict[tuple[int, float], float] = {}
         self._now: dict[tuple[int, float], tuple[str, float]] = {}
         self.busy = 0.0
@@ -65,6 +65,10 @@ class Profile:
         self._over.set()
         self._thread.join()
         self._look()
+
+    def watch(self, root: int) -> None:
+        """One more, which was started since."""
+        self._roots.append(root)
 
     @property
     def seconds(self) -> Mapping[str, float]:
@@ -104,4 +108,5 @@ class Profile:
 
 def _busy() -> float:
     times = psutil.cpu_times()
-    return sum(times) - times.idle - times.iowait - times.guest - times.guest_nice  # a guest's are in `user` too
+    idle: float = times.idle + times.iowait + times.steal
+    return sum(times) - idle - times.guest - times.guest_nice  # a guest's time is in `user` too

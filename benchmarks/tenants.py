@@ -1,6 +1,6 @@
 """New tenants by the runner against `xargs -P` of `pulumi up`, one for each tenant.
 
-    python -m benchmarks.tenants [--tenants 50] [--rounds 1] [--at-once 4] [--no-preview]
+    python -m benchmarks.tenants [--tenants 50] [--rounds 2] [--at-once 4] [--no-preview]
 
 In each round both ways make as many tenants, each in a sandbox of its own with a platform, turn about; half of them are
 on starter, half on pro. By hand, a stack is made (`pulumi stack init`) and updated under the policies (`pulumi up
@@ -146,16 +146,18 @@ def _by_xargs(
     folder = tenant_folders.folder(environment, names[0]).parent
     prefix = tenant_stack(_CELL, names[0]).removesuffix(names[0])
     line = ["xargs", "-P", str(at_once), "-I", "{}", "sh", "-c", _BY_HAND, "sh", str(folder), "{}", prefix]
-    began = time.perf_counter()
-    xargs = subprocess.Popen(
-        [*line, str(POLICIES), way.flags], env=environment.engine, stdin=subprocess.PIPE, text=True
-    )
-    with Profile([*roots, xargs.pid]) as profile:
+    with Profile(roots) as profile:
+        began = time.perf_counter()
+        xargs = subprocess.Popen(
+            [*line, str(POLICIES), way.flags], env=environment.engine, stdin=subprocess.PIPE, text=True
+        )
+        profile.watch(xargs.pid)
         xargs.communicate("\n".join(names))
+        seconds = time.perf_counter() - began
     if xargs.returncode != 0:
         logs = [text for name in names if "error:" in (text := (folder / name / "log").read_text())]
         raise SystemExit(f"xargs exited with {xargs.returncode}\n{logs[0] if logs else ''}")
-    return time.perf_counter() - began, profile
+    return seconds, profile
 
 
 def measure(home: Home, do: Callable[[Cell, Way, int, int, Sequence[int]], None], way: Way, asked: Asked) -> None:
@@ -178,8 +180,8 @@ def told(runner: Way, hand: Way, tenants: int) -> bool:
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     rounds = ", ".join(f"{ratio:.2f}" for ratio in each)
     print(f"\nratio: {median(each):.2f} times as fast by the runner (goal: {_GOAL:.0f}); rounds {rounds}; load {load}")
-    with_start = sum(hand.rounds) / (sum(runner.rounds) + runner.start)
-    print(f"with the runner's start and its first tenant, {runner.start / len(each):.1f} s a round: {with_start:.2f}")
+    started = (sum(hand.rounds) + hand.start) / (sum(runner.rounds) + runner.start)
+    print(f"with the first tenant of each, and the runner's start ({runner.start / len(each):.1f} s): {started:.2f}")
     return median(each) >= _GOAL
 
 
@@ -203,7 +205,7 @@ def _prepare(home: Home, tenants: int) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tenants", type=int, default=50, help="in each way")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--no-preview", action="store_true", help="by hand neither, as by the runner")
     asked = Asked(**vars(parser.parse_args()))

@@ -17,14 +17,14 @@ _TENANTS = ("__main__.py", "Pulumi.yaml", "catalog", "components", "requirements
 
 _RUNNER = (*_TENANTS, "errors.py", "fleet", "policies", "sandbox", "services/health.py", "services/logs.py")
 
-_PROJECT = CHECKOUT / "pyproject.toml"
+_PROJECT = str(CHECKOUT / "pyproject.toml")
 
 
 class _File(NamedTuple):
-    """As it lies there now: who writes to it changes the time or the size."""
+    """As it lies there now. Its change is the time of its inode, which whoever writes to it changes and nobody sets."""
 
     path: str
-    time_ns: int
+    change_ns: int
     size: int
 
 
@@ -39,11 +39,11 @@ def runner_version() -> str:
 
 
 def _version(parts: Iterable[str]) -> str:
-    return _read(tuple(sorted(one for part in parts for one in _files(str(CHECKOUT / part)))), *_files(str(_PROJECT)))
+    return _version_of(tuple(sorted(one for part in parts for one in _files(str(CHECKOUT / part)))), _file(_PROJECT))
 
 
 @lru_cache(maxsize=4)
-def _read(files: Sequence[_File], project: _File) -> str:
+def _version_of(files: Sequence[_File], project: _File) -> str:
     """Anew only where one of them has changed: each run of a runner asks twice."""
     version = tomllib.loads(Path(project.path).read_text())["project"]["version"]
     digest = hashlib.sha256()
@@ -62,5 +62,9 @@ def _files(path: str) -> Iterator[_File]:
                 if entry.name.endswith((".py", ".yaml")) or entry.is_dir(follow_symlinks=False):
                     yield from _files(entry.path)
     elif os.path.exists(path):
-        found = os.stat(path)
-        yield _File(path, found.st_mtime_ns, found.st_size)
+        yield _file(path)
+
+
+def _file(path: str) -> _File:
+    found = os.stat(path)
+    return _File(path, found.st_ctime_ns, found.st_size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import CodeType, ModuleType
 from typing import get_args
 
@@ -31,7 +32,8 @@ def read(ours: tuple[str, ...]) -> None:
     while left:
         one = left.pop()
         seen.add(one)
-        left |= {kind for hint in _read(one).values() for kind in _within(hint)} - seen
+        with suppress(Exception):  # a hint that cannot be read is told by the run that uses it
+            left |= {kind for hint in _read(one).values() for kind in _within(hint)} - seen
 
 
 def _read(one: type) -> Mapping[str, object]:
@@ -74,7 +76,9 @@ def _below(module: ModuleType, names: set[str]) -> Iterator[ModuleType]:
 def _names(module: ModuleType) -> Iterator[str]:
     """What its code names, at any depth."""
     loader = module.__spec__.loader if module.__spec__ else None
-    code = getattr(loader, "get_code", lambda _: None)(module.__name__)
+    code = None
+    with suppress(ImportError, SyntaxError):  # it is being edited
+        code = getattr(loader, "get_code", lambda _: None)(module.__name__)
     left = [code] if code is not None else []
     while left:
         code = left.pop()

@@ -5,6 +5,7 @@ alone, so that it starts in milliseconds. The fork writes to this process' own o
 and is ended with this process.
 """
 
+import _signal  # type: ignore[import-not-found]  # typeshed has none
 import _socket
 import posix
 import sys
@@ -22,14 +23,18 @@ def main(arguments: list[str]) -> int:
     except OSError:
         return instead(address, asked)
     outputs = b"".join(descriptor.to_bytes(4, sys.byteorder) for descriptor in (1, 2))
+    code = b""
     try:
         host.sendmsg([b"."], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, outputs)])
-        # As a literal of Python: bytes stay what they are, and no line ends within.
+        # As sandbox/plugin_line.py reads it.
         host.sendall(repr((kept, posix.getcwd(), posix.environ)).encode() + b"\n")
         code = host.recv(16).strip()
     except ConnectionError:
-        code = b""  # it died
-    return int(code) if code else 1
+        pass
+    if code:
+        return int(code)
+    print("freehold: the host of the policy pack ended, its log says why", file=sys.stderr)
+    return 1
 
 
 def instead(address: str, asked: list[str]) -> int:
@@ -47,8 +52,8 @@ def instead(address: str, asked: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        code = main(sys.argv[1:])
-    except KeyboardInterrupt:  # the engine ends its plugins by SIGINT to their process group
-        code = 0
-    posix._exit(code)
+    # The engine ends its plugins by SIGINT to their process group. Also where it was ignored when this was started, as
+    # in a shell's background.
+    for number in (_signal.SIGINT, _signal.SIGTERM):
+        _signal.signal(number, lambda *_: posix._exit(0))
+    posix._exit(main(sys.argv[1:]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import shlex
 import shutil
@@ -16,10 +15,11 @@ from pathlib import Path
 
 from fleet.program_host import analyzer, forker
 from fleet.program_host.forker import Task
+from sandbox import plugin_line
 from sandbox.home import SHORT_FOLDER, SOCKET_PATH_LIMIT
+from sandbox.plugin_line import Unreadable
 
 _ENTRY = str(Path(__file__).with_name("policy_pack.py"))
-_LINE_LIMIT = 1 << 22
 _SOCKET = "socket"
 _PREFIX = "freehold-policies-"
 _YOUNG_SECONDS = 60
@@ -91,9 +91,15 @@ class PolicyPlugins:
                 if not said or len(outputs) != 2:
                     return
                 with plugin.makefile("rb") as lines:
-                    asked, folder, variables = ast.literal_eval(lines.readline(_LINE_LIMIT).decode())
-                environment = {os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()}
-                run = forker.start(self._forks, Task((_ENTRY, *asked), folder, environment), *outputs)
+                    asked = plugin_line.read(lines)
+                if asked is None:
+                    return
+                arguments, folder, variables = asked
+                task = Task((_ENTRY, *arguments), folder, plugin_line.environment(variables))
+                run = forker.start(self._forks, task, *outputs)
+            except Unreadable as error:
+                print(f"freehold: {error}", file=sys.stderr, flush=True)
+                return
             finally:
                 for descriptor in outputs:
                     os.close(descriptor)

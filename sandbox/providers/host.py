@@ -8,7 +8,6 @@ gets the port of a gRPC server of its own, with its own provider instance, for a
 from __future__ import annotations
 
 import argparse
-import ast
 import gc
 import logging
 import os
@@ -18,13 +17,15 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 
 from errors import FreeholdError
+from sandbox import plugin_line
 from sandbox.home import Home
 from sandbox.providers.creations import Creations
 from sandbox.providers.interface import ProviderError
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 
 # The engine runs 4 operations per processor at once unless told otherwise; waiting ones each hold a thread.
 _THREADS = 128
-_REQUEST_LIMIT = 1 << 20
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -133,13 +133,12 @@ class Host:
     def _serve(self, connection: socket.socket) -> None:
         try:
             with connection, connection.makefile("rwb") as lines:
-                line = lines.readline(_REQUEST_LIMIT)
-                if not line:
-                    return
                 try:
-                    servicer = self._instance(line)
+                    if (request := plugin_line.read(lines)) is None:
+                        return
+                    servicer = self._instance(request)
                 except Exception as error:
-                    log.exception("refused %r", line[:200])
+                    log.exception("refused a plugin")
                     reason = str(error) if isinstance(error, ProviderError) else f"{type(error).__name__}: {error}"
                     lines.write(f"error {' '.join(reason.split())}\n".encode())
                     return
@@ -150,14 +149,13 @@ class Host:
             with self._lock:
                 self._connections.discard(connection)
 
-    def _instance(self, line: bytes) -> Servicer:
-        # What `sandbox.providers.plugin` wrote as a literal.
-        name, version, directory, variables = ast.literal_eval(line.decode())
+    def _instance(self, request: Sequence[Any]) -> Servicer:
+        """`request` as `sandbox.providers.plugin` makes it."""
+        name, version, directory, variables = request
         provider = provider_class(name)()
         if provider.version != version:
             raise ProviderError(f"the {name} SDK is {provider.version} now and the plugin was installed for {version}")
-        environment = {os.fsdecode(key): os.fsdecode(value) for key, value in variables.items()}
-        environment.setdefault("PWD", directory)
+        environment = {"PWD": directory, **plugin_line.environment(variables)}
         return Servicer(provider, environment, self._creations)
 
     def _attend(self, servicer: Servicer, connection: socket.socket) -> None:

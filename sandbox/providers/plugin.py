@@ -5,6 +5,7 @@ nothing of this package, and of the standard library only what the interpreter h
 `socket` and `signal` take longer to import than all the rest together.
 """
 
+import _signal  # type: ignore[import-not-found]  # typeshed has none
 import _socket
 import posix
 import sys
@@ -20,23 +21,29 @@ def main(arguments: list[str]) -> int:
     environment = {
         name: value for name, value in posix.environ.items() if name.startswith(PASSED_ON) or name in PASSED_ON_ALSO
     }
-    # As a literal of Python: bytes stay what they are, and no line ends within.
-    request = (provider, version, posix.getcwd(), environment)
+    # As sandbox/plugin_line.py reads it.
+    request = repr((provider, version, posix.getcwd(), environment)).encode() + b"\n"
     host = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         host.connect(address)
     except OSError as error:
         return fail(f"the sandbox's providers are not running at {address} ({error.strerror})")
+    answer = b""
     try:
-        host.sendall(repr(request).encode() + b"\n")
-        answer = b""
+        host.sendall(request)
         while not answer.endswith(b"\n") and (part := host.recv(_PART)):
             answer += part
-        word, _, said = answer.decode(errors="replace").strip().partition(" ")
-        if word != "port":
-            return fail(said or "the sandbox's providers closed the connection; see providers.log of the sandbox")
-        posix.write(1, f"{said}\n".encode())
-        # The host reads the end of this connection as the end of the engine; the engine reads our end as a crash.
+    except ConnectionError:
+        pass  # it died
+    word, _, said = answer.decode(errors="replace").strip().partition(" ")
+    if not answer:
+        return fail("the sandbox's providers closed the connection; see providers.log of the sandbox")
+    if word != "port":
+        other = "the sandbox's providers are of another release"
+        return fail(said if word == "error" else other, "./freehold sandbox stop, then ./freehold sandbox start")
+    posix.write(1, f"{said}\n".encode())
+    # The host reads the end of this connection as the end of the engine; the engine reads our end as a crash.
+    try:
         while host.recv(_PART):
             pass
     except ConnectionError:
@@ -44,15 +51,15 @@ def main(arguments: list[str]) -> int:
     return fail("the sandbox's providers have stopped")
 
 
-def fail(reason: str) -> int:
+def fail(reason: str, mend: str = "./freehold sandbox start") -> int:
     """One line for whoever runs the engine."""
-    print(f"freehold: {reason}; ./freehold sandbox start", file=sys.stderr, flush=True)
+    print(f"freehold: {reason}; {mend}", file=sys.stderr, flush=True)
     return 1
 
 
 if __name__ == "__main__":
-    try:
-        code = main(sys.argv[1:])
-    except KeyboardInterrupt:  # the engine ends its plugins by SIGINT to their process group
-        code = 0
-    posix._exit(code)
+    # The engine ends its plugins by SIGINT to their process group. Also where it was ignored when this was started, as
+    # in a shell's background.
+    for number in (_signal.SIGINT, _signal.SIGTERM):
+        _signal.signal(number, lambda *_: posix._exit(0))
+    posix._exit(main(sys.argv[1:]))

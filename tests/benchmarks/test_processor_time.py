@@ -36,8 +36,9 @@ def test_roles(line: str, expected: str) -> None:
 
 def test_what_descends_from_a_root_is_added_up() -> None:
     busy = "import time; end = time.process_time() + 0.5\nwhile time.process_time() < end: pass\ninput()"
-    with Profile([os.getpid()]) as profile:
+    with Profile([]) as profile:
         child = subprocess.Popen([sys.executable, "-c", busy, "fleet.runner"], stdin=subprocess.PIPE)
+        profile.watch(os.getpid())
         try:
             deadline = time.monotonic() + 60
             while profile.seconds["runner"] < 0.4 and time.monotonic() < deadline:
@@ -45,3 +46,10 @@ def test_what_descends_from_a_root_is_added_up() -> None:
         finally:
             child.communicate(b"\n")
     assert profile.seconds["runner"] >= 0.4
+    assert profile.busy >= 0.4
+
+
+def test_what_descends_from_no_root_is_not_counted() -> None:
+    with Profile([]) as profile:
+        pass
+    assert dict(profile.seconds) == {}

@@ -26,16 +26,19 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(program, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(program, "_PROJECT", tmp_path / "pyproject.toml")
+    monkeypatch.setattr(program, "_PROJECT", str(tmp_path / "pyproject.toml"))
     return tmp_path
 
 
 def _edit(path: Path, text: str) -> None:
+    """And set its time back, as `tar` and `cp -p` do."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    later = path.stat().st_mtime_ns + 1 if path.exists() else None
+    before = path.stat() if path.exists() else None
     path.write_text(text)
-    if later is not None:  # however fast the test is, and however coarse the file system's clock
-        os.utime(path, ns=(later, later))
+    while before is not None and path.stat().st_ctime_ns == before.st_ctime_ns:
+        path.write_text(text)  # the file system's clock is coarse
+    if before is not None:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 @pytest.mark.parametrize(

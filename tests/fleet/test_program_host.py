@@ -25,6 +25,7 @@ from fleet.program_host import analyzer, client, forker
 from fleet.program_host.client import ProgramHost
 from fleet.program_host.forker import Forker, Task
 from fleet.program_host.policies import PolicyPlugins
+from sandbox import plugin_line
 from sandbox.home import CHECKOUT, SHORT_FOLDER
 from tests.rehearsal.freehold import until
 from tests.temporary_sandbox import Sandbox
@@ -251,6 +252,42 @@ def test_a_policy_plugin_is_a_fork_that_ends_with_it(tmp_path: Path) -> None:
         (fork,) = host.children()
         plugin.kill()
         until(lambda: ended(fork))
+
+
+def test_a_policy_plugin_passes_its_environment_on_and_tells_where_its_host_ended(tmp_path: Path) -> None:
+    odd = {"A": "two\nlines 'and' \"quotes\"", "B": os.fsdecode(b"\xff=\xc3"), "C": "c" * 100_000}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        line = [sys.executable, "-I", "-S", analyzer.__file__, str(tmp_path / "socket"), "engine", "-virtualenv=x", "."]
+        with subprocess.Popen(line, env=odd, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as plugin:
+            host, _ = listener.accept()
+            with host:
+                _, outputs, _, _ = socket.recv_fds(host, 1, 2)
+                for descriptor in outputs:
+                    os.close(descriptor)
+                with host.makefile("rb") as lines:
+                    asked = plugin_line.read(lines)
+            _, errors = plugin.communicate(timeout=60)
+    assert asked is not None and asked[:2] == (["engine", "."], str(tmp_path))
+    assert odd.items() <= plugin_line.environment(asked[2]).items()
+    assert (plugin.returncode, errors) == (1, "freehold: the host of the policy pack ended, its log says why\n")
+
+
+def test_a_request_for_policies_that_was_cut_off_leaves_no_secret_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with (
+        ProgramHost("tests.rehearsal.plain_sdk", log=log, policies=True) as programs,
+        programs.serving(os.environ) as served,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking,
+    ):
+        asking.connect(str(Path(served.environment["PATH"].split(os.pathsep)[0]) / "socket"))
+        socket.send_fds(asking, [b"."], [1, 2])
+        asking.sendall(b"(['engine', '.'], '/', {b'PULUMI_CONFIG_PASSPHRASE': b'hunter2'")
+        asking.shutdown(socket.SHUT_WR)
+        assert asking.recv(16) == b""
+    assert "freehold: the plugin's request was cut off" in log.read_text()
+    assert "hunter2" not in log.read_text()
 
 
 def test_without_its_host_a_policy_plugin_is_the_engine_s_own(tmp_path: Path, sandbox: Sandbox) -> None:

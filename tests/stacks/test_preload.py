@@ -28,6 +28,22 @@ _types.input_type_types(v1.ReplicationControllerInitArgs)
 other = _types._raw_return_hints.cache_info().misses - known - again
 print(again, other, "catalog.blueprints.chronos_cloud" in sys.modules, "pulumi_kubernetes.meta.v1" in sys.modules)
 """
+_BROKEN_HINT = """
+from pulumi import _types
+real, broken = _types.resource_types, []
+def resource_types(kind):
+    if kind.__name__ == "Namespace":
+        broken.append(kind)
+        raise NameError("no such type")
+    return real(kind)
+_types.resource_types = resource_types
+from stacks.preload import preload
+preload("tenant", "aws")
+from pulumi_aws import iam
+known = _types._raw_return_hints.cache_info().misses
+real(iam.Role)
+print(len(broken), _types._raw_return_hints.cache_info().misses - known)
+"""
 _BROKEN_BLUEPRINT = """
 from catalog import blueprints
 blueprints.names = lambda: ("broken",)
@@ -47,6 +63,10 @@ def _said(program: str) -> list[str]:
 def test_the_types_and_blueprints_that_a_tenant_uses_are_read_before() -> None:
     """Those within them as well; and those of a class that no component names are not."""
     assert _said(_READ_BEFORE) == ["0", "1", "True", "True"]
+
+
+def test_a_class_that_cannot_be_read_does_not_take_the_others_down() -> None:
+    assert _said(_BROKEN_HINT) == ["1", "0"]
 
 
 def test_a_broken_blueprint_does_not_take_the_others_down() -> None:

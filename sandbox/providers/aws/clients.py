@@ -21,6 +21,8 @@ from sandbox.providers.aws.service_models import LOADER
 
 # For what a living service refuses for now; the official provider allows 25.
 _ATTEMPTS = 8
+_CONNECTIONS = 128
+"""At once to a service, of all engines that have the same access: as many as the host has threads for one of them."""
 _KEPT = 8
 """Accesses that nobody uses now: an engine's next run has the same."""
 
@@ -75,7 +77,7 @@ class Clients:
                         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
                         connect_timeout=5,
                         read_timeout=60,
-                        max_pool_connections=20,
+                        max_pool_connections=_CONNECTIONS,
                         s3={"addressing_style": "path"},
                         ignore_configured_endpoint_urls=False,
                     ),

@@ -56,29 +56,27 @@ def test_credentials_from_a_file_are_read_each_time() -> None:
     assert Api(unsettled, {})._clients is not Api(unsettled, {})._clients
 
 
-def test_one_instance_s_end_closes_no_other_s_connections() -> None:
-    with answering([WHOLE, WHOLE, WHOLE]) as server:
-        access = Access("us-east-1", "key", "secret", endpoint=server.url)
-        one, other = Api(access, {}), Api(access, {})
-        shared = one._clients
-        for api in (one, other):
-            api.call("eks", "describe_cluster", name="main")
-        one.close()
-        one.close()  # twice is once
-        assert shared.users == 1
-        other.call("eks", "describe_cluster", name="main")
-        other.close()
-        assert shared.users == 0
+def test_one_instance_s_end_closes_no_other_s_connections(first: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    second = Api(HERE, {})
+    closed = []
+    monkeypatch.setattr(first.client("sts"), "close", lambda: closed.append("sts"))
+    second.close()
+    second.close()  # twice is once
+    assert closed == []
+    first.close()
+    assert closed == ["sts"]
 
 
 def test_clients_that_hung_up_are_used_again() -> None:
     with answering([WHOLE, WHOLE]) as server:
         access = Access("us-east-1", "key", "secret", endpoint=server.url)
+        used = []
         for _ in range(2):
             api = Api(access, {})
             assert api.call("eks", "describe_cluster", name="main")["cluster"] == {"name": "main"}
+            used.append(api.client("eks"))
             api.close()
-        assert len(clients._shared) == 1
+        assert used[0] is used[1]
 
 
 def test_after_the_endpoint_was_gone_the_next_instance_has_new_ones(

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -21,6 +22,7 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from errors import FreeholdError
+from sandbox import plugin_line
 from sandbox.home import CHECKOUT, Home
 from sandbox.providers.creations import Creations
 from sandbox.providers.host import Host
@@ -114,26 +116,87 @@ def test_every_stand_in_answers_in_the_version_of_its_sdk(home: Home, host: subp
     assert process.returncode == 0 and not errors
 
 
-def test_the_engine_s_environment_arrives_as_it_is(home: Home) -> None:
-    """Whatever bytes it is of; and what the host has to say arrives at the engine."""
-    odd = {"AWS_LINES": "two\nlines 'and' \"quotes\"", "KUBE_BYTES": os.fsdecode(b"\xff=\xc3")}
+@contextmanager
+def asked_by_a_plugin(home: Home, **variables: str) -> Iterator[tuple[subprocess.Popen[str], socket.socket]]:
+    """A plugin's script as the engine starts it, with this test for its host."""
     executable = next(path for path in install(home) if path.name == "pulumi-resource-random")
+    environment = {**os.environ, **variables}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(home.place_for_socket("providers")))
         listener.listen()
         _started.append(
-            subprocess.Popen(
-                [executable, ADDRESS], env={**os.environ, **odd}, stderr=subprocess.PIPE, text=True, cwd=home.root
-            )
+            subprocess.Popen([executable, ADDRESS], env=environment, stderr=subprocess.PIPE, text=True, cwd=home.root)
         )
         connection, _ = listener.accept()
-        with connection, connection.makefile("rb") as lines:
-            servicer = Host(home)._instance(lines.readline())
-            connection.sendall(b"error no such\n")
-        _, errors = _started[-1].communicate(timeout=60)
+        with connection:
+            yield _started[-1], connection
+
+
+def test_the_engine_s_environment_arrives_as_it_is(home: Home) -> None:
+    """Whatever bytes it is of, and however much it is."""
+    odd = {"AWS_LINES": "two\nlines 'and' \"quotes\"", "KUBE_BYTES": os.fsdecode(b"\xff=\xc3"), "PGLONG": "a" * 100_000}
+    with asked_by_a_plugin(home, **odd) as (_, connection), connection.makefile("rb") as lines:
+        request = plugin_line.read(lines)
+    assert request is not None
+    servicer = Host(home)._instance(request)
     assert odd.items() <= servicer._environment.items()
     assert servicer._environment["PWD"] == str(home.root)
-    assert (_started[-1].returncode, errors) == (1, "freehold: no such; ./freehold sandbox start\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"error no such\n", "no such; ./freehold sandbox stop, then ./freehold sandbox start"),
+        (
+            b'{"port": 4711}\n',
+            "the sandbox's providers are of another release; ./freehold sandbox stop, then ./freehold sandbox start",
+        ),
+        (
+            b"",
+            "the sandbox's providers closed the connection; see providers.log of the sandbox; ./freehold sandbox start",
+        ),
+    ],
+    ids=["refused", "another release", "died"],
+)
+def test_what_the_host_has_against_it_arrives_at_the_engine(home: Home, answer: bytes, told: str) -> None:
+    with asked_by_a_plugin(home) as (process, connection):
+        with connection.makefile("rb") as lines:
+            plugin_line.read(lines)
+        connection.sendall(answer)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (1, f"freehold: {told}\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_plugin_ends_with_its_engine_also_where_sigint_was_ignored(home: Home, number: signal.Signals) -> None:
+    """As in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with asked_by_a_plugin(home) as (process, connection):
+            with connection.makefile("rb") as lines:
+                plugin_line.read(lines)
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=60)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"('random', '1', '/', {b'AWS_SECRET': b'hunter2", b"('random', {b'PGPASSWORD': b'hunter2'\n", b"[b'hunter2']\n"],
+)
+def test_a_request_that_cannot_be_read_leaves_no_secret_in_the_log(home: Home, sent: bytes) -> None:
+    process = start_host(home)
+    assert process.stdout is not None and process.stdout.readline().startswith("ready in ")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.connect(str(home.socket("providers")))
+        asking.sendall(sent)
+        asking.shutdown(socket.SHUT_WR)
+        answer = asking.recv(4096)
+    _, errors = stop(process)
+    assert answer.startswith(b"error Unreadable: the plugin's request ") and b"hunter2" not in answer
+    assert "refused a plugin" in errors and "hunter2" not in errors
 
 
 def test_a_create_is_journaled_until_its_delete(home: Home, host: subprocess.Popen[str]) -> None:

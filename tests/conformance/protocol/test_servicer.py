@@ -177,9 +177,9 @@ def test_only_the_loopback_is_served(servicer: Servicer) -> None:
 
 def test_a_plugin_of_another_version_is_refused(tmp_path: Path) -> None:
     """The engine would take this version's answers for that one's."""
-    line = repr(("random", "0.0.1", "/", {})).encode()
+    request: tuple[Any, ...] = ("random", "0.0.1", "/", {})
     with pytest.raises(ProviderError, match=r"the random SDK is .* now and the plugin was installed for 0\.0\.1"):
-        Host(Home(tmp_path))._instance(line)
+        Host(Home(tmp_path))._instance(request)
 
 
 def test_one_broken_stand_in_does_not_take_the_others_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
