@@ -63,6 +63,12 @@ _KNOWN = (  # the first match wins
         passes=True,
     ),
     _Known(
+        _says(r"sandbox's providers are of another release"),
+        "the sandbox is of another release",
+        "./freehold sandbox stop, then ./freehold sandbox start",
+        passes=True,
+    ),
+    _Known(
         _says(r"sandbox's providers (have stopped|closed the connection)"),
         "the sandbox's providers stopped during the run",
         "run it again: it goes on from there",

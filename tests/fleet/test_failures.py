@@ -170,6 +170,17 @@ def test_a_provider_host_that_died_is_told_with_its_mend(capsys: pytest.CaptureF
     assert str(told) == "stack dev: the sandbox's providers stopped during the run; run it again: it goes on from there"
 
 
+def test_a_sandbox_of_another_release_is_told_with_its_mend(capsys: pytest.CaptureFixture[str]) -> None:
+    plugin.fail(
+        "the sandbox's providers are of another release", "./freehold sandbox stop, then ./freehold sandbox start"
+    )
+    told = explain("dev", "up", Progress(errors=[("", capsys.readouterr().err)]), "", LOG)
+    assert isinstance(told, TransientError)
+    assert str(told) == (
+        "stack dev: the sandbox is of another release; ./freehold sandbox stop, then ./freehold sandbox start"
+    )
+
+
 def test_a_sandbox_that_stops_during_the_run_gives_nothing_up() -> None:
     """In the words of the supervisor's answer, as a provider passes them on."""
     said = "aws:elasticache/userGroupAssociation:UserGroupAssociation acme-cache: sandbox: is stopping; ./freehold ..."
