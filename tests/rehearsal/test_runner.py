@@ -220,18 +220,22 @@ def test_killed_at_thirty_points(cheap: Cheap) -> None:
     assert failures
 
 
-def _frozen(cheap: Cheap, into: list[psutil.Process]) -> list[psutil.Process]:
-    """Stops the engines that run now, and gathers them."""
+def _freeze(cheap: Cheap, into: set[psutil.Process]) -> bool:
+    """Stops the engines that run now, and gathers them; whether one of them stands still, and has not just ended."""
     for engine in cheap.engines():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            engine.suspend()
-            into.append(engine)
-    return into
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getsid(engine.pid) == engine.pid:  # not what it forks, which has its name at first
+                engine.suspend()
+                into.add(engine)
+    return any(engine.is_running() and engine.status() == psutil.STATUS_STOPPED for engine in into)
 
 
 def _told_to_stop(engine: psutil.Process) -> bool:
-    """Whether a SIGINT waits for it."""
-    status = Path(f"/proc/{engine.pid}/status").read_text()
+    """Whether a SIGINT waits for it, where it did not end meanwhile."""
+    try:
+        status = Path(f"/proc/{engine.pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
     pending = re.search(r"^ShdPnd:\s*(\w+)$", status, re.MULTILINE)
     assert pending is not None
     return bool(int(pending[1], 16) & 1 << (signal.SIGINT - 1))
@@ -241,13 +245,14 @@ def test_a_runner_that_is_told_to_stop_hands_back_what_it_has(cheap: Cheap) -> N
     cheap.start_runner()
     for tenant in TENANTS:
         cheap.ask(tenant, 11)
-    frozen: list[psutil.Process] = []
-    until(lambda: bool(_frozen(cheap, frozen)))  # else they may be done within the grace
+    frozen: set[psutil.Process] = set()
+    until(lambda: _freeze(cheap, frozen))  # else they may be done within the grace
     assert cheap.process is not None
     cheap.process.send_signal(signal.SIGTERM)
-    until(lambda: all(map(_told_to_stop, frozen)))
+    until(lambda: all(_told_to_stop(engine) for engine in frozen if engine.is_running()))
     for engine in frozen:
-        engine.resume()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            engine.resume()
     assert cheap.process.wait(timeout=120) == 0
     assert cheap.engines() == []
     waiting = cheap.view.open(CELL)
